@@ -1,0 +1,134 @@
+"""The bundle: the folder that training leaves and serving loads, and the root of a model repo.
+
+bundle.json         what the model is, what it was trained on and how well it does; sha256 of the other files
+model.tflite        the model for LiteRT, preprocessing, temperature and heat maps inside
+config.json, metadata.json, model.weights.h5     the Keras model, for keras.saving.load_model
+README.md           the model card (anyone may edit it, so it is not hashed)
+figures/*.png       plots
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.verdict import Thresholds
+
+FORMAT_VERSION = 1
+DEFAULT = Path(__file__).parent / "default"
+
+DESCRIPTION = "bundle.json"
+LITERT_MODEL = "model.tflite"
+CARD = "README.md"
+
+
+class BundleError(ValueError):
+    """The folder holds no bundle that can be trusted; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class ClassName:
+    """A class: the folder its photos lie in, and what people call it."""
+
+    folder: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What serving needs of a bundle; `description` is all of bundle.json."""
+
+    classes: tuple[ClassName, ...]
+    image_size: int
+    thresholds: Thresholds
+    model: bytes
+    description: dict
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[Path]:
+    """Give an empty draft folder to fill, then put it in the place of `folder` in one move.
+
+    Whoever reads `folder` with `read` gets the old bundle or the new one, whole, even if this is killed at
+    any moment. An exception inside leaves the old bundle as it was.
+    """
+    folder = folder.absolute()
+    draft, retired = _beside(folder, "draft"), _beside(folder, "retired")
+    _recover(folder)
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+        if folder.exists():
+            folder.rename(retired)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(retired, ignore_errors=True)
+
+
+def _beside(folder: Path, what: str) -> Path:
+    return folder.with_name(f".{folder.name}.{what}")
+
+
+def _recover(folder: Path) -> None:
+    """Undo a replacement that was killed between its two moves: the new bundle was whole by then."""
+    if not folder.exists() and _beside(folder, "retired").exists():
+        unfinished = _beside(folder, "draft")
+        (unfinished if unfinished.exists() else _beside(folder, "retired")).rename(folder)
+    shutil.rmtree(_beside(folder, "retired"), ignore_errors=True)
+
+
+def seal(draft: Path, description: dict) -> None:
+    """Write bundle.json into a draft, with the sha256 of each file that lies there so far."""
+    files = {
+        path.relative_to(draft).as_posix(): _sha256(path)
+        for path in sorted(draft.rglob("*"))
+        if path.is_file() and path.name not in (DESCRIPTION, CARD)
+    }
+    whole = {"format_version": FORMAT_VERSION, **description, "files": files}
+    (draft / DESCRIPTION).write_text(json.dumps(whole, indent=1) + "\n")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read(folder: Path) -> Bundle:
+    """Read and check the bundle in `folder`. Raises BundleError saying what is wrong with it."""
+    folder = folder.absolute()
+    _recover(folder)
+    try:
+        description = json.loads((folder / DESCRIPTION).read_bytes())
+        model = (folder / LITERT_MODEL).read_bytes()
+    except FileNotFoundError as error:
+        raise BundleError(
+            f"{folder.name} is no Blightcheck model: it has no {Path(error.filename).name}."
+        ) from error
+    except ValueError as error:
+        raise BundleError(
+            f"{DESCRIPTION} in {folder.name} is damaged; fetch or train the model again."
+        ) from error
+    try:
+        version = description["format_version"]
+        if version != FORMAT_VERSION:
+            raise BundleError(
+                f"{folder.name} has bundle format {version}, and this program reads {FORMAT_VERSION}; "
+                "update whichever is older."
+            )
+        if description["files"][LITERT_MODEL] != hashlib.sha256(model).hexdigest():
+            raise BundleError(
+                f"{LITERT_MODEL} in {folder.name} is not the file it was written with; fetch or train it again."
+            )
+        return Bundle(
+            classes=tuple(ClassName(**name) for name in description["classes"]),
+            image_size=int(description["image_size"]),
+            thresholds=Thresholds(**description["thresholds"]),
+            model=model,
+            description=description,
+        )
+    except (KeyError, TypeError) as error:
+        raise BundleError(f"{DESCRIPTION} in {folder.name} lacks something it needs: {error}.") from error

@@ -1,0 +1,83 @@
+"""The model card of a bundle, written from its description."""
+
+from huggingface_hub import ModelCardData
+
+
+def model_card(description: dict) -> str:
+    """Return the card, README.md of a model repo: limits first, figures with their intervals, how to use it."""
+    labels = [name["label"] for name in description["classes"]]
+    training = description["training"]
+    front = ModelCardData(
+        library_name="keras",
+        pipeline_tag="image-classification",
+        license="apache-2.0",
+        tags=["agriculture", "plant-disease", "potato", "litert"],
+        metrics=["accuracy", "recall"],
+    )
+    rows = "\n".join(_row(name, figures) for name, figures in description["figures"].items())
+    photos = "\n".join(
+        f"| {row['class']} | {row['photos']} | {row['leaves']} | {row['train']} | {row['validation']} | {row['test']} |"
+        for row in training["photos"]
+    )
+    size = description["image_size"]
+    return f"""---
+{front.to_yaml()}
+---
+
+# Blightcheck: {", ".join(labels)}
+
+A small convolutional network that tells {", ".join(labels)} apart on a photo of a potato leaf, and says when it
+can't tell. It advises; it does not replace a look at the plant or an expert.
+
+## Limits
+
+- It knows {", ".join(labels)} and nothing else: other diseases, pests and deficiencies may be called one of these.
+- Figures on photos like those it was trained on (a lab, one camera) say little about another camera or a field; compare
+  the sets below.
+- "Unsure" and "not a potato leaf" are answers, chosen on validation photos (confidence at least
+  {description["thresholds"]["confidence"]:.2f}, potato leaf at least {description["thresholds"]["leaf"]:.2f}); some pictures of
+  other things will still be answered.
+
+## How good it is
+
+| set | photos | leaves | accuracy | macro recall | answered | accuracy among the answered | other pictures declined |
+|---|---|---|---|---|---|---|---|
+{rows}
+
+With 95 % intervals (Jeffreys, with leaves as the trials). Leaves in training, validation and test are different leaves.
+Printed by the training command below.
+
+## How it was trained
+
+    {training["command"]}
+
+{training["epochs"]} epochs, the best being number {training["best_epoch"]}. Data fingerprint
+`{training["fingerprint"][:16]}`; libraries {", ".join(f"{k} {v}" for k, v in training["libraries"].items())}.
+
+| class folder | photos | leaves | training | validation | test |
+|---|---|---|---|---|---|
+{photos}
+
+## How to use it
+
+The page and REST API: `MODEL_REPO=user/repo python app.py` with the Blightcheck project. In Keras, `photos` being uint8
+`[n, {size}, {size}, 3]`, RGB, 0 to 255:
+
+    model = keras.saving.load_model("hf://user/repo")
+    model.predict(photos)["probabilities"]  # [n, {len(labels)}]: {", ".join(labels)}
+
+`model.tflite` does the same with LiteRT, and adds heat maps (HiResCAM).
+"""
+
+
+def _row(name: str, figures: dict) -> str:
+    cells = [_share(figures, key) for key in ("accuracy", "macro_recall", "answered", "accuracy_answered")]
+    cells.append(_share(figures.get("not_potato", {}), "declined"))
+    return f"| {name} | {figures['photos']} | {figures['leaves']} | " + " | ".join(cells) + " |"
+
+
+def _share(figures: dict, key: str) -> str:
+    if key not in figures:
+        return "-"
+    low, high = figures[key + "_interval"]
+    return f"{figures[key]:.1%} ({low:.1%} to {high:.1%})"

@@ -1,0 +1,77 @@
+"""What keeps a training's progress: after each epoch it is validated, and saved so that a kill loses one epoch."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+
+STATE = "state.json"
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Validate after each epoch; keep the best weights and the last; stop when it gets no better.
+
+    `folder` holds state.json, which names the weights that belong to it and is replaced in one move, so that
+    it always tells of files that are whole. `settings` are what a training to be resumed must agree with.
+    """
+
+    def __init__(self, folder: Path, settings: dict, validate: Callable[[keras.Model], float], patience: int):
+        super().__init__()
+        self.folder, self.validate, self.patience = folder, validate, patience
+        self.state = {"settings": settings, "epochs": 0, "best": -1.0, "best_epoch": 0, "history": []}
+
+    @property
+    def best_weights(self) -> Path:
+        """The weights of the best epoch so far."""
+        return self.folder / f"best-{self.state['best_epoch']:04}.weights.h5"
+
+    def exists(self) -> bool:
+        """Tell whether the folder holds a training that can be resumed."""
+        return (self.folder / STATE).exists()
+
+    def restore(self, model: keras.Model) -> None:
+        """Take up the saved training; ValueError if it was another one."""
+        saved = json.loads((self.folder / STATE).read_text())
+        if saved["settings"] != self.state["settings"]:
+            changed = [
+                key for key, value in saved["settings"].items() if self.state["settings"].get(key) != value
+            ]
+            raise ValueError(
+                f"The unfinished training in {self.folder} had other settings ({', '.join(changed)}); "
+                "give the same ones, or delete that folder to start again."
+            )
+        self.state = saved
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(self._last_weights())
+
+    def finished(self) -> bool:
+        """Tell whether it has stopped getting better."""
+        return self.state["epochs"] - self.state["best_epoch"] >= self.patience
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        recall = self.validate(self.model)
+        state = self.state
+        state["epochs"] = epoch + 1
+        state["history"].append(
+            {key: float(value) for key, value in (logs or {}).items()} | {"recall": recall}
+        )
+        self.model.save_weights(self._last_weights())
+        if recall >= state["best"]:  # of equals the later: its learning rate was lower
+            state["best"], state["best_epoch"] = recall, epoch + 1
+            shutil.copyfile(self._last_weights(), self.best_weights)
+        unfinished = self.folder / (STATE + ".new")
+        unfinished.write_text(json.dumps(state))
+        unfinished.replace(self.folder / STATE)
+        for weights in self.folder.glob("*.weights.h5"):
+            if weights not in (self._last_weights(), self.best_weights):
+                weights.unlink()
+        print(
+            f" - validation macro recall: {recall:.4f} (best {state['best']:.4f}, epoch {state['best_epoch']})"
+        )
+        self.model.stop_training = self.finished()
+
+    def _last_weights(self) -> Path:
+        return self.folder / f"last-{self.state['epochs']:04}.weights.h5"

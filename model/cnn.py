@@ -1,0 +1,112 @@
+"""The network, layer by layer, and the augmentation it is trained with."""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+# (filters, convolutions) of each block; a block ends in 2x2 max pooling. At a photo's full size every channel
+# is dear, so the first block is thin; the later ones, where a few pixels see a whole lesion, are deeper.
+BLOCKS = ((16, 1), (32, 1), (64, 1), (128, 2), (192, 1))
+HIDDEN_UNITS = 64
+DROPOUT = 0.4
+
+
+def build_cnn(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """Build the textbook CNN: uint8 photos [n, *input_shape], RGB 0 to 255, in; softmax [n, classes] out.
+
+    Blocks of 3x3 convolution, ReLU and 2x2 max pooling extract the features; flattening and two fully
+    connected layers classify them. Batch normalisation follows Ioffe & Szegedy (2015), dropout Srivastava
+    et al. (2014).
+    """
+    photos = keras.Input(input_shape, dtype="uint8", name="input")
+    x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(photos)
+    for b, (filters, convolutions) in enumerate(BLOCKS, 1):
+        for c in range(1, convolutions + 1):
+            # Batch normalisation at full size would cost more than all the rest of the first block.
+            normalise = b > 1
+            x = layers.Conv2D(filters, 3, padding="same", use_bias=not normalise, name=f"block{b}_conv{c}")(x)
+            if normalise:
+                x = layers.BatchNormalization(name=f"block{b}_norm{c}")(x)
+            x = layers.ReLU(name=f"block{b}_relu{c}")(x)
+        x = layers.MaxPooling2D(2, name=f"block{b}_pool")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dropout(DROPOUT, name="dropout1")(x)
+    x = layers.Dense(HIDDEN_UNITS, name="dense")(x)
+    x = layers.ReLU(name="dense_relu")(x)
+    x = layers.Dropout(DROPOUT, name="dropout2")(x)
+    x = layers.Dense(classes, name="logits")(x)
+    return keras.Model(photos, layers.Softmax(name="softmax")(x), name="blightcheck")
+
+
+def augment(photos: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Vary a batch as other cameras, fields and hands would: uint8 [n, S, S, 3] -> the same, other pixels.
+
+    `seed`, int [2], decides everything. Turned any way, mirrored, cropped, stretched; warmer or cooler,
+    brighter or darker, with and without contrast and a shadow; blurred; patches hidden (cutout, DeVries &
+    Taylor 2017). Colours move less than lesions differ.
+    """
+    n, size = tf.shape(photos)[0], photos.shape[1]
+    seeds = iter(tf.unstack(tf.random.split(seed, 24)))
+
+    def uniform(low: float, high: float, *shape: int) -> tf.Tensor:
+        return tf.random.stateless_uniform((n, *shape), next(seeds), low, high)
+
+    x = _move(tf.cast(photos, tf.float32), size, uniform)
+    x = _blur(x, uniform)
+    x = _light(x, size, uniform)
+    x = _cut_out(x, size, uniform)
+    return tf.cast(tf.clip_by_value(x, 0, 255), tf.uint8)
+
+
+def _move(x: tf.Tensor, size: int, uniform) -> tf.Tensor:
+    """Turn, mirror, zoom, stretch, shift and tilt each photo by one projective transform."""
+    angle = uniform(-3.1416, 3.1416)
+    zoom = tf.exp(uniform(-0.5, 0.3))  # below 1 magnifies: a crop
+    stretch = tf.exp(uniform(-0.15, 0.15))
+    mirror = tf.sign(uniform(-1, 1))
+    a, b = zoom * stretch * tf.cos(angle) * mirror, -zoom / stretch * tf.sin(angle)
+    c, d = zoom * stretch * tf.sin(angle) * mirror, zoom / stretch * tf.cos(angle)
+    centre = (size - 1) / 2
+    # A magnified photo may show any part of itself, as long as the part lies inside.
+    reach = size * (0.08 + 0.5 * tf.maximum(0.0, 1 - zoom))
+    x0 = centre + uniform(-1, 1) * reach - (a + b) * centre
+    y0 = centre + uniform(-1, 1) * reach - (c + d) * centre
+    tilt_x, tilt_y = uniform(-0.2, 0.2) / size, uniform(-0.2, 0.2) / size
+    transforms = tf.stack([a, b, x0, c, d, y0, tilt_x, tilt_y], axis=1)
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=x,
+        transforms=transforms,
+        output_shape=tf.constant([size, size]),
+        interpolation="BILINEAR",
+        fill_mode="REFLECT",
+        fill_value=0.0,
+    )
+
+
+def _blur(x: tf.Tensor, uniform) -> tf.Tensor:
+    """Soften some of the photos, as a hasty hand or a small sensor does."""
+    soft = tf.nn.avg_pool2d(x, 3, 1, "SAME")
+    amount = tf.maximum(0.0, uniform(-1.5, 1, 1, 1, 1))
+    return x + amount * (soft - x)
+
+
+def _light(x: tf.Tensor, size: int, uniform) -> tf.Tensor:
+    """Change white balance, saturation, brightness, contrast and gamma, and let light fall unevenly."""
+    balance = tf.exp(uniform(-0.15, 0.15, 1, 1, 3))
+    grey = tf.reduce_mean(x, axis=3, keepdims=True)
+    x = (grey + (x - grey) * uniform(0.7, 1.3, 1, 1, 1)) * balance
+    mean = tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True)
+    x = (mean + (x - mean) * uniform(0.7, 1.3, 1, 1, 1)) * tf.exp(uniform(-0.35, 0.35, 1, 1, 1))
+    ramp = tf.linspace(-1.0, 1.0, size)
+    slope_x, slope_y = uniform(-0.3, 0.3, 1, 1, 1), uniform(-0.3, 0.3, 1, 1, 1)
+    return x * (1 + slope_x * ramp[None, None, :, None] + slope_y * ramp[None, :, None, None])
+
+
+def _cut_out(x: tf.Tensor, size: int, uniform) -> tf.Tensor:
+    """Hide a rectangle of half of the photos behind an even colour."""
+    at = tf.range(size, dtype=tf.float32)[None]
+    half_x, half_y = uniform(-0.2, 0.2, 1) * size, uniform(-0.2, 0.2, 1) * size  # negative: nothing hidden
+    inside_x = tf.abs(at - uniform(0, 1, 1) * size) < half_x
+    inside_y = tf.abs(at - uniform(0, 1, 1) * size) < half_y
+    hidden = tf.logical_and(inside_x[:, None, :], inside_y[:, :, None])[..., None]
+    return tf.where(hidden, uniform(0, 255, 1, 1, 3), x)

@@ -1,0 +1,224 @@
+"""Where labelled photos come from, which leaf a photo shows, and splits that no leaf straddles.
+
+A labelled set is a folder with one folder a class; a photo's class is the name of the folder it lies in, at
+whatever depth. A source is such a folder, `kaggle:owner/set` or `hf:owner/set`.
+"""
+
+import fnmatch
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from model import photo
+
+PLANT_VILLAGE = "kaggle:arjuntejaswi/plant-village"
+POTATO_CLASSES = ["Potato___*"]
+
+# PlantVillage names a photo by a UUID and its shot number: "0051e5e8-...___RS_LB 4640.JPG".
+PLANT_VILLAGE_NAME = re.compile(r"^[0-9a-f]{8}-[0-9a-f-]{27}___.* (\d+)\.jpe?g$", re.IGNORECASE)
+SHOTS_PER_LEAF = 4
+NEAR_IDENTICAL_BITS = 16  # of 256; on the photos we know, different leaves differ in 18 bits or more
+
+SPLITS = ("train", "validation", "test")
+
+
+class DataError(ValueError):
+    """The photos can't be trained on; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class LabelledPhoto:
+    """A photo on disk, the class folder it lies in and the source it came with."""
+
+    path: Path
+    folder: str
+    source: str
+
+
+def resolve_source(source: str) -> Path:
+    """Return the folder that `source` names, downloading it (cached) if it is on Kaggle or the Hub.
+
+    Raises DataError when there is no such folder or it can't be downloaded.
+    """
+    if source.startswith("kaggle:"):
+        return _from_kaggle(source.removeprefix("kaggle:"))
+    if source.startswith("hf:"):
+        return _from_hugging_face(source.removeprefix("hf:"))
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {source}; give a folder, kaggle:owner/set or hf:owner/set.")
+    return folder
+
+
+def _from_kaggle(name: str) -> Path:
+    import kagglehub
+    from kagglehub.exceptions import KaggleApiHTTPError, UnauthenticatedError
+    from requests.exceptions import RequestException
+
+    login = "log in to Kaggle first (put your API token in ~/.kaggle/access_token or set KAGGLE_API_TOKEN)"
+    try:
+        return Path(kagglehub.dataset_download(name))
+    except (UnauthenticatedError, KaggleApiHTTPError) as error:
+        raise DataError(f"Kaggle would not give us {name}: check the name, and {login}.") from error
+    except ValueError as error:
+        raise DataError(f"kaggle:{name} is not a Kaggle data set; write kaggle:owner/set.") from error
+    except RequestException as error:
+        raise DataError(
+            f"Kaggle can't be reached to fetch {name}; check the connection and try again."
+        ) from error
+
+
+def _from_hugging_face(name: str) -> Path:
+    from model import hub
+
+    try:
+        return hub.download(name, repo_type="dataset")
+    except hub.HubError as error:
+        raise DataError(str(error)) from error
+
+
+def find_photos(source: str) -> list[LabelledPhoto]:
+    """List the photos of a source by path. Raises DataError if there is none."""
+    root = resolve_source(source)
+    found = [
+        LabelledPhoto(Path(folder) / name, Path(folder).resolve().name, source)
+        for folder, _, names in sorted(os.walk(root))
+        for name in sorted(names)
+        if name.lower().endswith(photo.SUFFIXES)
+    ]
+    if not found:
+        raise DataError(
+            f"There are no photos in {source}; it should hold one folder of photos for each class."
+        )
+    return found
+
+
+def as_other(photo: LabelledPhoto, classes: Sequence[str]) -> LabelledPhoto:
+    """Return a photo that shows none of `classes`, renaming its folder if it happens to be called like one."""
+    return replace(photo, folder=f"not {photo.folder}") if photo.folder in classes else photo
+
+
+def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> list[str]:
+    """Return the class folders whose names match `patterns` ("Potato___*"), sorted; DataError if under two."""
+    names = {photo.folder for photo in photos}
+    matching = sorted(name for name in names if any(fnmatch.fnmatchcase(name, p) for p in patterns))
+    if len(matching) < 2:
+        some = ", ".join(sorted(names)[:8]) + (", ..." if len(names) > 8 else "")
+        raise DataError(
+            f"At least two class folders are needed, and {len(matching)} match {' '.join(patterns)}; "
+            f"found {some} (choose with --classes)."
+        )
+    return matching
+
+
+def label_of(folder: str) -> str:
+    """Name a class for people: "Potato___Early_blight" -> "Early blight"."""
+    words = folder.rsplit("___", maxsplit=1)[-1].replace("_", " ").strip() or folder
+    return words[0].upper() + words[1:]
+
+
+def difference_hash(pixels: np.ndarray) -> np.ndarray:
+    """Hash a photo by whether it brightens from left to right, cell by cell of 16 x 16 (dHash; Krawetz 2013).
+
+    pixels: uint8 [S, S, 3]. Returns 256 bits as uint64 [4]; near-identical photos differ in few of them.
+    """
+    size = len(pixels)
+    rows = np.linspace(0, size, 17).astype(int)[:-1]
+    columns = np.linspace(0, size, 18).astype(int)[:-1]
+    sums = np.add.reduceat(np.add.reduceat(pixels.sum(2, dtype=np.int64), rows, 0), columns, 1)
+    cells = sums / np.diff(np.append(columns, size))
+    return np.packbits(cells[:, 1:] > cells[:, :-1]).view(np.uint64)
+
+
+def leaf_of_each(photos: Sequence[LabelledPhoto], hashes: np.ndarray) -> np.ndarray:
+    """Number the leaf that each photo shows: int [n], equal for photos of one leaf.
+
+    PlantVillage took every potato leaf four times: in the order of a class's shot numbers, each run of four is
+    a leaf. Any other photo is a leaf of its own. Near-identical photos (difference hash, uint64 [n, 4]) are
+    one leaf, whatever they are called.
+    """
+    leaf = np.arange(len(photos))
+
+    def find(i: int) -> int:
+        while leaf[i] != i:
+            leaf[i] = leaf[leaf[i]]
+            i = leaf[i]
+        return i
+
+    shots = defaultdict(list)
+    for i, p in enumerate(photos):
+        match = PLANT_VILLAGE_NAME.match(p.path.name)
+        if match and p.folder.startswith("Potato"):
+            shots[p.source, p.folder].append((int(match[1]), i))
+    for numbered in shots.values():
+        numbered.sort()
+        for k, (_, i) in enumerate(numbered):
+            leaf[i] = numbered[k - k % SHOTS_PER_LEAF][1]
+    for i in range(len(photos) - 1):
+        distance = np.bitwise_count(hashes[i + 1 :] ^ hashes[i]).sum(1, dtype=np.int64)
+        for j in np.flatnonzero(distance <= NEAR_IDENTICAL_BITS):
+            leaf[find(i + 1 + j)] = find(i)
+    return np.array([find(i) for i in range(len(photos))])
+
+
+def split_by_leaf(
+    photos: Sequence[LabelledPhoto],
+    leaves: np.ndarray,
+    classes: Sequence[str],
+    validation: float,
+    test: float,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Deal whole leaves into train, validation and test; return the photos' indices of each, sorted.
+
+    Each class of each source is dealt apart, so that every split has its share of both. `validation` and
+    `test` are fractions of the leaves. A class of `classes` with too few leaves to stand in all three raises
+    DataError; other folders ("not a potato leaf") may be as small as they like.
+    """
+    strata = defaultdict(dict)
+    stratum_of = {}
+    for p, leaf in zip(photos, leaves, strict=True):
+        stratum_of.setdefault(leaf, (p.source, p.folder))
+        strata[stratum_of[leaf]][leaf] = None  # a dict, for its order
+    side = {}
+    random = np.random.default_rng(seed)
+    for stratum in sorted(strata):
+        order = random.permutation(list(strata[stratum]))
+        few = len(order) < len(SPLITS)
+        held_out = [0 if few else max(1, round(share * len(order))) for share in (validation, test)]
+        side |= dict.fromkeys(order[: held_out[0]], "validation")
+        side |= dict.fromkeys(order[held_out[0] : sum(held_out)], "test")
+        side |= dict.fromkeys(order[sum(held_out) :], "train")
+    splits = {name: np.flatnonzero([side[leaf] == name for leaf in leaves]) for name in SPLITS}
+    for folder in classes:
+        counts = Counter(s for s, indices in splits.items() for i in indices if photos[i].folder == folder)
+        if any(not counts[name] for name in SPLITS):
+            raise DataError(
+                f"{folder} has too few leaves to train, validate and test on; at least 3 are needed."
+            )
+    check_no_shared_leaf(leaves, splits)
+    return splits
+
+
+def check_no_shared_leaf(leaves: np.ndarray, splits: dict[str, np.ndarray]) -> None:
+    """Raise DataError if photos of one leaf are in two splits, which would make the figures a lie."""
+    seen = {}
+    for name, indices in splits.items():
+        for leaf in np.unique(leaves[indices]):
+            if seen.setdefault(leaf, name) != name:
+                raise DataError(f"Photos of one leaf (number {leaf}) are in both {seen[leaf]} and {name}.")
+
+
+def class_weights(labels: np.ndarray, count: int) -> np.ndarray:
+    """Weigh classes by one over the square root of their size, float32 [count], 1 for the average photo.
+
+    The square root lifts rare classes without making each of their few photos shout.
+    """
+    sizes = np.bincount(labels, minlength=count).clip(1)
+    weights = 1 / np.sqrt(sizes)
+    return (weights / weights[labels].mean()).astype(np.float32)

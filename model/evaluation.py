@@ -1,0 +1,195 @@
+"""Figures: how good a model is, on whom, and how sure we are of that; and the settings chosen from them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from model.verdict import DIAGNOSIS, NOT_POTATO, Thresholds, verdicts
+
+CONFIDENT = 0.9  # "confidently wrong" is wrong with more than this
+BINS = 15  # of the calibration error
+DRAWS = 20_000  # from a posterior, for an interval
+
+
+def measure(
+    probabilities: np.ndarray,
+    leaf: np.ndarray,
+    labels: np.ndarray,
+    leaves: np.ndarray,
+    classes: Sequence[str],
+    thresholds: Thresholds,
+) -> dict:
+    """Return the figures of one set as plain numbers, with 95 % intervals under "..._interval".
+
+    probabilities: [n, K] over `classes`; leaf: [n], the probability of "a potato leaf"; labels: int [n], the
+    class or -1 for "not a potato leaf"; leaves: int [n], which leaf a photo shows: four photos of one leaf
+    count as one trial in the intervals.
+    """
+    potato = labels >= 0
+    verdict = verdicts(probabilities, leaf, thresholds)
+    answered = verdict == DIAGNOSIS
+    figures = {"photos": len(labels), "leaves": len(np.unique(leaves))}
+    if not potato.all():
+        figures["not_potato"] = {"photos": int((~potato).sum())}
+        _put(figures["not_potato"], "declined", ~answered[~potato], leaves[~potato])
+    if potato.any():
+        figures |= _measure_potato(
+            probabilities[potato], labels[potato], leaves[potato], classes, answered[potato]
+        )
+        _put(figures, "wrongly_declined", verdict[potato] == NOT_POTATO, leaves[potato])
+    return figures
+
+
+def _measure_potato(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    leaves: np.ndarray,
+    classes: Sequence[str],
+    answered: np.ndarray,
+) -> dict:
+    guess, confidence = probabilities.argmax(1), probabilities.max(1)
+    right = guess == labels
+    figures = {}
+    _put(figures, "accuracy", right, leaves)
+    present = [k for k in range(len(classes)) if (labels == k).any()]
+    draws = [_posterior(right[labels == k], leaves[labels == k]) for k in present]
+    figures["macro_recall"] = float(np.mean([right[labels == k].mean() for k in present]))
+    figures["macro_recall_interval"] = _interval(np.mean(draws, axis=0))
+    figures["classes"] = {}
+    for k in present:
+        true, said = labels == k, guess == k
+        row = {"support": int(true.sum()), "precision": float(right[said].mean()) if said.any() else 0.0}
+        _put(row, "recall", right[true], leaves[true])
+        both = row["precision"] + row["recall"]
+        row["f1"] = 2 * row["precision"] * row["recall"] / both if both else 0.0
+        figures["classes"][classes[k]] = row
+    figures["labels"] = list(classes)
+    figures["confusion"] = [
+        [int(((labels == i) & (guess == j)).sum()) for j in range(len(classes))] for i in present
+    ]
+    _put(figures, "answered", answered, leaves)
+    if answered.any():
+        _put(figures, "accuracy_answered", right[answered], leaves[answered])
+        figures["calibration_error"] = calibration_error(confidence[answered], right[answered])
+    _put(figures, "confidently_wrong", answered & ~right & (confidence > CONFIDENT), leaves)
+    return figures
+
+
+def _put(figures: dict, name: str, hits: np.ndarray, leaves: np.ndarray) -> None:
+    figures[name] = float(hits.mean())
+    figures[name + "_interval"] = _interval(_posterior(hits, leaves))
+
+
+def _posterior(hits: np.ndarray, leaves: np.ndarray) -> np.ndarray:
+    """Draw from what `hits` tell about a proportion, with leaves, not photos, as the trials.
+
+    Jeffreys' interval (Brown, Cai & DasGupta 2001, Statistical Science 16, p. 108), which stays honest where
+    the bootstrap gives up: at 100 % right.
+    """
+    trials = len(np.unique(leaves))
+    successes = hits.mean() * trials
+    return np.random.default_rng(0).beta(successes + 0.5, trials - successes + 0.5, DRAWS)
+
+
+def _interval(draws: np.ndarray) -> list[float]:
+    return [float(edge) for edge in np.quantile(draws, [0.025, 0.975])]
+
+
+def macro_recall(guess: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean over the classes present of the share of their photos told rightly, 0 to 1."""
+    return float(np.mean([(guess[labels == k] == k).mean() for k in np.unique(labels)]))
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """Return the expected calibration error over 15 equal bins, 0 to 1 (Guo et al. 2017, equation 3)."""
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = [abs(confidence[bins == b].sum() - right[bins == b].sum()) for b in np.unique(bins)]
+    return float(np.sum(gaps) / len(confidence))
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the softmax over the last axis."""
+    e = np.exp(logits - logits.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Return the T, 0.25 to 8, for which softmax(logits / T) gives `labels` the highest likelihood.
+
+    logits: [n, K]; labels: int [n]. Temperature scaling: Guo et al. 2017, section 4.2.
+    """
+    rows = np.arange(len(labels))
+
+    def loss(temperature: float) -> float:
+        return -np.log(softmax(logits / temperature)[rows, labels].clip(1e-12)).mean()
+
+    return float(min(np.geomspace(0.25, 8, 251), key=loss))
+
+
+def choose_thresholds(
+    probabilities: np.ndarray,
+    leaf: np.ndarray,
+    labels: np.ndarray,
+    sources: np.ndarray,
+    risk: float = 0.05,
+    most_declined: float = 0.02,
+) -> Thresholds:
+    """Choose from held-out photos when to answer.
+
+    confidence: the least at which, in every source, at most `risk` of the answers are wrong, but no less than
+    an even chance. leaf: declines at most `most_declined` of the potato leaves, but never a likely one.
+    labels: int [n], -1 for "not a potato leaf"; sources: [n], where a photo comes from (labs are easier than
+    fields: a risk kept on average would not be kept in the field).
+    """
+    potato = labels >= 0
+    if not potato.any():
+        return Thresholds(leaf=0.5, confidence=0.5)
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    least = max(
+        _least_confidence(confidence[mask], right[mask], risk)
+        for mask in (potato & (sources == s) for s in np.unique(sources[potato]))
+    )
+    return Thresholds(leaf=float(min(0.5, np.quantile(leaf[potato], most_declined))), confidence=least)
+
+
+def _least_confidence(confidence: np.ndarray, right: np.ndarray, risk: float) -> float:
+    order = np.argsort(-confidence)
+    wrong = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
+    kept = np.flatnonzero(wrong <= risk)
+    least = confidence[order[kept[-1]]] if len(kept) else confidence.max()
+    return float(max(0.5, least))
+
+
+def table(name: str, figures: dict) -> str:
+    """Return the figures of one set as lines for a terminal."""
+    lines = [f"{name}: {figures['photos']} photos of {figures['leaves']} leaves"]
+    if "classes" in figures:
+        lines.append(
+            f"  {'class':<24}{'precision':>10}{'recall':>8}{'95 % interval':>17}{'F1':>8}{'photos':>8}"
+        )
+        lines += [
+            f"  {label:<24}{row['precision']:>10.3f}{row['recall']:>8.3f}{_range(row, 'recall'):>17}"
+            f"{row['f1']:>8.3f}{row['support']:>8}"
+            for label, row in figures["classes"].items()
+        ]
+    titles = {
+        "accuracy": "accuracy",
+        "macro_recall": "macro recall",
+        "answered": "share answered",
+        "accuracy_answered": "accuracy among the answered",
+        "confidently_wrong": "confidently wrong",
+        "wrongly_declined": 'wrongly "not a potato leaf"',
+    }
+    rows = [(title, figures, key) for key, title in titles.items()]
+    rows.append(("other pictures declined", figures.get("not_potato", {}), "declined"))
+    lines += [
+        f"  {title:<34}{row[key]:>8.3f}{_range(row, key):>17}" for title, row, key in rows if key in row
+    ]
+    if "calibration_error" in figures:
+        lines.append(f"  {'calibration error (ECE)':<34}{figures['calibration_error']:>8.3f}")
+    return "\n".join(lines)
+
+
+def _range(row: dict, key: str) -> str:
+    low, high = row[key + "_interval"]
+    return f"{low:.3f} to {high:.3f}"

@@ -1,0 +1,143 @@
+"""How a picture becomes the model's input: bytes nobody trusts -> an upright RGB square, or a clear error.
+
+Training and serving both come through `prepare`, so that a model is never shown pixels unlike those it learnt on.
+"""
+
+import io
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+
+# Raise this when a change alters the pixels of any photo: caches of prepared pixels are then made anew.
+VERSION = 1
+
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "AVIF")
+FORMAT_NAMES = "JPEG, PNG, WebP, GIF, BMP or AVIF"
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif")
+MAX_PIXELS = 64_000_000  # a 50-megapixel phone photo passes; a decompression bomb does not
+
+# Types that people do send and we do not read, told by their first bytes (offset, bytes).
+UNREAD_TYPES = {
+    "a HEIC photo": (4, (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")),
+    "a TIFF picture": (0, (b"II*\0", b"MM\0*")),
+    "a PDF": (0, (b"%PDF",)),
+    "an SVG drawing": (0, (b"<svg", b"<?xml")),
+    "a Photoshop file": (0, (b"8BPS",)),
+    "a video": (4, (b"ftypisom", b"ftypmp4", b"ftypqt", b"ftypM4V")),
+    "a ZIP archive": (0, (b"PK\x03\x04",)),
+}
+
+# EXIF orientation (TIFF 6.0 / EXIF 2.3, tag 0x0112) -> what makes the picture upright.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# What Pillow's decoders raise on damaged data.
+DECODE_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+
+
+class PhotoError(ValueError):
+    """The picture is empty, damaged or no picture; the message is one sentence for the user."""
+
+
+class UnreadTypeError(PhotoError):
+    """A file of a known type that we do not read."""
+
+
+class TooLargeError(PhotoError):
+    """More pixels than we are ready to decode."""
+
+
+def prepare(source: bytes | Path, size: int) -> np.ndarray:
+    """Return the photo's upright centre square, scaled to `size`: uint8 [size, size, 3] RGB, 0 to 255.
+
+    The square is as large as the photo's shorter side, whatever its shape. Of an animation it is the first
+    frame; transparent parts become white. Raises PhotoError (UnreadTypeError, TooLargeError) with a sentence.
+    """
+    data = source.read_bytes() if isinstance(source, Path) else source
+    image = _open(data)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd metadata is no news to the user
+            turn = UPRIGHT.get(_orientation(image))
+            image.draft(
+                "RGB", (size, size)
+            )  # lets a JPEG decode at 1/2, 1/4 or 1/8 of its size, if still enough
+            image = _rgb(image)
+            width, height = image.size
+            side = min(width, height)
+            left, top = (width - side) / 2, (height - side) / 2
+            image = image.resize(
+                (size, size), Image.Resampling.BILINEAR, (left, top, left + side, top + side)
+            )
+            if turn is not None:
+                image = image.transpose(turn)  # a centre square turned is the turned photo's centre square
+            return np.asarray(image)
+    except DECODE_ERRORS as error:
+        raise PhotoError(
+            "The picture is damaged and can't be read; please send the original file."
+        ) from error
+
+
+def _open(data: bytes) -> Image.Image:
+    """Read the header only, and check from it that the picture is one we will decode."""
+    if not data:
+        raise PhotoError("The file is empty; please choose a photo.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise _too_large() from error
+    except DECODE_ERRORS as error:
+        for name, (offset, starts) in UNREAD_TYPES.items():
+            if data[offset:].startswith(starts):
+                raise UnreadTypeError(
+                    f"This is {name}, which we don't read; please send {FORMAT_NAMES}."
+                ) from error
+        raise PhotoError(f"This is not a picture we can read; please send {FORMAT_NAMES}.") from error
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large()
+    return image
+
+
+def _too_large() -> TooLargeError:
+    return TooLargeError(
+        f"The picture has more than {MAX_PIXELS // 1_000_000} megapixels; please send a smaller one."
+    )
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except DECODE_ERRORS:
+        return 1  # metadata that can't be read turns nothing
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if (
+        image.mode.startswith("I") or image.mode == "F"
+    ):  # 16-bit grey: convert("RGB") would clip instead of scale
+        values = np.asarray(image, dtype=np.float32)
+        image = Image.fromarray((values / 257).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")

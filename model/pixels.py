@@ -1,0 +1,149 @@
+"""Photos as prepared pixels: decoded once, in parallel, into a memory-mapped cache on disk; and batches of them.
+
+Epochs read the cache and never decode; the operating system pages it in and out, so that memory stays flat
+as the set grows.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from model import photo
+from model.data import difference_hash
+
+CHUNK = 256  # photos decoded ahead of the writer at most
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The readable ones of the photos asked for, prepared.
+
+    images: uint8 [n, S, S, 3], memory-mapped; readable: which of the paths they are, as n indices; hashes:
+    difference hashes, uint64 [n, 4]; digests: the sha256 of each file; skipped: {path: why it can't be read}.
+    """
+
+    images: np.ndarray
+    readable: list[int]
+    hashes: np.ndarray
+    digests: list[str]
+    skipped: dict[str, str]
+
+
+def default_cache() -> Path:
+    """Where prepared pixels are kept: $XDG_CACHE_HOME/blightcheck, or ~/.cache/blightcheck."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "blightcheck"
+
+
+def load_pixels(
+    paths: Sequence[Path], size: int, cache: Path, progress: Callable[[Iterator, int], Iterator]
+) -> Pixels:
+    """Return the photos prepared at `size`, from the cache if the files are as they were when it was made.
+
+    `progress(iterator, total)` may show how far the preparation is. Unreadable photos are skipped.
+    """
+    stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    key = hashlib.sha256(json.dumps([photo.VERSION, size, stats]).encode()).hexdigest()[:32]
+    folder = cache / key
+    if not folder.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix="making-") as unfinished:
+            made = Path(unfinished) / key
+            made.mkdir()
+            _prepare_all(paths, size, made, progress)
+            made.rename(folder)  # the cache is there whole or not at all
+    index = json.loads((folder / "index.json").read_text())
+    images = np.load(folder / "images.npy", mmap_mode="r")[: len(index["readable"])]
+    return Pixels(images, hashes=np.load(folder / "hashes.npy"), **index)
+
+
+def _prepare_all(
+    paths: Sequence[Path], size: int, folder: Path, progress: Callable[[Iterator, int], Iterator]
+) -> None:
+    images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (len(paths), size, size, 3))
+    hashes, digests, readable, skipped = [], [], [], {}
+    for i, result in enumerate(progress(_prepared(paths, size), len(paths))):
+        if isinstance(result, photo.PhotoError):
+            skipped[str(paths[i])] = str(result)
+            continue
+        images[len(readable)], digest = result
+        hashes.append(difference_hash(result[0]))
+        digests.append(digest)
+        readable.append(i)
+    images.flush()
+    np.save(folder / "hashes.npy", np.array(hashes, np.uint64).reshape(-1, 4))
+    (folder / "index.json").write_text(
+        json.dumps({"digests": digests, "readable": readable, "skipped": skipped})
+    )
+
+
+def _prepared(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, str] | photo.PhotoError]:
+    def prepare(path: Path) -> tuple[np.ndarray, str] | photo.PhotoError:
+        data = path.read_bytes()
+        try:
+            return photo.prepare(data, size), hashlib.sha256(data).hexdigest()
+        except photo.PhotoError as error:
+            return error
+
+    # Threads suffice: Pillow lets go of the interpreter while it decodes and scales.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(paths), CHUNK):
+            yield from pool.map(prepare, paths[start : start + CHUNK])
+
+
+def fingerprint(digests: Sequence[str]) -> str:
+    """Identify a set of photos by their contents, whatever their names and order: sha256 of their sha256s."""
+    return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+
+
+def training_batches(
+    images: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray,
+    batch_size: int,
+    seed: int,
+    first_epoch: int,
+    augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    indices: np.ndarray,
+) -> tf.data.Dataset:
+    """Yield (pixels, targets, weights) batches without end, epoch after epoch from `first_epoch` on.
+
+    images: uint8 [n, S, S, 3]; targets: float32 [n, K]; weights: float32 [n]; `indices` are the photos to
+    train on. Order and augmentation depend on seed, epoch and step alone, so that a resumed training sees
+    what an uninterrupted one would have. An epoch is len(indices) // batch_size steps.
+    """
+    steps = max(1, len(indices) // batch_size)
+
+    def draw() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        epoch = first_epoch
+        while True:
+            order = np.random.default_rng([seed, epoch]).permutation(indices)
+            for step in range(steps):
+                batch = np.sort(order[step * batch_size : (step + 1) * batch_size])  # near-sequential reads
+                yield images[batch], targets[batch], weights[batch], np.array([seed, epoch * steps + step])
+            epoch += 1
+
+    signature = (
+        tf.TensorSpec([None, *images.shape[1:]], tf.uint8),
+        tf.TensorSpec([None, targets.shape[1]], tf.float32),
+        tf.TensorSpec([None], tf.float32),
+        tf.TensorSpec([2], tf.int64),
+    )
+    return (
+        tf.data.Dataset.from_generator(draw, output_signature=signature)
+        .map(lambda x, y, w, s: (augment(x, s), y, w), num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(2)
+    )
+
+
+def plain_batches(images: np.ndarray, batch_size: int, indices: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the photos of `indices` as they are, in order: uint8 [up to batch_size, S, S, 3]."""
+    for start in range(0, len(indices), batch_size):
+        yield images[indices[start : start + batch_size]]

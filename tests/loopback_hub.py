@@ -1,0 +1,303 @@
+"""A small Hugging Face Hub on 127.0.0.1, for testing the real huggingface_hub client without a network.
+
+Point the client at it with `endpoint=hub.url`, or with HF_ENDPOINT set before huggingface_hub is imported.
+Uploads also need HF_HUB_DISABLE_XET=1, set before that import: where hf_xet is installed the client uploads
+large files with Xet whatever the server answers, and this hub speaks only plain Git LFS.
+"""
+
+import base64
+import contextlib
+import hashlib
+import json
+import re
+import secrets
+import socket
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import yaml
+
+API_REPO = r"/api/(?P<type>model|dataset|space)s/(?P<id>[^/]+/[^/]+)"
+REPO = r"/((?P<type>dataset|space)s/)?(?P<id>[^/]+/[^/]+)"
+ROUTES = {
+    "GET /api/whoami-v2": "whoami",
+    "POST /api/repos/create": "create_repo",
+    "POST /api/validate-yaml": "validate_yaml",
+    rf"GET {API_REPO}(/revision/(?P<revision>[^/]+))?": "repo_info",
+    rf"GET {API_REPO}/tree/(?P<revision>[^/]+)\?recursive=true&expand=false": "tree",
+    rf"POST {API_REPO}/preupload/(?P<revision>[^/]+)": "preupload",
+    rf"POST {REPO}\.git/info/lfs/objects/batch": "lfs_batch",
+    r"PUT /lfs/(?P<oid>[0-9a-f]{64})/(?P<size>\d+)": "lfs_upload",
+    rf"POST {REPO}\.git/info/lfs/objects/verify": "lfs_verify",
+    rf"POST {API_REPO}/commit/(?P<branch>[^/]+)": "commit",
+    rf"POST {API_REPO}/tag/(?P<revision>[^/]+)": "tag",
+    rf"GET {REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)": "resolve",
+}
+
+
+class Refused(Exception):
+    """An error answer; the client chooses its exception by `code`, the X-Error-Code header."""
+
+    def __init__(self, status: int, message: str, code: str = "", **extra: Any) -> None:
+        self.reply = status, json.dumps({"error": message} | extra).encode(), {"X-Error-Code": code}
+
+
+@dataclass
+class Commit:
+    sha: str
+    message: str
+    parent: str | None
+    files: dict[str, bytes]  # the whole tree
+
+
+@dataclass
+class Repo:
+    """A model, dataset or space; its branches and tags map a name to the sha of a commit."""
+
+    type: str
+    id: str
+    private: bool = False
+    commits: list[Commit] = field(default_factory=list)
+    branches: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url_path(self) -> str:
+        return self.id if self.type == "model" else f"{self.type}s/{self.id}"
+
+    def at(self, revision: str) -> Commit:
+        """Return the commit that a branch, a tag or a full sha names."""
+        sha = self.branches.get(revision) or self.tags.get(revision) or revision
+        for commit in self.commits:
+            if commit.sha == sha:
+                return commit
+        raise Refused(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+
+    def commit(self, branch: str, message: str, files: dict[str, bytes]) -> Commit:
+        """Put a commit with exactly these files on a branch."""
+        commit = Commit(secrets.token_hex(20), message, self.branches.get(branch), files)
+        self.commits.append(commit)
+        self.branches[branch] = commit.sha
+        return commit
+
+
+class LoopbackHub:
+    """The hub, a context manager; tests may look at its state and change it."""
+
+    def __init__(self) -> None:
+        self.tokens = {"hf_loopback": "someone"}
+        self.repos: dict[tuple[str, str], Repo] = {}
+        self.lfs: dict[str, bytes] = {}
+        self.requests: list[tuple[str, str]] = []
+        self.connections: set[socket.socket] = set()
+        self.lock = threading.Lock()
+        self._faults: list[tuple[str, str, int | None, int | None]] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("HubHandler", (Handler,), {"hub": self}))
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> "LoopbackHub":
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        # What the client keeps alive would go on being answered, as if the hub were still there.
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def fail(self, method: str, path_part: str, status: int, times: int = 1) -> None:
+        """Answer the next `times` requests with this method and part of a path with `status`."""
+        self._faults += [(method, path_part, status, None)] * times
+
+    def cut(self, method: str, path_part: str, after_bytes: int, times: int = 1) -> None:
+        """Close the connection `after_bytes` into the body: of the answer to a GET, else of the request."""
+        self._faults += [(method, path_part, None, after_bytes)] * times
+
+    def record(self, method: str, path: str) -> tuple[int | None, int | None]:
+        """Note a request; return the status to fail it with and the number of bytes to cut it after."""
+        with self.lock:
+            self.requests.append((method, path))
+            for fault in (fault for fault in self._faults if fault[0] == method and fault[1] in path):
+                self._faults.remove(fault)
+                return fault[2:]
+        return None, None
+
+    def stored(self, oid: str, size: int) -> bytes:
+        """Return an LFS object."""
+        if oid not in self.lfs or len(self.lfs[oid]) != size:
+            raise Refused(400, f"No LFS object {oid} of {size} bytes was uploaded")
+        return self.lfs[oid]
+
+
+def is_lfs(path: str, size: int) -> bool:
+    # An empty file never is: the client would not send it so.
+    return size > 100_000 or (size > 0 and path.endswith((".tflite", ".h5", ".png")))
+
+
+def file_oid(path: str, content: bytes) -> str:
+    """Return what a file is known by, also as its ETag: its sha256 if it is in LFS, else git's sha1."""
+    if is_lfs(path, len(content)):
+        return hashlib.sha256(content).hexdigest()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection. A route's method returns what is to be sent as JSON, or status, body and headers."""
+
+    hub: LoopbackHub
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes: it would hold the second one back
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Leave the tests' output alone."""
+
+    def do_GET(self) -> None:
+        self.hub.connections.add(self.connection)
+        failure, cut = self.hub.record(self.command, unquote(urlsplit(self.path).path))
+        self.close_connection |= cut is not None
+        length = int(self.headers.get("Content-Length", 0))
+        # Read it even if the answer is no: what is left would be taken for the next request.
+        self.body = self.rfile.read(length if cut is None else min(cut, length))
+        if cut is not None and self.command != "GET":
+            return
+        try:
+            if failure:
+                raise Refused(failure, "Fault injected by the test")
+            status, body, headers = self.answer()
+        except Refused as refused:
+            status, body, headers = refused.reply
+        self.send_response(status)
+        for header in ({"Content-Length": str(len(body))} | headers).items():
+            self.send_header(*header)
+        self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else body[:cut])
+
+    do_HEAD = do_POST = do_PUT = do_GET
+
+    def answer(self) -> tuple[int, bytes, dict[str, str]]:
+        authorization = self.headers.get("Authorization", "")
+        self.user = self.hub.tokens.get(authorization.partition("Bearer ")[2])
+        # With the query, so that an option which is not simulated is refused instead of ignored.
+        request = f"{self.command.replace('HEAD', 'GET')} {self.path}"
+        for pattern, name in ROUTES.items():
+            if not (match := re.fullmatch(pattern, request)):
+                continue
+            # A wrong token is refused for reading too, as on the real Hub.
+            if self.user is None and (authorization or self.command == "POST" or name == "whoami"):
+                raise Refused(401, "Invalid credentials in Authorization header")
+            # Only now, since a quoted slash belongs to the name that it stands in.
+            values: dict[str, Any] = {key: unquote(text or "") for key, text in match.groupdict().items()}
+            with self.hub.lock:
+                if "id" in values:
+                    repo = self.hub.repos.get((values.pop("type") or "model", values.pop("id")))
+                    if repo is None or (repo.private and self.user is None):
+                        raise Refused(404, "Repository not found", "RepoNotFound")
+                    values["repo"] = repo
+                if "revision" in values:
+                    values["commit"] = repo.at(values.pop("revision") or "main")
+                result = getattr(self, name)(**values)
+            return result if isinstance(result, tuple) else (200, json.dumps(result).encode(), {})
+        raise Refused(501, f"The loopback hub has no {request}")
+
+    def whoami(self) -> dict:
+        return {"type": "user", "name": self.user, "orgs": []}
+
+    def create_repo(self) -> dict:
+        wanted = json.loads(self.body)
+        key = wanted.get("type", "model"), f"{wanted['organization'] or self.user}/{wanted['name']}"
+        repo = Repo(*key, private=wanted.get("visibility") == "private")
+        answer = {"url": f"{self.hub.url}/{repo.url_path}"}
+        if key in self.hub.repos:
+            raise Refused(409, "You already created this repo", **answer)  # needed by the client's exist_ok
+        repo.commit("main", "initial commit", {".gitattributes": b"*.h5 filter=lfs -text\n"})
+        self.hub.repos[key] = repo
+        return answer
+
+    def validate_yaml(self) -> dict:
+        block = re.match(r"\s*---\r?\n(.*?)\r?\n?---(\s|$)", json.loads(self.body)["content"], re.DOTALL)
+        try:
+            metadata = yaml.safe_load(block[1]) if block else {}
+        except yaml.YAMLError as error:
+            metadata = error
+        if not isinstance(metadata, dict):
+            raise Refused(400, "Invalid metadata", errors=[{"message": f"not a mapping: {metadata}"}])
+        return {}
+
+    def repo_info(self, repo: Repo, commit: Commit) -> dict:
+        siblings = [{"rfilename": path} for path in sorted(commit.files)]
+        return {"id": repo.id, "sha": commit.sha, "private": repo.private, "siblings": siblings}
+
+    def tree(self, repo: Repo, commit: Commit) -> list:
+        entries = []
+        for path, content in sorted(commit.files.items()):
+            oid, size = file_oid(path, content), len(content)
+            lfs = {"lfs": {"oid": oid, "size": size, "pointerSize": 134}} if is_lfs(path, size) else {}
+            entries.append({"type": "file", "path": path, "size": size, "oid": oid} | lfs)
+        return entries
+
+    def preupload(self, repo: Repo, commit: Commit) -> dict:
+        files = []
+        for path, size in ((file["path"], file["size"]) for file in json.loads(self.body)["files"]):
+            mode = "lfs" if is_lfs(path, size) else "regular"
+            oid = file_oid(path, commit.files[path]) if path in commit.files else None
+            files.append({"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid})
+        return {"files": files}
+
+    def lfs_batch(self, repo: Repo) -> dict:
+        objects = json.loads(self.body)["objects"]
+        for wanted in (wanted for wanted in objects if wanted["oid"] not in self.hub.lfs):
+            verify = f"{self.hub.url}/{repo.url_path}.git/info/lfs/objects/verify"
+            upload = f"{self.hub.url}/lfs/{wanted['oid']}/{wanted['size']}"
+            wanted["actions"] = {"upload": {"href": upload}, "verify": {"href": verify}}
+        return {"transfer": "basic", "objects": objects}
+
+    def lfs_upload(self, oid: str, size: str) -> dict:
+        # Comes without a token: the real Hub signs these addresses.
+        if (hashlib.sha256(self.body).hexdigest(), len(self.body)) != (oid, int(size)):
+            raise Refused(400, "The content does not have the sha256 and size that were announced")
+        self.hub.lfs[oid] = self.body
+        return {}
+
+    def lfs_verify(self, repo: Repo) -> dict:
+        self.hub.stored(**json.loads(self.body))
+        return {}
+
+    def commit(self, repo: Repo, branch: str) -> dict:
+        head = repo.at(repo.branches.get(branch) or f"no branch {branch}")
+        files = dict(head.files)
+        header, *operations = [json.loads(line) for line in self.body.splitlines()]
+        if header["value"].get("parentCommit", head.sha) != head.sha:
+            raise Refused(412, "A commit has happened since. Please refresh and try again.")
+        for key, value in ((operation["key"], operation["value"]) for operation in operations):
+            if key == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
+            elif key == "lfsFile":
+                files[value["path"]] = self.hub.stored(value["oid"], value["size"])
+            elif files.pop(value["path"], None) is None:
+                raise Refused(404, "A file with this name doesn't exist", "EntryNotFound")
+        commit = repo.commit(branch, header["value"]["summary"], files)
+        return {"commitOid": commit.sha, "commitUrl": f"{self.hub.url}/{repo.url_path}/commit/{commit.sha}"}
+
+    def tag(self, repo: Repo, commit: Commit) -> dict:
+        tag = json.loads(self.body)["tag"]
+        if tag in repo.tags:
+            raise Refused(409, f"Tag {tag} already exists")
+        repo.tags[tag] = commit.sha
+        return {}
+
+    def resolve(self, repo: Repo, commit: Commit, path: str) -> tuple[int, bytes, dict[str, str]]:
+        if (content := commit.files.get(path)) is None:
+            raise Refused(404, "Entry not found", "EntryNotFound")
+        headers = {"ETag": f'"{file_oid(path, content)}"', "X-Repo-Commit": commit.sha}
+        if is_lfs(path, len(content)):
+            headers |= {"X-Linked-Etag": headers["ETag"], "X-Linked-Size": str(len(content))}
+        if wanted := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
+            start = int(wanted[1])
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+            return 206, content[start:], headers
+        return 200, content, headers
