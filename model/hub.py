@@ -1,15 +1,105 @@
-"""Bundles to and from Hugging Face repos."""
+"""Bundles to and from Hugging Face repos, and which bundle to serve."""
 
+from dataclasses import dataclass
 from pathlib import Path
+
+import httpx2
+from huggingface_hub import CommitOperationAdd, HfApi, get_token, snapshot_download
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from model import bundle
+
+SERVED_FILES = [bundle.DESCRIPTION, bundle.LITERT_MODEL]  # all that serving needs of a repo
 
 
 class HubError(RuntimeError):
     """The Hub did not do what we asked; the message is one sentence for the user."""
 
 
+class UnreachableError(HubError):
+    """The Hub does not answer."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A bundle on this machine: its folder, name, commit (of a Hub repo) and what the user should know of it."""
+
+    folder: Path
+    name: str
+    revision: str | None = None
+    notice: str | None = None
+
+
+def find(name: str | None) -> Found:
+    """Find the bundle `name`: a folder, or a Hub id with an optional @revision; None is the default bundle.
+
+    If the Hub can't be reached it is the cached revision, or else the default bundle, with a notice. Raises
+    HubError if there is no such repo or revision.
+    """
+    if not name:
+        return Found(bundle.DEFAULT, "default")
+    if Path(name).is_dir():
+        return Found(Path(name), Path(name).name)
+    repo, _, revision = name.partition("@")
+    try:
+        folder = download(repo, revision or None, "model", SERVED_FILES)
+        return Found(folder, repo, folder.name)
+    except UnreachableError as error:
+        try:
+            cached = {"allow_patterns": SERVED_FILES, "local_files_only": True}
+            folder = Path(snapshot_download(repo, revision=revision or None, **cached))
+        except LocalEntryNotFoundError:
+            return Found(bundle.DEFAULT, "default", notice=f"{error} The default model answers instead.")
+        return Found(folder, repo, folder.name, f"{error} The copy fetched earlier answers.")
+
+
+def download(repo: str, revision: str | None, repo_type: str, files: list[str] | None = None) -> Path:
+    """Fetch a repo (only `files`, if given) into the Hub's cache; return its folder, named by its commit.
+
+    Raises UnreachableError or HubError.
+    """
+    try:
+        # Asked first: snapshot_download would quietly hand out an old copy when the Hub can't be reached.
+        HfApi().repo_info(repo, revision=revision, repo_type=repo_type)
+        return Path(snapshot_download(repo, revision=revision, repo_type=repo_type, allow_patterns=files))
+    except RevisionNotFoundError as error:
+        raise HubError(f"{repo} has no revision {revision} on the Hub.") from error
+    except RepositoryNotFoundError as error:
+        raise HubError(f"There is no {repo_type} {repo} on the Hub that we may see; check it and HF_TOKEN.") from error
+    except HFValidationError as error:
+        raise HubError(f"{repo} is neither a folder here nor a Hub id like user/repo.") from error
+    except (httpx2.HTTPError, OfflineModeIsEnabled, LocalEntryNotFoundError, HfHubHTTPError) as error:
+        raise UnreachableError(f"The Hub can't be reached for {repo}.") from error
+
+
 def push(folder: Path, repo: str, private: bool) -> str:
-    return ""
+    """Upload a bundle to a model repo in one commit, creating the repo if it is missing; return its address.
 
-
-def download(name: str, repo_type: str) -> Path:
-    return Path()
+    Raises HubError with a sentence.
+    """
+    if not get_token():
+        raise HubError("Set HF_TOKEN to a token that may write (or run `hf auth login`), then push again.")
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    operations = [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files]
+    safe = f"the bundle is safe in {folder}"
+    try:
+        api = HfApi()
+        url = api.create_repo(repo, private=private, exist_ok=True)
+        # Not upload_folder, which may cut a large folder into several commits.
+        api.create_commit(repo, operations, commit_message="Upload a Blightcheck model")
+        return str(url)
+    except HFValidationError as error:
+        raise HubError(f"{repo} is not a Hub id, write user/repo; {safe}.") from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        why = "refused the token" if status in (401, 403) else f"answered {status}"
+        raise HubError(f"The Hub {why} when asked to publish {repo}; {safe}.") from error
+    except (httpx2.HTTPError, ConnectionError, RuntimeError) as error:  # RuntimeError: a large file's upload
+        raise HubError(f"The Hub can't be reached to publish {repo}; {safe}.") from error

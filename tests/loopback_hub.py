@@ -20,21 +20,21 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 
-API_REPO = r"/api/(?P<type>model|dataset|space)s/(?P<id>[^/]+/[^/]+)"
-REPO = r"/((?P<type>dataset|space)s/)?(?P<id>[^/]+/[^/]+)"
+API_REPO = r"/api/(?P<type>model|dataset|space)s/(?P<id>[^/?]+/[^/?]+)"
+REPO = r"/((?P<type>dataset|space)s/)?(?P<id>[^/?]+/[^/?]+)"
 ROUTES = {
     "GET /api/whoami-v2": "whoami",
     "POST /api/repos/create": "create_repo",
     "POST /api/validate-yaml": "validate_yaml",
-    rf"GET {API_REPO}(/revision/(?P<revision>[^/]+))?": "repo_info",
-    rf"GET {API_REPO}/tree/(?P<revision>[^/]+)\?recursive=true&expand=false": "tree",
-    rf"POST {API_REPO}/preupload/(?P<revision>[^/]+)": "preupload",
+    rf"GET {API_REPO}(/revision/(?P<revision>[^/?]+))?": "repo_info",
+    rf"GET {API_REPO}/tree/(?P<revision>[^/?]+)\?recursive=true&expand=false": "tree",
+    rf"POST {API_REPO}/preupload/(?P<revision>[^/?]+)": "preupload",
     rf"POST {REPO}\.git/info/lfs/objects/batch": "lfs_batch",
     r"PUT /lfs/(?P<oid>[0-9a-f]{64})/(?P<size>\d+)": "lfs_upload",
     rf"POST {REPO}\.git/info/lfs/objects/verify": "lfs_verify",
-    rf"POST {API_REPO}/commit/(?P<branch>[^/]+)": "commit",
-    rf"POST {API_REPO}/tag/(?P<revision>[^/]+)": "tag",
-    rf"GET {REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)": "resolve",
+    rf"POST {API_REPO}/commit/(?P<branch>[^/?]+)": "commit",
+    rf"POST {API_REPO}/tag/(?P<revision>[^/?]+)": "tag",
+    rf"GET {REPO}/resolve/(?P<revision>[^/?]+)/(?P<path>[^?]+)": "resolve",
 }
 
 
@@ -135,7 +135,6 @@ class LoopbackHub:
 
 
 def is_lfs(path: str, size: int) -> bool:
-    # An empty file never is: the client would not send it so.
     return size > 100_000 or (size > 0 and path.endswith((".tflite", ".h5", ".png")))
 
 
@@ -187,9 +186,8 @@ class Handler(BaseHTTPRequestHandler):
         for pattern, name in ROUTES.items():
             if not (match := re.fullmatch(pattern, request)):
                 continue
-            # A wrong token is refused for reading too, as on the real Hub.
             if self.user is None and (authorization or self.command == "POST" or name == "whoami"):
-                raise Refused(401, "Invalid credentials in Authorization header")
+                raise Refused(401, "Invalid credentials")  # with a wrong token even to read, as the real Hub
             # Only now, since a quoted slash belongs to the name that it stands in.
             values: dict[str, Any] = {key: unquote(text or "") for key, text in match.groupdict().items()}
             with self.hub.lock:
@@ -213,7 +211,7 @@ class Handler(BaseHTTPRequestHandler):
         repo = Repo(*key, private=wanted.get("visibility") == "private")
         answer = {"url": f"{self.hub.url}/{repo.url_path}"}
         if key in self.hub.repos:
-            raise Refused(409, "You already created this repo", **answer)  # needed by the client's exist_ok
+            raise Refused(409, "You already created this repo", **answer)  # the client needs the url here too
         repo.commit("main", "initial commit", {".gitattributes": b"*.h5 filter=lfs -text\n"})
         self.hub.repos[key] = repo
         return answer
@@ -256,8 +254,7 @@ class Handler(BaseHTTPRequestHandler):
             wanted["actions"] = {"upload": {"href": upload}, "verify": {"href": verify}}
         return {"transfer": "basic", "objects": objects}
 
-    def lfs_upload(self, oid: str, size: str) -> dict:
-        # Comes without a token: the real Hub signs these addresses.
+    def lfs_upload(self, oid: str, size: str) -> dict:  # without a token: the real Hub signs these URLs
         if (hashlib.sha256(self.body).hexdigest(), len(self.body)) != (oid, int(size)):
             raise Refused(400, "The content does not have the sha256 and size that were announced")
         self.hub.lfs[oid] = self.body
@@ -297,7 +294,6 @@ class Handler(BaseHTTPRequestHandler):
         if is_lfs(path, len(content)):
             headers |= {"X-Linked-Etag": headers["ETag"], "X-Linked-Size": str(len(content))}
         if wanted := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")):
-            start = int(wanted[1])
-            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-            return 206, content[start:], headers
+            headers["Content-Range"] = f"bytes {wanted[1]}-{len(content) - 1}/{len(content)}"
+            return 206, content[int(wanted[1]) :], headers
         return 200, content, headers

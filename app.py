@@ -1,0 +1,144 @@
+"""The page and the REST API over one model.
+
+    python app.py                               the default model, on http://127.0.0.1:7860
+    MODEL_REPO=someone/leaf python app.py       a model from the Hugging Face Hub (or a local folder)
+
+Settings are environment variables: MODEL_REPO, HF_TOKEN, HF_ENDPOINT, GRADIO_SERVER_NAME, GRADIO_SERVER_PORT,
+MAX_UPLOAD_MB.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from typing import Annotated
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is sent anywhere
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI, File, HTTPException, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from model import bundle, hub, photo
+from model.classifier import Classifier, Diagnosis
+from web import heatmap, page
+from web.limits import LimitUploads
+
+MAX_UPLOAD_MB = int(os.environ.get("MAX_UPLOAD_MB", "20"))
+MAX_BATCH = 32  # photos in one /predict/batch
+MAX_AT_ONCE = 64  # photos answered or waiting; beyond that we say so at once instead of keeping people waiting
+
+STATUS = {photo.PhotoError: 400, photo.UnreadTypeError: 415, photo.TooLargeError: 413}
+
+
+def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
+    """Build the REST API, documented at /docs."""
+    api = FastAPI(title="Blightcheck", summary="How likely a potato leaf has early blight, late blight or none.")
+    started = time.monotonic()
+    model = {"name": found.name, "revision": found.revision}
+    places = threading.BoundedSemaphore(MAX_AT_ONCE)
+
+    @contextmanager
+    def place():
+        if not places.acquire(blocking=False):
+            raise HTTPException(503, "Too many photos at once; please try again.", {"Retry-After": "1"})
+        try:
+            yield
+        finally:
+            places.release()
+
+    def answer(upload: UploadFile, with_heatmap: bool = False) -> dict:
+        if upload.size > MAX_UPLOAD_MB * 1_000_000:
+            raise HTTPException(413, f"The photo has more than {MAX_UPLOAD_MB} MB; please send a smaller one.")
+        data = upload.file.read()
+        try:
+            diagnosis = classifier.diagnose(data)
+            drawn = {"heatmap": heatmap.data_url(data, diagnosis.heat)} if with_heatmap else {}
+        except photo.PhotoError as error:
+            raise HTTPException(STATUS[type(error)], str(error)) from error
+        return _as_json(diagnosis) | drawn
+
+    # Not `async`: FastAPI runs these on worker threads, so that decoding never blocks the event loop.
+    @api.post("/predict")
+    def predict(file: Annotated[UploadFile, File(description="a photo")], heatmap: bool = False) -> dict:
+        """Diagnose one photo."""
+        with place():
+            return answer(file, heatmap) | {"model": model}
+
+    @api.post("/predict/batch")
+    def predict_batch(files: Annotated[list[UploadFile], File(description="photos")]) -> dict:
+        """Diagnose several photos; one that can't be read is an error in its place."""
+        if len(files) > MAX_BATCH:
+            raise HTTPException(413, f"At most {MAX_BATCH} photos at once, please; these are {len(files)}.")
+        results = []
+        with place():
+            for upload in files:
+                try:
+                    results.append({"file": upload.filename} | answer(upload))
+                except HTTPException as error:
+                    results.append({"file": upload.filename, "error": error.detail, "status": error.status_code})
+        classes = Counter(result["class"] for result in results if "class" in result)
+        summary = {"photos": len(results), "errors": sum("error" in r for r in results), "classes": classes}
+        return {"results": results, "summary": summary, "model": model}
+
+    @api.get("/ping")
+    def ping() -> str:
+        """Answer as soon as the process serves."""
+        return "pong"
+
+    @api.get("/health")
+    def health() -> dict:
+        """Tell which model answers."""
+        uptime = round(time.monotonic() - started, 1)
+        return {"model": model, "classes": classifier.labels, "notice": found.notice, "uptime_seconds": uptime}
+
+    @api.exception_handler(RequestValidationError)
+    def explain(request: Request, error: RequestValidationError) -> JSONResponse:
+        field = "files" if request.url.path.endswith("/batch") else "file"
+        return JSONResponse({"detail": f"Send the photo as multipart form data, in the field {field}."}, 422)
+
+    return api
+
+
+def _as_json(diagnosis: Diagnosis) -> dict:
+    return {
+        "class": diagnosis.label,
+        "confidence": diagnosis.confidence,
+        "verdict": diagnosis.verdict,
+        "probabilities": diagnosis.probabilities,
+        "leaf_probability": diagnosis.leaf,
+    }
+
+
+def load_model() -> tuple[Classifier, hub.Found]:
+    """Load the model that MODEL_REPO names. Raises hub.HubError or bundle.BundleError with a sentence."""
+    found = hub.find(os.environ.get("MODEL_REPO"))
+    return Classifier(bundle.read(found.folder)), found
+
+
+def create_app() -> FastAPI:
+    """Build the whole app: the REST API, and the page at /."""
+    classifier, found = load_model()
+    api = create_api(classifier, found)
+    api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MAX_BATCH)
+    blocks = page.build(classifier, found.notice)
+    limit = f"{MAX_UPLOAD_MB}mb"
+    return gr.mount_gradio_app(api, blocks, path="/", max_file_size=limit, show_error=True, **page.LOOKS)
+
+
+def main() -> None:
+    """Serve until stopped."""
+    try:
+        app = create_app()
+    except (hub.HubError, bundle.BundleError) as error:
+        sys.exit(f"app.py: {error}")
+    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
+    uvicorn.run(app, host=host, port=int(os.environ.get("GRADIO_SERVER_PORT", "7860")), log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Diagnose photos from the command line.
+
+    python -m model PHOTO_OR_FOLDER... [--csv FILE]
+
+Uses the model that MODEL_REPO names (a Hub id, optionally @revision, or a folder), or the default one.
+"""
+
+import argparse
+import csv
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TextIO
+
+from model import hub, photo
+from model.bundle import BundleError, read
+from model.classifier import Classifier
+
+
+def photos_in(paths: list[str]) -> Iterator[Path]:
+    """List the photos named, and those in the folders named. Raises FileNotFoundError."""
+    for path in map(Path, paths):
+        if path.is_dir():
+            yield from sorted(p for p in path.rglob("*") if p.suffix.lower() in photo.SUFFIXES)
+        elif path.exists():
+            yield path
+        else:
+            raise FileNotFoundError(f"There is no photo or folder {path}.")
+
+
+def main(argv: list[str]) -> int:
+    """Print, or write as CSV, a row for each photo; return 1 if a photo could not be read."""
+    parser = argparse.ArgumentParser(prog="python -m model", description="Diagnose photos of potato leaves.")
+    parser.add_argument("photos", nargs="+", metavar="PHOTO_OR_FOLDER")
+    parser.add_argument("--csv", metavar="FILE", help="write the answers to a CSV file")
+    options = parser.parse_args(argv)
+    paths = list(photos_in(options.photos))
+    classifier = Classifier(read(hub.find(os.environ.get("MODEL_REPO")).folder))
+
+    def row(path: Path) -> dict[str, str]:
+        try:
+            found = classifier.diagnose(path)
+        except (photo.PhotoError, OSError) as error:
+            return {"photo": str(path), "error": str(error)}
+        shares = {label: f"{share:.4f}" for label, share in found.probabilities.items()}
+        answer = {"class": found.label, "confidence": f"{found.confidence:.4f}", "verdict": found.verdict}
+        return {"photo": str(path), **answer, **shares}
+
+    header = ["photo", "class", "confidence", "verdict", *classifier.labels, "error"]
+    failed = False
+    with ThreadPoolExecutor(os.cpu_count()) as pool, _output(options.csv) as file:
+        table = csv.DictWriter(file, header)
+        table.writeheader()
+        for answer in pool.map(row, paths):
+            table.writerow(answer)
+            failed |= "error" in answer
+    return int(failed)
+
+
+def _output(path: str | None) -> TextIO:
+    return Path(path).open("w", newline="") if path else open(sys.stdout.fileno(), "w", closefd=False)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (BundleError, hub.HubError, OSError) as error:
+        sys.exit(f"python -m model: {error}")

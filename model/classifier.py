@@ -1,0 +1,84 @@
+"""A bundle and a photo -> a diagnosis, with LiteRT."""
+
+import os
+import queue
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from model import photo
+from model.bundle import Bundle, BundleError
+from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE, verdicts
+
+# What to call the answers that name no class.
+LABELS = {UNSURE: "Unsure", NOT_POTATO: "Not a potato leaf"}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the model says of a photo.
+
+    verdict: "diagnosis", "unsure" or "not_a_potato_leaf"; label: what to show a person; confidence: of the
+    likeliest class, 0 to 1; probabilities: of all classes, by label, summing to 1; leaf: the probability that
+    it is a potato leaf; heat: float32 [h, w], 0 to 1, where in the photo's centre square the likeliest class
+    was seen.
+    """
+
+    verdict: str
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+    leaf: float
+    heat: np.ndarray
+
+
+class Classifier:
+    """A model ready to diagnose, from any number of threads."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Load the model. Raises BundleError if it is not what the bundle's description says."""
+        self.bundle = bundle
+        self.labels = [name.label for name in bundle.classes]
+        # An interpreter serves one photo at a time; one for each core keeps all cores busy.
+        self._idle = queue.SimpleQueue()
+        for _ in range(os.cpu_count() or 1):
+            self._idle.put(_load(bundle))
+
+    def diagnose(self, source: bytes | Path) -> Diagnosis:
+        """Diagnose one photo. Raises photo.PhotoError with a sentence if it can't be read."""
+        pixels = photo.prepare(source, self.bundle.image_size)
+        runner = self._idle.get()
+        try:
+            answer = runner(input=pixels[None])
+        finally:
+            self._idle.put(runner)
+        verdict = str(verdicts(answer["probabilities"], answer["leaf"], self.bundle.thresholds)[0])
+        probabilities = answer["probabilities"][0]
+        best = int(probabilities.argmax())
+        return Diagnosis(
+            verdict=verdict,
+            label=self.labels[best] if verdict == DIAGNOSIS else LABELS[verdict],
+            confidence=float(probabilities[best]),
+            probabilities=dict(zip(self.labels, map(float, probabilities), strict=True)),
+            leaf=float(answer["leaf"][0]),
+            heat=answer["heat"][0, :, :, best],
+        )
+
+
+def _load(bundle: Bundle):
+    wrong = BundleError("model.tflite does not fit bundle.json; fetch or train the model again.")
+    try:
+        runner = Interpreter(model_content=bundle.model, num_threads=1).get_signature_runner()
+    except ValueError as error:
+        raise wrong from error
+    inputs, outputs = runner.get_input_details(), runner.get_output_details()
+    size = bundle.image_size
+    if "input" not in inputs or list(inputs["input"]["shape"][1:]) != [size, size, 3]:
+        raise wrong
+    if not {"probabilities", "leaf", "heat"} <= outputs.keys():
+        raise wrong
+    if outputs["probabilities"]["shape"][-1] != len(bundle.classes):
+        raise wrong
+    return runner

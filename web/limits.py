@@ -1,0 +1,44 @@
+"""Refusing what is too large while it streams in, before anything keeps it."""
+
+from fastapi import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+FORM_OVERHEAD = 100_000  # bytes a multipart form may need beside its photos
+DRAIN = 4  # times the limit that we still take in, so that a client that is sending can read our answer
+
+
+class LimitUploads:
+    """ASGI middleware: answers 413 to a request body beyond the limit (`batch` times it for a batch)."""
+
+    def __init__(self, app: ASGIApp, megabytes: int, batch: int) -> None:
+        self.app, self.megabytes, self.batch = app, megabytes, batch
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        megabytes = self.megabytes * (self.batch if scope["path"].endswith("/batch") else 1)
+        limit = megabytes * 1_000_000 + FORM_OVERHEAD
+        sentence = f"The upload has more than {megabytes} MB; please send a smaller photo."
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                await drain(message)
+                raise HTTPException(413, sentence)
+            return message
+
+        async def drain(message: Message) -> None:
+            nonlocal seen
+            while message.get("more_body") and seen < DRAIN * limit:
+                message = await receive()
+                seen += len(message.get("body", b""))
+
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > limit:
+            await drain({"more_body": True})
+            return await JSONResponse({"detail": sentence}, 413)(scope, receive, send)
+        return await self.app(scope, counted, send)
