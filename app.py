@@ -19,9 +19,10 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is sent an
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI, File, HTTPException, Request, UploadFile
+from fastapi import File, HTTPException, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline as FastAPI
 
 from model import bundle, hub, photo
 from model.classifier import Classifier, Diagnosis
@@ -30,14 +31,18 @@ from web.limits import LimitUploads
 
 MAX_UPLOAD_MB = int(os.environ.get("MAX_UPLOAD_MB", "20"))
 MAX_BATCH = 32  # photos in one /predict/batch
-MAX_AT_ONCE = 64  # photos answered or waiting; beyond that we say so at once instead of keeping people waiting
+MAX_AT_ONCE = (
+    64  # photos answered or waiting; beyond that we say so at once instead of keeping people waiting
+)
 
 STATUS = {photo.PhotoError: 400, photo.UnreadTypeError: 415, photo.TooLargeError: 413}
 
 
 def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
     """Build the REST API, documented at /docs."""
-    api = FastAPI(title="Blightcheck", summary="How likely a potato leaf has early blight, late blight or none.")
+    api = FastAPI(
+        title="Blightcheck", summary="How likely a potato leaf has early blight, late blight or none."
+    )
     started = time.monotonic()
     model = {"name": found.name, "revision": found.revision}
     places = threading.BoundedSemaphore(MAX_AT_ONCE)
@@ -53,7 +58,9 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
 
     def answer(upload: UploadFile, with_heatmap: bool = False) -> dict:
         if upload.size > MAX_UPLOAD_MB * 1_000_000:
-            raise HTTPException(413, f"The photo has more than {MAX_UPLOAD_MB} MB; please send a smaller one.")
+            raise HTTPException(
+                413, f"The photo has more than {MAX_UPLOAD_MB} MB; please send a smaller one."
+            )
         data = upload.file.read()
         try:
             diagnosis = classifier.diagnose(data)
@@ -80,7 +87,9 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
                 try:
                     results.append({"file": upload.filename} | answer(upload))
                 except HTTPException as error:
-                    results.append({"file": upload.filename, "error": error.detail, "status": error.status_code})
+                    results.append(
+                        {"file": upload.filename, "error": error.detail, "status": error.status_code}
+                    )
         classes = Counter(result["class"] for result in results if "class" in result)
         summary = {"photos": len(results), "errors": sum("error" in r for r in results), "classes": classes}
         return {"results": results, "summary": summary, "model": model}
@@ -94,7 +103,12 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
     def health() -> dict:
         """Tell which model answers."""
         uptime = round(time.monotonic() - started, 1)
-        return {"model": model, "classes": classifier.labels, "notice": found.notice, "uptime_seconds": uptime}
+        return {
+            "model": model,
+            "classes": classifier.labels,
+            "notice": found.notice,
+            "uptime_seconds": uptime,
+        }
 
     @api.exception_handler(RequestValidationError)
     def explain(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -8,7 +8,7 @@ from keras import layers
 # is dear, so the first block is thin; the later ones, where a few pixels see a whole lesion, are deeper.
 BLOCKS = ((16, 1), (32, 1), (64, 1), (128, 2), (192, 1))
 HIDDEN_UNITS = 64
-DROPOUT = 0.4
+DROPOUT = 0.25
 
 
 def build_cnn(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
@@ -31,7 +31,8 @@ def build_cnn(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
         x = layers.MaxPooling2D(2, name=f"block{b}_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(DROPOUT, name="dropout1")(x)
-    x = layers.Dense(HIDDEN_UNITS, name="dense")(x)
+    x = layers.Dense(HIDDEN_UNITS, use_bias=False, name="dense")(x)
+    x = layers.BatchNormalization(name="dense_norm")(x)  # without it the ReLU's units die in the first epoch
     x = layers.ReLU(name="dense_relu")(x)
     x = layers.Dropout(DROPOUT, name="dropout2")(x)
     x = layers.Dense(classes, name="logits")(x)

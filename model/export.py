@@ -32,20 +32,22 @@ class HeatMap(keras.layers.Layer):
     """HiResCAM (Draelos & Carin 2020, arXiv:2011.08891, equation 4), written forwards.
 
     A class's heat is its logit's gradient with respect to the last convolution's features, times the
-    features, summed over channels. Behind those features lie one pooling, flattening, two dense layers and a
-    ReLU, so that the gradient is a product of their weights, of the ReLU's mask and of the mask of the pixels
+    features, summed over channels. Behind those features lie one pooling, flattening, two dense layers, a
+    normalisation and a ReLU, so that the gradient is a product of their weights, of the ReLU's mask and of the mask of the pixels
     that the pooling let through: no automatic differentiation is needed when serving.
     """
 
-    def __init__(self, dense: keras.layers.Dense, logits: keras.layers.Dense, classes: int) -> None:
+    def __init__(self, model: keras.Model, classes: int) -> None:
         super().__init__()
-        self.dense, self.logits, self.classes = dense, logits, classes
+        self.dense, self.norm, self.logits = (model.get_layer(n) for n in ("dense", "dense_norm", "logits"))
+        self.classes = classes
 
     def call(self, features, pooled, hidden):
         """features: [n, 2h, 2w, C]; pooled: [n, h, w, C]; hidden: [n, D], before its ReLU -> [n, 2h, 2w, K]."""
         h, w, channels = pooled.shape[1:]
         open_ = ops.cast(hidden > 0, "float32")[:, :, None]
-        to_hidden = open_ * self.logits.kernel[None, :, : self.classes]  # [n, D, K]
+        scale = self.norm.gamma / ops.sqrt(self.norm.moving_variance + self.norm.epsilon)
+        to_hidden = open_ * (scale[:, None] * self.logits.kernel[:, : self.classes])  # [n, D, K]
         gradient = ops.matmul(self.dense.kernel, to_hidden)  # [n, h * w * C, K]
         gradient = ops.reshape(gradient, (-1, h * w, channels, self.classes))
         quads = ops.reshape(features, (-1, h, 2, w, 2, channels))
@@ -71,8 +73,8 @@ def explaining_model(model: keras.Model, classes: int) -> keras.Model:
     pool = max(
         (layer for layer in model.layers if layer.name.endswith("_pool")), key=lambda layer: layer.name
     )
-    dense = model.get_layer("dense")
-    heat = HeatMap(dense, model.get_layer("logits"), classes)(pool.input, pool.output, dense.output)
+    hidden = model.get_layer("dense_norm").output
+    heat = HeatMap(model, classes)(pool.input, pool.output, hidden)
     return keras.Model(model.input, {**model.output, "heat": heat})
 
 

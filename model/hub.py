@@ -72,7 +72,9 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
     except RevisionNotFoundError as error:
         raise HubError(f"{repo} has no revision {revision} on the Hub.") from error
     except RepositoryNotFoundError as error:
-        raise HubError(f"There is no {repo_type} {repo} on the Hub that we may see; check it and HF_TOKEN.") from error
+        raise HubError(
+            f"There is no {repo_type} {repo} on the Hub that we may see; check it and HF_TOKEN."
+        ) from error
     except HFValidationError as error:
         raise HubError(f"{repo} is neither a folder here nor a Hub id like user/repo.") from error
     except (httpx2.HTTPError, OfflineModeIsEnabled, LocalEntryNotFoundError, HfHubHTTPError) as error:

@@ -9,12 +9,12 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import AvifImagePlugin, ExifTags, Image, WebPImagePlugin  # noqa: F401 the plugins register themselves
 
 # Raise this when a change alters the pixels of any photo: caches of prepared pixels are then made anew.
 VERSION = 1
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
 FORMAT_NAMES = "JPEG, PNG, WebP, GIF, BMP or AVIF"
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif")
 MAX_PIXELS = 64_000_000  # a 50-megapixel phone photo passes; a decompression bomb does not

@@ -22,7 +22,9 @@ LOOKS = {
 INTRODUCTION = """# Blightcheck
 Drop a photo of **one potato leaf**, and see how likely it has early blight, late blight or is healthy."""
 
-BETTER_PHOTO = "Try another photo: one leaf filling most of the picture, in daylight, sharp, its upper side up."
+BETTER_PHOTO = (
+    "Try another photo: one leaf filling most of the picture, in daylight, sharp, its upper side up."
+)
 ADVICE = {
     DIAGNOSIS: "The model thinks it is likeliest <b>{likeliest}</b> ({confidence:.0%}). Compare with the plant "
     "itself; it knows no other disease.",

@@ -22,7 +22,9 @@ LOOKS = {
 INTRODUCTION = """# Blightcheck
 Drop a photo of **one potato leaf**, and see how likely it has early blight, late blight or is healthy."""
 
-BETTER_PHOTO = "Try another photo: one leaf filling most of the picture, in daylight, sharp, its upper side up."
+BETTER_PHOTO = (
+    "Try another photo: one leaf filling most of the picture, in daylight, sharp, its upper side up."
+)
 ADVICE = {
     DIAGNOSIS: "The model thinks it is likeliest <b>{likeliest}</b> ({confidence:.0%}). Compare with the plant "
     "itself; it knows no other disease.",
@@ -41,10 +43,10 @@ class PhotoInput(gr.Image):
         return Path(payload.path) if payload else None
     from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
-
 
 def build(classifier: Classifier, notice: str | None) -> gr.Blocks:
     """Lay out the page."""
@@ -87,16 +89,13 @@ def build(classifier: Classifier, notice: str | None) -> gr.Blocks:
         )
     return blocks
 
-
 def _card(kind: str, title: str, text: str) -> str:
     return f'<div class="card {kind}" role="status"><h2>{title}</h2><p>{text}</p></div>'
-
 
 def _verdict(diagnosis: Diagnosis) -> str:
     likeliest = html.escape(max(diagnosis.probabilities, key=diagnosis.probabilities.get))
     advice = ADVICE[diagnosis.verdict].format(likeliest=likeliest, confidence=diagnosis.confidence)
     return _card(diagnosis.verdict, html.escape(diagnosis.label), advice)
-
 
 def _heat(diagnosis: Diagnosis, drawing: str) -> str:
     if diagnosis.verdict == NOT_POTATO:

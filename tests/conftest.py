@@ -1,0 +1,117 @@
+"""What the tests share: drawn photos, a tiny model trained on them for real, and a running server."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# Read when huggingface_hub is first imported: the loopback Hub speaks plain Git LFS only.
+os.environ["HF_HUB_DISABLE_XET"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+import httpx2
+import pytest
+from drawing import draw_set
+
+ROOT = Path(__file__).parent.parent
+REAL_PHOTOS = ROOT.parent / "shared" / "data"
+# Enough to tell drawn leaves apart in half a minute.
+TINY = ["--image-size", "64", "--epochs", "6", "--batch-size", "16", "--learning-rate", "0.003"]
+
+
+def run(*command: str | Path, **environment: str | Path) -> subprocess.CompletedProcess:
+    """Run a Python command of the project as a user would, from its folder, and return how it ended."""
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        env={**os.environ, **{key: str(value) for key, value in environment.items()}},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def drawn_photos(tmp_path_factory) -> Path:
+    return draw_set(tmp_path_factory.mktemp("photos") / "set", leaves=40)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def tiny(drawn_photos, cache, tmp_path_factory) -> Path:
+    """A bundle that train.py made of the drawn photos."""
+    out = tmp_path_factory.mktemp("tiny") / "bundle"
+    ended = run("train.py", "--data", drawn_photos, "--out", out, "--cache", cache, *TINY)
+    assert ended.returncode == 0, ended.stderr
+    return out
+
+
+@dataclass
+class Server:
+    """A running app.py."""
+
+    url: str
+    process: subprocess.Popen
+
+    def predict(self, photo: bytes | Path, **parameters: str) -> httpx2.Response:
+        data = photo.read_bytes() if isinstance(photo, Path) else photo
+        return httpx2.post(
+            f"{self.url}/predict", files={"file": ("leaf.jpg", data)}, params=parameters, timeout=60
+        )
+
+
+@contextlib.contextmanager
+def serve(**environment: str | Path) -> Iterator[Server]:
+    """Start app.py on a free port and wait until it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {"GRADIO_SERVER_PORT": str(port), **{key: str(value) for key, value in environment.items()}}
+    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **settings})
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(url + "/ping", process)
+        yield Server(url, process)
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait_for(url: str, process: subprocess.Popen) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        assert process.poll() is None, "app.py stopped before it answered"
+        with contextlib.suppress(httpx2.HTTPError):
+            if httpx2.get(url).status_code == 200:
+                return
+        time.sleep(0.05)
+    raise TimeoutError(f"{url} did not answer within a minute")
+
+
+@pytest.fixture(scope="session")
+def server(tiny) -> Iterator[Server]:
+    """The app, serving the tiny model."""
+    with serve(MODEL_REPO=tiny) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def start() -> Callable[..., contextlib.AbstractContextManager[Server]]:
+    """For tests that need a server of their own."""
+    return serve
+
+
+@pytest.fixture(scope="session")
+def real_photos() -> Path:
+    if not REAL_PHOTOS.is_dir():
+        pytest.skip("the real photos are not on this machine")
+    return REAL_PHOTOS

@@ -1,0 +1,152 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from drawing import draw
+from PIL import Image
+
+from model import photo
+
+LEAF = draw("Potato___Early_blight", seed=1, size=200)
+
+
+def encode(image: Image.Image, form: str = "PNG", **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> float:
+    return np.abs(a.astype(int) - b).mean()
+
+
+def test_it_gives_the_centre_square_scaled():
+    wide = Image.new("RGB", (400, 200), "red")
+    wide.paste(LEAF, (100, 0))
+    assert difference(photo.prepare(encode(wide), 64), photo.prepare(encode(LEAF), 64)) < 1
+
+
+def test_a_path_and_its_bytes_are_the_same_photo(tmp_path):
+    path = tmp_path / "leaf.jpg"
+    path.write_bytes(encode(LEAF, "JPEG"))
+    np.testing.assert_array_equal(photo.prepare(path, 64), photo.prepare(path.read_bytes(), 64))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("shape", [(200, 200), (211, 150)])
+def test_exif_orientation_shows_the_photo_upright(orientation, shape):
+    upright = LEAF.resize(shape)
+    undo = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    turn = undo.get(orientation, photo.UPRIGHT.get(orientation))
+    stored = upright if turn is None else upright.transpose(turn)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert difference(photo.prepare(encode(stored, exif=exif), 64), photo.prepare(encode(upright), 64)) < 1
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "CMYK", "YCbCr"])
+def test_every_mode_is_read(mode):
+    form = "JPEG" if mode in ("CMYK", "YCbCr") else "PNG"
+    pixels = photo.prepare(encode(LEAF.convert(mode), form), 64)
+    grey = mode in ("L", "LA", "1")
+    expected = photo.prepare(encode(LEAF.convert("L") if grey else LEAF), 64)
+    assert difference(pixels, expected) < (40 if mode == "1" else 12)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"])
+def test_every_format_is_read(form):
+    assert difference(photo.prepare(encode(LEAF, form), 64), photo.prepare(encode(LEAF), 64)) < 12
+
+
+def test_16_bit_grey_is_scaled_not_clipped():
+    grey = np.asarray(LEAF.convert("L"))
+    deep = Image.fromarray(grey.astype(np.uint16) * 257)
+    expected = photo.prepare(encode(LEAF.convert("L")), 64)
+    assert difference(photo.prepare(encode(deep), 64), expected) < 1
+
+
+def test_transparent_parts_are_white():
+    clear = Image.new("RGBA", (50, 50), (0, 0, 0, 0))
+    assert (photo.prepare(encode(clear), 64) == 255).all()
+
+
+def test_of_an_animation_it_takes_the_first_frame():
+    blank = Image.new("RGB", LEAF.size, "blue")
+    animation = encode(LEAF, "GIF", save_all=True, append_images=[blank, blank])
+    assert difference(photo.prepare(animation, 64), photo.prepare(encode(LEAF), 64)) < 12
+
+
+def test_one_pixel_is_a_photo():
+    assert (photo.prepare(encode(Image.new("RGB", (1, 1), (10, 20, 30))), 64) == [10, 20, 30]).all()
+
+
+def test_a_large_jpeg_is_decoded_at_reduced_size_to_nearly_the_same_pixels():
+    large = LEAF.resize((1600, 1600), Image.Resampling.BICUBIC)
+    reduced, full = photo.prepare(encode(large, "JPEG", quality=95), 64), photo.prepare(encode(large), 64)
+    assert difference(reduced, full) < 2
+
+
+def png_claiming(width: int, height: int) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    data = zlib.compress(b"\0" * 1000)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+JPEG = encode(LEAF, "JPEG")
+REFUSED = {
+    "empty": (b"", photo.PhotoError, "The file is empty; please choose a photo."),
+    "text": (
+        b"hello, I am a photo",
+        photo.PhotoError,
+        "This is not a picture we can read; please send JPEG, PNG, WebP, GIF, BMP or AVIF.",
+    ),
+    "truncated": (
+        JPEG[: len(JPEG) // 2],
+        photo.PhotoError,
+        "The picture is damaged and can't be read; please send the original file.",
+    ),
+    "damaged": (
+        png_claiming(300, 300),
+        photo.PhotoError,
+        "The picture is damaged and can't be read; please send the original file.",
+    ),
+    "huge": (
+        png_claiming(30_000, 30_000),
+        photo.TooLargeError,
+        "The picture has more than 64 megapixels; please send a smaller one.",
+    ),
+    "large": (
+        png_claiming(9_000, 9_000),
+        photo.TooLargeError,
+        "The picture has more than 64 megapixels; please send a smaller one.",
+    ),
+    "heic": (
+        b"\0\0\0\x24ftypheic\0\0\0\0",
+        photo.UnreadTypeError,
+        "This is a HEIC photo, which we don't read; please send JPEG, PNG, WebP, GIF, BMP or AVIF.",
+    ),
+    "pdf": (
+        b"%PDF-1.7",
+        photo.UnreadTypeError,
+        "This is a PDF, which we don't read; please send JPEG, PNG, WebP, GIF, BMP or AVIF.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_and_why(name):
+    data, error, sentence = REFUSED[name]
+    with pytest.raises(photo.PhotoError) as caught:
+        photo.prepare(data, 64)
+    assert (type(caught.value), str(caught.value)) == (error, sentence)
+
+
+def test_garbage_in_the_metadata_turns_nothing():
+    garbage = encode(LEAF, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff garbage")
+    assert difference(photo.prepare(garbage, 64), photo.prepare(JPEG, 64)) < 1
