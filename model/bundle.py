@@ -57,7 +57,9 @@ def writing(folder: Path) -> Iterator[Path]:
     """
     folder = folder.absolute()
     draft, retired = _beside(folder, "draft"), _beside(folder, "retired")
-    _recover(folder)
+    if not folder.exists() and retired.exists():  # an earlier writing was killed between its two moves
+        retired.rename(folder)
+    shutil.rmtree(retired, ignore_errors=True)
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
@@ -72,14 +74,6 @@ def writing(folder: Path) -> Iterator[Path]:
 
 def _beside(folder: Path, what: str) -> Path:
     return folder.with_name(f".{folder.name}.{what}")
-
-
-def _recover(folder: Path) -> None:
-    """Undo a replacement that was killed between its two moves: the new bundle was whole by then."""
-    if not folder.exists() and _beside(folder, "retired").exists():
-        unfinished = _beside(folder, "draft")
-        (unfinished if unfinished.exists() else _beside(folder, "retired")).rename(folder)
-    shutil.rmtree(_beside(folder, "retired"), ignore_errors=True)
 
 
 def seal(draft: Path, description: dict) -> None:
@@ -100,10 +94,16 @@ def _sha256(path: Path) -> str:
 def read(folder: Path) -> Bundle:
     """Read and check the bundle in `folder`. Raises BundleError saying what is wrong with it."""
     folder = folder.absolute()
-    _recover(folder)
+    retired = _beside(folder, "retired")
+    place = (
+        retired if retired.exists() and not folder.exists() else folder
+    )  # being replaced, or a writer was killed
     try:
-        description = json.loads((folder / DESCRIPTION).read_bytes())
-        model = (folder / LITERT_MODEL).read_bytes()
+        text = (place / DESCRIPTION).read_bytes()
+        model = (place / LITERT_MODEL).read_bytes()
+        if text != (place / DESCRIPTION).read_bytes():
+            return read(folder)  # replaced while we read
+        description = json.loads(text)
     except FileNotFoundError as error:
         raise BundleError(
             f"{folder.name} is no Blightcheck model: it has no {Path(error.filename).name}."

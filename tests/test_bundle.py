@@ -1,0 +1,108 @@
+import json
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from model import bundle
+
+DESCRIPTION = {
+    "classes": [{"folder": "Potato___healthy", "label": "Healthy"}, {"folder": "b", "label": "B"}],
+    "image_size": 64,
+    "thresholds": {"leaf": 0.5, "confidence": 0.6},
+}
+
+
+def write(folder, model: bytes = b"model") -> None:
+    with bundle.writing(folder) as draft:
+        (draft / "model.tflite").write_bytes(model)
+        bundle.seal(draft, DESCRIPTION)
+
+
+def test_what_is_written_is_read(tmp_path):
+    write(tmp_path / "leaf")
+    read = bundle.read(tmp_path / "leaf")
+    assert [name.label for name in read.classes] == ["Healthy", "B"]
+    assert (read.image_size, read.model, read.thresholds.confidence) == (64, b"model", 0.6)
+    assert [path.name for path in tmp_path.iterdir()] == ["leaf"]
+
+
+def test_an_exception_while_writing_leaves_the_old_bundle(tmp_path):
+    write(tmp_path / "leaf", b"old")
+    with pytest.raises(ZeroDivisionError), bundle.writing(tmp_path / "leaf") as draft:
+        (draft / "model.tflite").write_bytes(b"new")
+        raise ZeroDivisionError
+    assert bundle.read(tmp_path / "leaf").model == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["leaf"]
+
+
+KILLED_AT_MOVE = """
+import os, signal, sys
+from pathlib import Path
+sys.path[:0] = ["tests"]
+from test_bundle import write
+moves, rename = 0, Path.rename
+def killing_rename(self, target):
+    global moves
+    if moves == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    moves += 1
+    return rename(self, target)
+Path.rename = killing_rename
+write(Path(sys.argv[1]), b"new")
+"""
+
+
+@pytest.mark.parametrize("move", [0, 1])
+def test_a_killed_write_leaves_the_old_bundle_whole(tmp_path, move):
+    write(tmp_path / "leaf", b"old")
+    command = [sys.executable, "-c", KILLED_AT_MOVE, str(tmp_path / "leaf"), str(move)]
+    ended = subprocess.run(command, cwd=ROOT, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert bundle.read(tmp_path / "leaf").model == b"old"
+    write(tmp_path / "leaf", b"newer")
+    assert bundle.read(tmp_path / "leaf").model == b"newer"
+    assert [path.name for path in tmp_path.iterdir()] == ["leaf"]
+
+
+def change(folder, **changes) -> None:
+    path = folder / "bundle.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_what_is_refused_and_why(tmp_path):
+    good = tmp_path / "good"
+    write(good)
+
+    def refusal(spoil) -> str:
+        leaf = tmp_path / "leaf"
+        shutil.rmtree(leaf, ignore_errors=True)
+        shutil.copytree(good, leaf)
+        spoil(leaf)
+        with pytest.raises(bundle.BundleError) as caught:
+            bundle.read(leaf)
+        return str(caught.value)
+
+    assert (
+        refusal(lambda f: (f / "bundle.json").unlink())
+        == "leaf is no Blightcheck model: it has no bundle.json."
+    )
+    assert (
+        refusal(lambda f: (f / "model.tflite").unlink())
+        == "leaf is no Blightcheck model: it has no model.tflite."
+    )
+    assert refusal(lambda f: (f / "bundle.json").write_text("{")) == (
+        "bundle.json in leaf is damaged; fetch or train the model again."
+    )
+    assert refusal(lambda f: (f / "model.tflite").write_bytes(b"mode")) == (
+        "model.tflite in leaf is not the file it was written with; fetch or train it again."
+    )
+    assert refusal(lambda f: change(f, format_version=99)) == (
+        "leaf has bundle format 99, and this program reads 1; update whichever is older."
+    )
+    assert refusal(lambda f: change(f, thresholds={})).startswith(
+        "bundle.json in leaf lacks something it needs"
+    )

@@ -1,0 +1,106 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model import cnn, export
+
+SIZE, OUTPUTS, CLASSES = 64, 5, 3
+
+
+@pytest.fixture(scope="module")
+def network() -> keras.Model:
+    """A network whose normalisations have seen something, as after training."""
+    keras.utils.set_random_seed(1)
+    built = cnn.build_cnn((SIZE, SIZE, 3), OUTPUTS)
+    random = np.random.default_rng(1)
+    for layer in built.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            draws = random.uniform(0.5, 1.5, (2, *gamma.shape))
+            layer.set_weights([draws[0], beta + 0.1, mean + 0.05, variance * draws[1]])
+    return built
+
+
+@pytest.fixture(scope="module")
+def photos() -> np.ndarray:
+    return np.random.default_rng(2).integers(0, 256, (4, SIZE, SIZE, 3), dtype=np.uint8)
+
+
+def test_it_is_the_textbook_cnn(network):
+    lines = []
+    network.summary(print_fn=lines.append)
+    summary = "\n".join(lines)
+    for step in ("input", "Conv2D", "ReLU", "MaxPooling2D", "Flatten", "Dense", "Softmax"):
+        assert step in summary
+    kinds = [type(layer).__name__ for layer in network.layers]
+    assert kinds.index("Conv2D") < kinds.index("MaxPooling2D") < kinds.index("Flatten") < kinds.index("Dense")
+    assert all(
+        layer.kernel_size == (3, 3) for layer in network.layers if isinstance(layer, keras.layers.Conv2D)
+    )
+    assert all(
+        layer.pool_size == (2, 2) for layer in network.layers if isinstance(layer, keras.layers.MaxPooling2D)
+    )
+
+
+def test_it_takes_bytes_and_gives_probabilities(network, photos):
+    assert network.input.dtype == "uint8"
+    np.testing.assert_allclose(network.predict_on_batch(photos).sum(1), 1, rtol=1e-5)
+
+
+def test_augmentation_depends_on_its_seed_alone(photos):
+    first, again, other = (
+        cnn.augment(photos, tf.constant(seed)).numpy() for seed in ([1, 2], [1, 2], [1, 3])
+    )
+    assert first.shape == photos.shape
+    assert first.dtype == np.uint8
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_answers_are_the_networks_own_at_the_temperature(network, photos):
+    to_logits = keras.Model(network.input, network.get_layer("logits").output)
+    logits = to_logits.predict_on_batch(photos) / 1.7
+    answer = export.answering_model(network, CLASSES, 1.7).predict_on_batch(photos)
+    asked = np.exp(logits[:, :CLASSES])
+    np.testing.assert_allclose(answer["probabilities"], asked / asked.sum(1, keepdims=True), atol=1e-6)
+    np.testing.assert_allclose(answer["leaf"], asked.sum(1) / np.exp(logits).sum(1), atol=1e-6)
+
+
+def test_heat_is_what_automatic_differentiation_gives(network, photos):
+    model = export.answering_model(network, CLASSES, 1.0)
+    heat = export.explaining_model(model, CLASSES).predict_on_batch(photos)["heat"]
+    names = [layer.name for layer in model.layers]
+    pool = max(name for name in names if name.endswith("_pool"))
+    features = keras.Model(model.input, model.get_layer(pool).input)(photos)
+    expected = []
+    for k in range(CLASSES):
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            x = features
+            for name in names[names.index(pool) : names.index("logits") + 1]:
+                x = model.get_layer(name)(x, training=False) if "dropout" not in name else x
+            logit = tf.reduce_sum(x[:, k])
+        expected.append(tf.reduce_sum(tape.gradient(logit, features) * features, axis=3))
+    expected = np.maximum(np.stack(expected, axis=3), 0)
+    np.testing.assert_allclose(heat, expected / expected.max((1, 2, 3), keepdims=True), atol=1e-3)
+
+
+def test_the_litert_file_answers_as_keras_does(network, photos):
+    from ai_edge_litert.interpreter import Interpreter
+
+    model = export.answering_model(network, CLASSES, 1.7)
+    runner = Interpreter(model_content=export.export_litert(model, CLASSES)).get_signature_runner()
+    expected = export.explaining_model(model, CLASSES).predict_on_batch(photos)
+    for n in (1, 4):
+        answer = runner(input=photos[:n])
+        for name in ("probabilities", "leaf", "heat"):
+            np.testing.assert_allclose(answer[name], expected[name][:n], atol=1e-4)
+
+
+def test_a_plain_keras_user_can_load_it(network, photos, tmp_path):
+    model = export.answering_model(network, CLASSES, 1.7)
+    export.save_keras(model, tmp_path / "saved")
+    loaded = keras.saving.load_model(tmp_path / "saved")
+    for name, values in model.predict_on_batch(photos).items():
+        np.testing.assert_allclose(loaded.predict_on_batch(photos)[name], values, atol=1e-6)

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from model import evaluation
+from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE, Thresholds, verdicts
+
+CLASSES = ["Early", "Late", "Healthy"]
+ALWAYS = Thresholds(leaf=0.0, confidence=0.0)
+
+
+def certain(guesses: list[int], confidence: float = 0.95) -> np.ndarray:
+    """Probabilities that name the guesses with the confidence."""
+    rest = (1 - confidence) / 2
+    return np.where(np.eye(3)[guesses] == 1, confidence, rest)
+
+
+def test_verdicts_follow_the_thresholds():
+    probabilities = certain([0, 0, 0], 0.8)
+    probabilities[1] = [0.4, 0.35, 0.25]
+    verdict = verdicts(probabilities, np.array([0.9, 0.9, 0.2]), Thresholds(leaf=0.5, confidence=0.6))
+    assert list(verdict) == [DIAGNOSIS, UNSURE, NOT_POTATO]
+
+
+def test_the_figures_of_a_worked_example():
+    labels = np.array([0, 0, 0, 0, 1, 1, 2, -1, -1])
+    probabilities = certain([0, 0, 0, 1, 1, 1, 0, 0, 0])
+    leaf = np.array([1, 1, 1, 1, 1, 1, 1, 1, 0.1])
+    figures = evaluation.measure(
+        probabilities, leaf, labels, np.arange(9), CLASSES, Thresholds(leaf=0.5, confidence=0.5)
+    )
+    assert figures["accuracy"] == pytest.approx(5 / 7)
+    assert figures["macro_recall"] == pytest.approx((3 / 4 + 1 + 0) / 3)
+    early = figures["classes"]["Early"]
+    assert (early["precision"], early["recall"], early["f1"], early["support"]) == pytest.approx(
+        (0.75, 0.75, 0.75, 4)
+    )
+    assert figures["classes"]["Late"]["precision"] == pytest.approx(2 / 3)
+    assert figures["confidently_wrong"] == pytest.approx(2 / 7)
+    assert figures["not_potato"]["declined"] == pytest.approx(0.5)
+    assert figures["answered"] == 1
+    assert figures["wrongly_declined"] == 0
+    assert figures["confusion"] == [[3, 1, 0], [0, 2, 0], [1, 0, 0]]
+
+
+def test_four_photos_of_a_leaf_are_one_trial():
+    labels, probabilities = np.zeros(40, int), certain([0] * 40)
+    of_photos = evaluation.measure(probabilities, np.ones(40), labels, np.arange(40), CLASSES, ALWAYS)
+    of_leaves = evaluation.measure(probabilities, np.ones(40), labels, np.arange(40) // 4, CLASSES, ALWAYS)
+    assert of_leaves["accuracy_interval"][0] < of_photos["accuracy_interval"][0] < 1
+    assert of_leaves["leaves"] == 10
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    random = np.random.default_rng(5)
+    truth, covered = 0.9, 0
+    for _ in range(200):
+        hits = random.random(60) < truth
+        low, high = evaluation._interval(evaluation._posterior(hits, np.arange(60)))
+        covered += low <= truth <= high
+    assert 0.9 <= covered / 200 <= 0.99
+
+
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
+    assert evaluation.calibration_error(np.full(100, 0.8), np.arange(100) < 80) == pytest.approx(0)
+    assert evaluation.calibration_error(np.full(100, 0.8), np.arange(100) < 50) == pytest.approx(0.3)
+
+
+def test_temperature_is_found_again():
+    random = np.random.default_rng(3)
+    logits = random.normal(0, 2, (4000, 3))
+    labels = np.array([random.choice(3, p=p) for p in evaluation.softmax(logits)])
+    assert evaluation.fit_temperature(logits * 3, labels) == pytest.approx(3, rel=0.1)
+
+
+def test_thresholds_keep_the_risk_in_the_worst_source():
+    random = np.random.default_rng(4)
+    n = 2000
+    confidence = random.uniform(0.4, 1, n)
+    sources = np.where(np.arange(n) % 2, "lab", "field")
+    right = random.random(n) < np.where(sources == "lab", 0.99, confidence)
+    probabilities = np.column_stack([confidence, (1 - confidence) * 0.6, (1 - confidence) * 0.4])
+    labels = np.where(right, 0, 1)
+    chosen = evaluation.choose_thresholds(probabilities, np.full(n, 0.9), labels, sources)
+    answered = (probabilities.max(1) >= chosen.confidence) & (sources == "field")
+    assert 0.7 < chosen.confidence < 1
+    assert (~right)[answered].mean() <= 0.05
+    assert chosen.leaf == 0.5
+
+
+def test_the_table_names_every_figure():
+    labels = np.array([0, 1, 2, -1])
+    figures = evaluation.measure(certain([0, 1, 2, 0]), np.ones(4), labels, np.arange(4), CLASSES, ALWAYS)
+    text = evaluation.table("held-out leaves", figures)
+    for words in (
+        "held-out leaves: 4 photos of 4 leaves",
+        "macro recall",
+        "confidently wrong",
+        "declined",
+        "Healthy",
+    ):
+        assert words in text

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from drawing import draw_set
+
+from model import data, photo, pixels
+
+
+def silent(photos, total):
+    return photos
+
+
+@pytest.fixture
+def paths(tmp_path):
+    found = data.find_photos(str(draw_set(tmp_path / "set", leaves=3)))
+    return [p.path for p in found]
+
+
+def test_the_cache_holds_what_photo_prepares(paths, tmp_path):
+    loaded = pixels.load_pixels(paths, 32, tmp_path / "cache", silent)
+    assert isinstance(loaded.images, np.memmap)
+    for path, image in zip(paths, loaded.images, strict=True):
+        np.testing.assert_array_equal(image, photo.prepare(path, 32))
+
+
+def test_a_second_run_decodes_nothing_and_a_changed_photo_is_seen(paths, tmp_path):
+    decoded = []
+
+    def counting(photos, total):
+        for one in photos:
+            decoded.append(one)
+            yield one
+
+    for _ in range(2):
+        pixels.load_pixels(paths, 32, tmp_path / "cache", counting)
+    assert len(decoded) == len(paths)
+    paths[0].write_bytes(paths[1].read_bytes())
+    changed = pixels.load_pixels(paths, 32, tmp_path / "cache", counting)
+    assert len(decoded) == 2 * len(paths)
+    np.testing.assert_array_equal(changed.images[0], changed.images[1])
+
+
+def test_unreadable_photos_are_listed_and_skipped(paths, tmp_path):
+    paths[2].write_bytes(b"no photo")
+    loaded = pixels.load_pixels(paths, 32, tmp_path / "cache", silent)
+    assert list(loaded.skipped) == [str(paths[2])]
+    assert loaded.readable == [i for i in range(len(paths)) if i != 2]
+    assert len(loaded.images) == len(loaded.hashes) == len(loaded.digests) == len(paths) - 1
+    np.testing.assert_array_equal(loaded.images[2], photo.prepare(paths[3], 32))
+
+
+def test_the_fingerprint_is_of_contents_not_order():
+    assert pixels.fingerprint(["a", "b"]) == pixels.fingerprint(["b", "a"]) != pixels.fingerprint(["a", "c"])
+
+
+def batches(first_epoch: int, count: int) -> list[tuple[np.ndarray, ...]]:
+    images = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 3), np.uint8)
+    targets, weights = np.eye(10, dtype=np.float32), np.ones(10, np.float32)
+    stream = pixels.training_batches(
+        images, targets, weights, 3, 7, first_epoch, lambda x, seed: x, np.arange(1, 10)
+    )
+    return [tuple(part.numpy() for part in batch) for batch in stream.take(count)]
+
+
+def test_an_epoch_shows_every_training_photo_once_with_its_own_target():
+    epoch = batches(first_epoch=0, count=3)
+    shown = np.concatenate([x[:, 0, 0, 0] for x, _, _ in epoch])
+    assert sorted(shown) == list(range(1, 10))
+    assert all((x[:, 0, 0, 0] == y.argmax(1)).all() for x, y, _ in epoch)
+
+
+def test_a_resumed_training_sees_what_an_uninterrupted_one_would():
+    uninterrupted, resumed = batches(first_epoch=0, count=6), batches(first_epoch=1, count=3)
+    for expected, seen in zip(uninterrupted[3:], resumed, strict=True):
+        np.testing.assert_array_equal(expected[0], seen[0])
+    assert any((a[0] != b[0]).any() for a, b in zip(uninterrupted[:3], resumed, strict=True))
