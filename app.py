@@ -20,6 +20,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is sent an
 import gradio as gr
 import uvicorn
 from fastapi import File, HTTPException, Request, UploadFile
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline as FastAPI
@@ -56,6 +57,7 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
         finally:
             places.release()
 
+    # Runs on a worker thread: decoding never blocks the event loop.
     def answer(upload: UploadFile, with_heatmap: bool = False) -> dict:
         if upload.size > MAX_UPLOAD_MB * 1_000_000:
             raise HTTPException(
@@ -69,15 +71,16 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
             raise HTTPException(STATUS[type(error)], str(error)) from error
         return _as_json(diagnosis) | drawn
 
-    # Not `async`: FastAPI runs these on worker threads, so that decoding never blocks the event loop.
     @api.post("/predict")
-    def predict(file: Annotated[UploadFile, File(description="a photo")], heatmap: bool = False) -> dict:
+    async def predict(
+        file: Annotated[UploadFile, File(description="a photo")], heatmap: bool = False
+    ) -> dict:
         """Diagnose one photo."""
         with place():
-            return answer(file, heatmap) | {"model": model}
+            return await run_in_threadpool(answer, file, heatmap) | {"model": model}
 
     @api.post("/predict/batch")
-    def predict_batch(files: Annotated[list[UploadFile], File(description="photos")]) -> dict:
+    async def predict_batch(files: Annotated[list[UploadFile], File(description="photos")]) -> dict:
         """Diagnose several photos; one that can't be read is an error in its place."""
         if len(files) > MAX_BATCH:
             raise HTTPException(413, f"At most {MAX_BATCH} photos at once, please; these are {len(files)}.")
@@ -85,7 +88,7 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
         with place():
             for upload in files:
                 try:
-                    results.append({"file": upload.filename} | answer(upload))
+                    results.append({"file": upload.filename} | await run_in_threadpool(answer, upload))
                 except HTTPException as error:
                     results.append(
                         {"file": upload.filename, "error": error.detail, "status": error.status_code}

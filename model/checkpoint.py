@@ -50,6 +50,13 @@ class Checkpoint(keras.callbacks.Callback):
         """Tell whether it has stopped getting better."""
         return self.state["epochs"] - self.state["best_epoch"] >= self.patience
 
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        # Keras does not save where dropout's random numbers stand; started anew each epoch, a resumed training
+        # draws what an uninterrupted one would have.
+        for layer in self.model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.seed_generator.state.assign([self.state["settings"]["seed"], epoch])
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         recall = self.validate(self.model)

@@ -9,6 +9,7 @@ from keras import layers
 BLOCKS = ((16, 1), (32, 1), (64, 1), (128, 2), (192, 1))
 HIDDEN_UNITS = 64
 DROPOUT = 0.25
+MOMENTUM = 0.9  # of the moving averages; the usual 0.99 lags behind short epochs
 
 
 def build_cnn(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
@@ -26,13 +27,15 @@ def build_cnn(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
             normalise = b > 1
             x = layers.Conv2D(filters, 3, padding="same", use_bias=not normalise, name=f"block{b}_conv{c}")(x)
             if normalise:
-                x = layers.BatchNormalization(name=f"block{b}_norm{c}")(x)
+                x = layers.BatchNormalization(momentum=MOMENTUM, name=f"block{b}_norm{c}")(x)
             x = layers.ReLU(name=f"block{b}_relu{c}")(x)
         x = layers.MaxPooling2D(2, name=f"block{b}_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(DROPOUT, name="dropout1")(x)
     x = layers.Dense(HIDDEN_UNITS, use_bias=False, name="dense")(x)
-    x = layers.BatchNormalization(name="dense_norm")(x)  # without it the ReLU's units die in the first epoch
+    x = layers.BatchNormalization(momentum=MOMENTUM, name="dense_norm")(
+        x
+    )  # without it the ReLU's units die in the first epoch
     x = layers.ReLU(name="dense_relu")(x)
     x = layers.Dropout(DROPOUT, name="dropout2")(x)
     x = layers.Dense(classes, name="logits")(x)

@@ -77,7 +77,7 @@ def _from_hugging_face(name: str) -> Path:
     from model import hub
 
     try:
-        return hub.download(name, repo_type="dataset")
+        return hub.download(name, None, "dataset")
     except hub.HubError as error:
         raise DataError(str(error)) from error
 

@@ -1,103 +1,123 @@
 """The page: a photo in; the verdict in words, the probabilities and the heat map out."""
 
-import html
+import os
 from pathlib import Path
 
 import gradio as gr
-from gradio.data_classes import ImageData
+from PIL import Image
 
-from model import photo
 from model.classifier import Classifier, Diagnosis
+from model.photo import PhotoError
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 from web import heatmap
 
+HERE = Path(__file__).parent
+
 # How mount_gradio_app is to dress the page. System fonts: nothing is loaded from another host.
 LOOKS = {
-    "theme": gr.themes.Soft(primary_hue="green", font=["system-ui", "sans-serif"], font_mono=["monospace"]),
-    "css_paths": [Path(__file__).parent / "style.css"],
+    "theme": gr.themes.Soft(
+        primary_hue="green", neutral_hue="stone", font=["system-ui", "sans-serif"], font_mono=["monospace"]
+    ),
+    "css_paths": [HERE / "style.css"],
     "footer_links": ["api"],
     "run_history": False,
 }
+HOUR = 3600  # seconds
 
 INTRODUCTION = """# Blightcheck
-Drop a photo of **one potato leaf**, and see how likely it has early blight, late blight or is healthy."""
+Show it a photo of **one potato leaf**: it says what the leaf looks like, how sure that is, and where it shows."""
+PLACEHOLDER = """# Drop a photo of a leaf
+or paste it, or tap here to choose one or take one"""
 
-BETTER_PHOTO = (
-    "Try another photo: one leaf filling most of the picture, in daylight, sharp, its upper side up."
-)
+BETTER_PHOTO = "one leaf filling most of the picture, in daylight, sharp, its upper side up."
 ADVICE = {
-    DIAGNOSIS: "The model thinks it is likeliest <b>{likeliest}</b> ({confidence:.0%}). Compare with the plant "
-    "itself; it knows no other disease.",
-    UNSURE: "The photo could be <b>{likeliest}</b>, but not surely enough to say so. " + BETTER_PHOTO,
-    NOT_POTATO: "The model sees no potato leaf here. " + BETTER_PHOTO,
+    DIAGNOSIS: "The model gives it {confidence}. It knows only the answers listed here, so look at the whole "
+    "plant too before you act on it.",
+    UNSURE: "It could be {likeliest} ({confidence}), but that is not sure enough to rely on. "
+    f"Try another photo: {BETTER_PHOTO}",
+    NOT_POTATO: "The model sees no potato leaf here; the figures below count only if it is one after all. "
+    f"Try another photo: {BETTER_PHOTO}",
 }
-
-
-class PhotoInput(gr.Image):
-    """An image input that hands over the file as it was sent: `photo` decides whether and how to decode it."""
-
-    is_template = True  # to the browser it is a gr.Image
-
-    def preprocess(self, payload: ImageData | None) -> Path | None:
-        return Path(payload.path) if payload else None
+# A verdict is a dictionary: the page shows it as a card (Handlebars escapes its texts), the API hands it on.
+CARD = """<div class="card {{value.verdict}}" data-class="{{value.class}}" role="status">
+<h2>{{value.class}}</h2><p>{{value.advice}}</p></div>"""
+WAITING = {
+    "verdict": "waiting",
+    "class": "The answer appears here",
+    "advice": f"It is best with a good photo: {BETTER_PHOTO}",
+}
 
 
 def build(classifier: Classifier, notice: str | None) -> gr.Blocks:
     """Lay out the page."""
 
-    def diagnose(file: Path | None) -> tuple[str, dict[str, float] | None, str]:
-        """Diagnose a photo of a potato leaf: the verdict, each class's probability and a heat map, as HTML."""
-        if file is None:
-            return "", None, ""
+    # Gets the file as it was sent: the photo room alone decides whether and how to decode it.
+    def diagnose(photo: dict | None) -> tuple[dict, dict[str, float], Image.Image | None]:
+        """Diagnose a photo of a potato leaf: the verdict, each class's probability and a heat map."""
+        if photo is None:
+            return WAITING, {}, None
+        file = Path(photo["path"])
         try:
             diagnosis = classifier.diagnose(file)
-            seen = heatmap.data_url(file, diagnosis.heat)
-        except photo.PhotoError as error:
-            return _card("error", "Can't read this", html.escape(str(error))), None, ""
-        return _verdict(diagnosis), diagnosis.probabilities, _heat(diagnosis, seen)
+            drawing = None if diagnosis.verdict == NOT_POTATO else heatmap.draw(file, diagnosis.heat)
+        except PhotoError as error:
+            return {"verdict": "error", "class": "That didn't work", "advice": str(error)}, {}, None
+        return _verdict(diagnosis), diagnosis.probabilities, drawing
 
-    with gr.Blocks(title="Blightcheck: is it blight?", analytics_enabled=False) as blocks:
-        gr.Markdown(INTRODUCTION)
+    # Photos people send are deleted once they are an hour old.
+    with gr.Blocks(title="Blightcheck", analytics_enabled=False, delete_cache=(HOUR, HOUR)) as blocks:
+        gr.Markdown(INTRODUCTION, elem_id="introduction")
         if notice:
-            gr.HTML(_card("notice", "Another model answers", html.escape(notice)))
-        with gr.Row():
+            gr.HTML(
+                {"verdict": "notice", "class": "Another model answers", "advice": notice}, html_template=CARD
+            )
+        with gr.Row(equal_height=False):
             with gr.Column():
-                picture = PhotoInput(
-                    type="filepath",
+                picture = gr.Image(
                     sources=["upload", "webcam", "clipboard"],
-                    label="Photo of a leaf",
-                    height=340,
+                    label="Photo",
+                    alt_text="Your photo",
+                    placeholder=PLACEHOLDER,
+                    height=360,
+                    buttons=["fullscreen"],
                     elem_id="photo",
                 )
             with gr.Column():
-                verdict = gr.HTML(elem_id="verdict")
-                label = gr.Label(label="How likely", show_heading=False, elem_id="probabilities")
-                heat = gr.HTML(elem_id="heat")
-        gr.on(
-            [picture.upload, picture.clear, picture.stream],
+                verdict = gr.HTML(
+                    WAITING,
+                    label="Verdict",
+                    html_template=CARD,
+                    js_on_load=(HERE / "page.js").read_text("utf-8"),
+                    elem_id="verdict",
+                )
+                with gr.Column(elem_id="details"):
+                    label = gr.Label(label="How likely", show_heading=False, elem_id="probabilities")
+                    heat = gr.Image(
+                        label="Red: where it saw the likeliest",
+                        alt_text="Heat map over the photo",
+                        format="jpeg",
+                        height=300,
+                        buttons=["fullscreen"],
+                        interactive=False,
+                        elem_id="heat",
+                    )
+        picture.input(
             diagnose,
             inputs=picture,
             outputs=[verdict, label, heat],
             api_name="predict",
+            preprocess=False,
+            # A photo dropped over another one is two events: cleared, then a new photo. The last one must count.
+            trigger_mode="always_last",
+            concurrency_limit=os.cpu_count(),
             show_progress="minimal",
         )
     return blocks
 
 
-def _card(kind: str, title: str, text: str) -> str:
-    return f'<div class="card {kind}" role="status"><h2>{title}</h2><p>{text}</p></div>'
-
-
-def _verdict(diagnosis: Diagnosis) -> str:
-    likeliest = html.escape(max(diagnosis.probabilities, key=diagnosis.probabilities.get))
-    advice = ADVICE[diagnosis.verdict].format(likeliest=likeliest, confidence=diagnosis.confidence)
-    return _card(diagnosis.verdict, html.escape(diagnosis.label), advice)
-
-
-def _heat(diagnosis: Diagnosis, drawing: str) -> str:
-    if diagnosis.verdict == NOT_POTATO:
-        return ""
-    return (
-        f'<figure><img src="{drawing}" alt="Heat map over the photo">'
-        "<figcaption>The redder, the more it spoke for the likeliest class.</figcaption></figure>"
+def _verdict(diagnosis: Diagnosis) -> dict[str, str]:
+    likeliest = max(diagnosis.probabilities, key=diagnosis.probabilities.get)
+    advice = ADVICE[diagnosis.verdict].format(
+        likeliest=likeliest, confidence=f"{round(diagnosis.confidence * 100)}%"
     )
+    return {"verdict": diagnosis.verdict, "class": diagnosis.label, "advice": advice}

@@ -1,0 +1,207 @@
+import base64
+import io
+import re
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import pytest
+from conftest import run
+from drawing import draw
+from PIL import Image
+from test_photo import JPEG, REFUSED, encode
+
+from model import bundle, photo
+from model.classifier import Classifier
+
+LEAF = draw("Potato___Late_blight", seed=99)
+
+
+def test_predict_answers_with_the_full_distribution(server):
+    answer = server.predict(encode(LEAF)).json()
+    assert (answer["class"], answer["verdict"]) == ("Late blight", "diagnosis")
+    assert list(answer["probabilities"]) == ["Early blight", "Late blight", "Healthy"]
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert answer["confidence"] == max(answer["probabilities"].values())
+    assert answer["model"] == {"name": "bundle", "revision": None}
+    assert "heatmap" not in answer
+
+
+def test_the_heat_map_is_a_picture(server):
+    address = server.predict(encode(LEAF), heatmap="true").json()["heatmap"]
+    kind, data = address.split(",")
+    assert kind == "data:image/png;base64"
+    picture = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert picture.size == (320, 320)
+
+
+def test_other_things_are_declined(server):
+    verdicts = [server.predict(encode(draw("scenes", seed))).json() for seed in range(100, 110)]
+    declined = [answer for answer in verdicts if answer["verdict"] != "diagnosis"]
+    assert len(declined) >= 7
+    assert {answer["class"] for answer in declined} <= {"Unsure", "Not a potato leaf"}
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "CMYK", "I;16"])
+def test_every_kind_of_picture_gets_an_answer(server, mode):
+    image = Image.fromarray(np.asarray(LEAF.convert("L")).astype(np.uint16) * 257) if mode == "I;16" else LEAF
+    data = encode(image if mode == "I;16" else image.convert(mode), "JPEG" if mode == "CMYK" else "PNG")
+    assert server.predict(data).status_code == 200
+
+
+def test_exif_webp_animations_and_a_single_pixel_get_an_answer(server):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = server.predict(encode(LEAF.transpose(Image.Transpose.ROTATE_90), exif=exif)).json()
+    assert turned["probabilities"] == pytest.approx(
+        server.predict(encode(LEAF)).json()["probabilities"], abs=1e-3
+    )
+    for data in (
+        encode(LEAF, "WEBP"),
+        encode(LEAF, "GIF", save_all=True, append_images=[LEAF.rotate(9)]),
+        encode(Image.new("RGB", (1, 1))),
+    ):
+        assert server.predict(data).status_code == 200
+
+
+STATUS = {photo.PhotoError: 400, photo.TooLargeError: 413, photo.UnreadTypeError: 415}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_with_which_status(server, name):
+    data, error, sentence = REFUSED[name]
+    response = server.predict(data)
+    assert (response.status_code, response.json()) == (STATUS[error], {"detail": sentence})
+    assert server.predict(JPEG).status_code == 200
+
+
+def test_no_file_is_422(server):
+    response = httpx2.post(f"{server.url}/predict")
+    assert response.status_code == 422
+    assert response.json() == {"detail": "Send the photo as multipart form data, in the field file."}
+
+
+def test_too_many_bytes_are_413_whether_announced_or_not(server, tiny, start):
+    with start(MODEL_REPO=tiny, MAX_UPLOAD_MB=1) as small:
+        sentence = "The upload has more than 1 MB; please send a smaller photo."
+        announced = small.predict(b"x" * 1_200_000)
+        assert (announced.status_code, announced.json()) == (413, {"detail": sentence})
+
+        def chunks():
+            yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.jpg"\r\n\r\n'
+            yield from (b"x" * 100_000 for _ in range(12))
+            yield b"\r\n--b--\r\n"
+
+        form = {"Content-Type": "multipart/form-data; boundary=b"}
+        unannounced = httpx2.post(f"{small.url}/predict", content=chunks(), headers=form)
+        assert (unannounced.status_code, unannounced.json()) == (413, {"detail": sentence})
+        slightly = small.predict(b"x" * 1_050_000)
+        assert slightly.json() == {"detail": "The photo has more than 1 MB; please send a smaller one."}
+        assert small.predict(encode(LEAF)).status_code == 200
+
+
+def test_a_batch_answers_all_and_names_the_bad_one(server):
+    files = [("files", (f"{i}.png", encode(draw("Potato___healthy", 200 + i)))) for i in range(3)]
+    files.insert(1, ("files", ("bad.jpg", b"text")))
+    answer = httpx2.post(f"{server.url}/predict/batch", files=files, timeout=60).json()
+    assert [result["file"] for result in answer["results"]] == ["0.png", "bad.jpg", "1.png", "2.png"]
+    bad = answer["results"][1]
+    assert (bad["status"], bad["error"]) == (400, REFUSED["text"][2])
+    single = server.predict(files[0][1][1]).json()
+    assert answer["results"][0]["probabilities"] == pytest.approx(single["probabilities"], abs=1e-6)
+    assert answer["summary"]["photos"] == 4
+    assert answer["summary"]["errors"] == 1
+    assert sum(answer["summary"]["classes"].values()) == 3
+
+
+def test_a_batch_has_a_limit(server):
+    files = [("files", ("a.jpg", JPEG))] * 33
+    response = httpx2.post(f"{server.url}/predict/batch", files=files)
+    assert response.status_code == 413
+    assert response.json() == {"detail": "At most 32 photos at once, please; these are 33."}
+
+
+def test_ping_health_and_documentation(server):
+    assert httpx2.get(f"{server.url}/ping").status_code == 200
+    health = httpx2.get(f"{server.url}/health").json()
+    assert health["classes"] == ["Early blight", "Late blight", "Healthy"]
+    assert health["notice"] is None
+    documentation = httpx2.get(f"{server.url}/docs").text
+    assert "swagger" in documentation
+    hosts = set(re.findall(r"(?:src|href)=.https?://[^/\"']+", documentation))
+    assert not hosts
+    paths = httpx2.get(f"{server.url}/openapi.json").json()["paths"]
+    assert set(paths) == {"/predict", "/predict/batch", "/ping", "/health"}
+
+
+def test_many_at_once_are_all_answered(server):
+    photos = [encode(draw("Potato___Early_blight", seed)) for seed in range(8)]
+    alone = [server.predict(data).json()["probabilities"] for data in photos]
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(lambda data: server.predict(data).json()["probabilities"], photos * 4))
+    for got, expected in zip(together, alone * 4, strict=True):
+        assert got == pytest.approx(expected, abs=1e-6)
+
+
+def test_beyond_its_places_it_says_so_at_once(tiny, start):
+    large = encode(Image.new("RGB", (3000, 2000), "green"))  # few bytes to send, many pixels to decode
+    with start(MODEL_REPO=tiny) as crowded, ThreadPoolExecutor(90) as pool:
+        responses = list(pool.map(crowded.predict, [large] * 90))
+        assert {response.status_code for response in responses} == {200, 503}
+        refused = next(response for response in responses if response.status_code == 503)
+        assert refused.json() == {"detail": "Too many photos at once; please try again."}
+        assert refused.headers["retry-after"] == "1"
+        assert crowded.predict(JPEG).status_code == 200
+
+
+def test_serving_never_imports_tensorflow(server):
+    server.predict(encode(LEAF))
+    mapped = Path(f"/proc/{server.process.pid}/maps").read_text()
+    assert "ai_edge_litert" in mapped
+    assert "tensorflow/" not in mapped.replace("ai_edge_litert", "")
+    assert "_pywrap_tensorflow" not in mapped
+
+
+def test_a_model_that_is_not_there_stops_the_app_with_one_sentence(tiny, tmp_path):
+    (tmp_path / "empty").mkdir()
+    ended = run("app.py", MODEL_REPO=tmp_path / "empty")
+    assert ended.returncode == 1
+    assert ended.stderr.strip() == "app.py: empty is no Blightcheck model: it has no bundle.json."
+
+
+def test_it_stops_when_asked(tiny, start):
+    with start(MODEL_REPO=tiny) as one:
+        one.process.send_signal(signal.SIGTERM)
+        assert one.process.wait(timeout=10) in (0, -signal.SIGTERM)
+
+
+def test_a_bundle_whose_model_does_not_fit_is_refused(tiny):
+    good = bundle.read(tiny)
+    for wrong in ({"image_size": 32}, {"classes": good.classes[:2]}, {"model": b"no model"}):
+        with pytest.raises(
+            bundle.BundleError, match=r"^model.tflite does not fit bundle.json; fetch or train"
+        ):
+            Classifier(bundle.Bundle(**(vars(good) | wrong)))
+
+
+def test_the_command_line_writes_a_row_for_each_photo(tiny, server, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    LEAF.save(folder / "a.png")
+    (folder / "b.jpg").write_bytes(b"text")
+    ended = run("-m", "model", folder, "--csv", tmp_path / "out.csv", MODEL_REPO=tiny)
+    assert ended.returncode == 1  # one could not be read
+    header, good, bad = (tmp_path / "out.csv").read_text().splitlines()
+    assert header == "photo,class,confidence,verdict,Early blight,Late blight,Healthy,error"
+    expected = server.predict(folder / "a.png").json()
+    assert good.startswith(f"{folder / 'a.png'},Late blight,{expected['confidence']:.4f},diagnosis,")
+    assert bad.endswith(f'"{REFUSED["text"][2]}"')
+    printed = run("-m", "model", folder / "a.png", MODEL_REPO=tiny)
+    assert (printed.returncode, printed.stdout.splitlines()) == (0, [header, good])
+
+
+def test_the_command_line_explains_mistakes(tiny):
+    ended = run("-m", "model", "nothing.jpg", MODEL_REPO=tiny)
+    assert ended.stderr.strip() == "python -m model: There is no photo or folder nothing.jpg."

@@ -1,0 +1,126 @@
+import json
+import re
+import signal
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+from conftest import ROOT, TINY, run
+
+from model import bundle
+
+
+def weights_of(folder) -> dict[str, np.ndarray]:
+    found = {}
+    with h5py.File(folder / "model.weights.h5") as file:
+        file.visititems(
+            lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {})
+        )
+    return found
+
+
+def assert_same_weights(a, b) -> None:
+    ours, theirs = weights_of(a), weights_of(b)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+def test_a_bundle_says_how_it_was_made_and_how_good_it_is(tiny):
+    description = json.loads((tiny / "bundle.json").read_text())
+    training, figures = description["training"], description["figures"]["held-out leaves"]
+    assert training["command"].startswith("python train.py --data set ")
+    assert {row["class"]: row["photos"] for row in training["photos"]} == {
+        "Potato___Early_blight": 40,
+        "Potato___Late_blight": 40,
+        "Potato___healthy": 40,
+        "2 other folders": 80,
+    }
+    assert figures["accuracy"] >= 0.9  # drawn leaves are easy, or something is broken
+    assert figures["not_potato"]["declined"] >= 0.8
+    assert (tiny / "figures" / "learning-curves.png").stat().st_size > 1000
+    card = (tiny / "README.md").read_text()
+    assert card.startswith("---\n")
+    assert "## Limits" in card
+    assert f"{figures['accuracy']:.1%}" in card
+
+
+def test_two_runs_with_a_seed_are_equal_and_a_killed_one_resumes_to_the_same(drawn_photos, cache, tmp_path):
+    arguments = ["--data", drawn_photos, "--cache", cache, "--image-size", "32", "--epochs", "3"]
+    for name in ("one", "two"):
+        ended = run("train.py", *arguments, "--out", tmp_path / name)
+        assert ended.returncode == 0, ended.stderr
+    assert_same_weights(tmp_path / "one", tmp_path / "two")
+
+    command = [sys.executable, "train.py", *map(str, arguments), "--out", str(tmp_path / "killed")]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    for line in process.stdout:
+        if "Epoch 2/3" in line:  # the first epoch is saved
+            process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed").exists()
+
+    again = run("train.py", *arguments, "--out", tmp_path / "killed")
+    assert re.fullmatch(
+        r"train.py: .*killed.training holds an unfinished training: add --resume, or delete it to start again\.",
+        again.stderr.strip().splitlines()[-1],
+    )
+    other = run("train.py", *arguments, "--out", tmp_path / "killed", "--resume", "--seed", "9")
+    assert "had other settings (seed)" in other.stderr
+    resumed = run("train.py", *arguments, "--out", tmp_path / "killed", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Going on after epoch 1." in resumed.stdout
+    assert_same_weights(tmp_path / "one", tmp_path / "killed")
+    assert not (tmp_path / "killed.training").exists()
+
+
+def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp_path):
+    ended = run(
+        *("train.py", "--data", drawn_photos, "--not-potato", drawn_photos / "scenes", "--cache", cache),
+        *("--classes", "Tomato___*", "Potato___healthy", "--evaluate", f"again={drawn_photos}"),
+        *("--start-from", tiny, "--epochs", "1", *TINY[:2], "--out", tmp_path / "out"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "again: 200 photos of 200 leaves" in ended.stdout
+    read = bundle.read(tmp_path / "out")
+    assert [name.folder for name in read.classes] == ["Potato___healthy", "Tomato___healthy"]
+    assert set(read.description["figures"]) == {
+        "held-out leaves",
+        "held-out leaves of set",
+        "held-out leaves of scenes",
+        "again",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["--data", "nowhere"],
+            "There is no folder nowhere; give a folder, kaggle:owner/set or hf:owner/set.",
+        ),
+        (["--data", "tests", "--classes", "x"], "There are no photos in tests; it should hold one folder"),
+        (["--image-size", "100"], "--image-size must be a multiple of 32"),
+        (["--evaluate", "x"], "--evaluate takes NAME=FOLDER"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(arguments, sentence):
+    ended = run("train.py", *arguments)
+    assert ended.returncode != 0
+    assert sentence in ended.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_help_names_every_default():
+    text = " ".join(run("train.py", "--help").stdout.split())
+    for words in (
+        "--epochs EPOCHS times to go through the photos (default: 40)",
+        "(default: 32)",
+        "--resume",
+        "--push",
+    ):
+        assert words in text

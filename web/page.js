@@ -1,0 +1,40 @@
+// What gradio's photo input lacks: it takes a file dropped or pasted anywhere on the page, hands a file of any
+// type to the server (which says what it can't read), and says in the card when a file is too large.
+
+const megabytes = Math.floor(window.gradio_config.max_file_size / 1024 ** 2);
+const handed = new WeakSet();
+
+function hand(file) {
+  if (file.size > megabytes * 1e6) {
+    props.value = {
+      verdict: "error",
+      class: "That didn't work",
+      advice: `The photo has more than ${megabytes} MB; please send a smaller one.`,
+    };
+    return;
+  }
+  // gradio ignores files whose type is not image/..., as HEIC photos often are.
+  const type = file.type.startsWith("image/") ? file.type : "image/unknown";
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([file], file.name, { type }));
+  const drop = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+  handed.add(drop);
+  document.querySelector("#photo .upload-container").dispatchEvent(drop);
+}
+
+function take(event, file) {
+  if (!file || handed.has(event)) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  hand(file);
+}
+
+const capture = { capture: true };
+document.addEventListener("dragover", (event) => event.preventDefault(), capture);
+document.addEventListener("drop", (event) => take(event, event.dataTransfer.files[0]), capture);
+document.addEventListener("paste", (event) => take(event, event.clipboardData.files[0]), capture);
+document.addEventListener(
+  "change",
+  (event) => event.target.matches("#photo input[type=file]") && take(event, event.target.files[0]),
+  capture,
+);
