@@ -55,7 +55,7 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description="Train the potato leaf model.",
-        epilog="A SOURCE is a folder with one folder of photos for each class, kaggle:owner/set or hf:owner/set.",
+        epilog="A SOURCE is a folder with a folder of photos a class, kaggle:owner/set or hf:owner/set.",
     )
 
     def add(group, name: str, default, text: str, **more) -> None:
@@ -194,7 +194,7 @@ def build(settings: Settings, outputs: int, steps: int) -> keras.Model:
 
 
 def fit(settings: Settings, photos: Photos, splits: dict[str, np.ndarray], folder: Path, resume: bool):
-    """Fit the network; return it with the weights of its best epoch, and the checkpoint that knows the history."""
+    """Fit the network; return it with the weights of its best epoch, and the checkpoint with the history."""
     steps = max(1, len(splits["train"]) // settings.batch_size)
     network = build(settings, len(photos.outputs), steps)
     network.summary()
@@ -265,7 +265,7 @@ def calibrate(settings: Settings, network: keras.Model, photos: Photos, indices:
 def measure(
     settings: Settings, model: keras.Model, photos: Photos, splits, thresholds, named: list[str], cache: Path
 ):
-    """Measure on the held-out leaves, of all sources and of each, and on every NAME=FOLDER; print and return it."""
+    """Measure on the held-out leaves, of all sources and of each, and on every NAME=FOLDER; print it all."""
 
     def figures_of(images, indices, labels, leaves) -> dict:
         answer = _predict(model, images, indices, settings.batch_size)

@@ -121,7 +121,8 @@ def read(folder: Path) -> Bundle:
             )
         if description["files"][LITERT_MODEL] != hashlib.sha256(model).hexdigest():
             raise BundleError(
-                f"{LITERT_MODEL} in {folder.name} is not the file it was written with; fetch or train it again."
+                f"{LITERT_MODEL} in {folder.name} is not the file it was written with; "
+                "fetch or train it again."
             )
         return Bundle(
             classes=tuple(ClassName(**name) for name in description["classes"]),

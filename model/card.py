@@ -2,9 +2,11 @@
 
 from huggingface_hub import ModelCardData
 
+SPLITS = ("train", "validation", "test")
+
 
 def model_card(description: dict) -> str:
-    """Return the card, README.md of a model repo: limits first, figures with their intervals, how to use it."""
+    """Return the card, README.md of a model repo: limits, figures with intervals, how to use it."""
     labels = [name["label"] for name in description["classes"]]
     training = description["training"]
     front = ModelCardData(
@@ -16,35 +18,36 @@ def model_card(description: dict) -> str:
     )
     rows = "\n".join(_row(name, figures) for name, figures in description["figures"].items())
     photos = "\n".join(
-        f"| {row['class']} | {row['photos']} | {row['leaves']} | {row['train']} | {row['validation']} | {row['test']} |"
+        "| " + " | ".join(str(row[key]) for key in ("class", "photos", "leaves", *SPLITS)) + " |"
         for row in training["photos"]
     )
-    size = description["image_size"]
+    size, thresholds = description["image_size"], description["thresholds"]
     return f"""---
 {front.to_yaml()}
 ---
 
 # Blightcheck: {", ".join(labels)}
 
-A small convolutional network that tells {", ".join(labels)} apart on a photo of a potato leaf, and says when it
-can't tell. It advises; it does not replace a look at the plant or an expert.
+A small convolutional network that tells {", ".join(labels)} apart on a photo of a potato leaf, and says
+when it can't tell. It advises; it does not replace a look at the plant or an expert.
 
 ## Limits
 
-- It knows {", ".join(labels)} and nothing else: other diseases, pests and deficiencies may be called one of these.
-- Figures on photos like those it was trained on (a lab, one camera) say little about another camera or a field; compare
-  the sets below.
+- It knows {", ".join(labels)} and nothing else: other diseases, pests and deficiencies may be called one
+  of these.
+- Figures on photos like those it was trained on (a lab, one camera) say little about another camera or a
+  field; compare the sets below.
 - "Unsure" and "not a potato leaf" are answers, chosen on validation photos (confidence at least
-  {description["thresholds"]["confidence"]:.2f}, potato leaf at least {description["thresholds"]["leaf"]:.2f}); some pictures of
-  other things will still be answered.
+  {thresholds["confidence"]:.2f}, potato leaf at least {thresholds["leaf"]:.2f}); some pictures of other
+  things will still be answered.
 
 ## How good it is
 
-| set | photos | leaves | accuracy | macro recall | answered | accuracy among the answered | other pictures declined |
+| set | photos | leaves | accuracy | macro recall | answered | right among these | other pictures declined |
 |---|---|---|---|---|---|---|---|
 {rows}
 
-With 95 % intervals (Jeffreys, with leaves as the trials). Leaves in training, validation and test are different leaves.
+With 95 % intervals (Jeffreys, with leaves as the trials). No leaf is in two of training, validation and test.
 Printed by the training command below.
 
 ## How it was trained
@@ -60,8 +63,8 @@ Printed by the training command below.
 
 ## How to use it
 
-The page and REST API: `MODEL_REPO=user/repo python app.py` with the Blightcheck project. In Keras, `photos` being uint8
-`[n, {size}, {size}, 3]`, RGB, 0 to 255:
+The page and REST API: `MODEL_REPO=user/repo python app.py` with the Blightcheck project. In Keras, `photos`
+being uint8 `[n, {size}, {size}, 3]`, RGB, 0 to 255:
 
     model = keras.saving.load_model("hf://user/repo")
     model.predict(photos)["probabilities"]  # [n, {len(labels)}]: {", ".join(labels)}

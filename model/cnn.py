@@ -33,9 +33,7 @@ def build_cnn(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(DROPOUT, name="dropout1")(x)
     x = layers.Dense(HIDDEN_UNITS, use_bias=False, name="dense")(x)
-    x = layers.BatchNormalization(momentum=MOMENTUM, name="dense_norm")(
-        x
-    )  # without it the ReLU's units die in the first epoch
+    x = layers.BatchNormalization(momentum=MOMENTUM, name="dense_norm")(x)
     x = layers.ReLU(name="dense_relu")(x)
     x = layers.Dropout(DROPOUT, name="dropout2")(x)
     x = layers.Dense(classes, name="logits")(x)

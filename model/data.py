@@ -99,12 +99,12 @@ def find_photos(source: str) -> list[LabelledPhoto]:
 
 
 def as_other(photo: LabelledPhoto, classes: Sequence[str]) -> LabelledPhoto:
-    """Return a photo that shows none of `classes`, renaming its folder if it happens to be called like one."""
+    """Return a photo that shows none of `classes`, renaming its folder if it is called like one."""
     return replace(photo, folder=f"not {photo.folder}") if photo.folder in classes else photo
 
 
 def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> list[str]:
-    """Return the class folders whose names match `patterns` ("Potato___*"), sorted; DataError if under two."""
+    """Return the class folders whose names match `patterns`, sorted. Raises DataError if under two do."""
     names = {photo.folder for photo in photos}
     matching = sorted(name for name in names if any(fnmatch.fnmatchcase(name, p) for p in patterns))
     if len(matching) < 2:
@@ -138,9 +138,9 @@ def difference_hash(pixels: np.ndarray) -> np.ndarray:
 def leaf_of_each(photos: Sequence[LabelledPhoto], hashes: np.ndarray) -> np.ndarray:
     """Number the leaf that each photo shows: int [n], equal for photos of one leaf.
 
-    PlantVillage took every potato leaf four times: in the order of a class's shot numbers, each run of four is
-    a leaf. Any other photo is a leaf of its own. Near-identical photos (difference hash, uint64 [n, 4]) are
-    one leaf, whatever they are called.
+    PlantVillage took every potato leaf four times: in the order of a class's shot numbers, each run of four
+    is a leaf. Any other photo is a leaf of its own. Near-identical photos (by their difference hashes, uint64
+    [n, 4]) are one leaf, whatever they are called.
     """
     leaf = np.arange(len(photos))
 

@@ -15,7 +15,7 @@ from keras import ops
 
 
 def answering_model(cnn: keras.Model, classes: int, temperature: float) -> keras.Model:
-    """Turn the trained network, whose first `classes` outputs are the classes asked for, into one that answers.
+    """Turn the trained network, whose first `classes` outputs are those asked for, into one that answers.
 
     The temperature is divided into the weights of the last layer, so that plain Keras layers suffice.
     """
@@ -33,8 +33,9 @@ class HeatMap(keras.layers.Layer):
 
     A class's heat is its logit's gradient with respect to the last convolution's features, times the
     features, summed over channels. Behind those features lie one pooling, flattening, two dense layers, a
-    normalisation and a ReLU, so that the gradient is a product of their weights, of the ReLU's mask and of the mask of the pixels
-    that the pooling let through: no automatic differentiation is needed when serving.
+    normalisation and a ReLU, so that the gradient is a product of their weights, of the
+    ReLU's mask and of the mask of the pixels that the pooling let through: serving needs no automatic
+    differentiation.
     """
 
     def __init__(self, model: keras.Model, classes: int) -> None:
@@ -43,7 +44,7 @@ class HeatMap(keras.layers.Layer):
         self.classes = classes
 
     def call(self, features, pooled, hidden):
-        """features: [n, 2h, 2w, C]; pooled: [n, h, w, C]; hidden: [n, D], before its ReLU -> [n, 2h, 2w, K]."""
+        """features [n, 2h, 2w, C], pooled [n, h, w, C], hidden [n, D] before the ReLU -> heat [n, 2h, 2w, K]"""
         h, w, channels = pooled.shape[1:]
         open_ = ops.cast(hidden > 0, "float32")[:, :, None]
         scale = self.norm.gamma / ops.sqrt(self.norm.moving_variance + self.norm.epsilon)
@@ -87,5 +88,5 @@ def export_litert(model: keras.Model, classes: int) -> bytes:
 
 
 def save_keras(model: keras.Model, folder: Path) -> None:
-    """Save the model in Keras 3's unzipped form: config.json, metadata.json and model.weights.h5 in `folder`."""
+    """Save config.json, metadata.json and model.weights.h5, Keras 3's unzipped form, in `folder`."""
     model.save(folder, zipped=False)

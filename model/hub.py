@@ -29,7 +29,7 @@ class UnreachableError(HubError):
 
 @dataclass(frozen=True)
 class Found:
-    """A bundle on this machine: its folder, name, commit (of a Hub repo) and what the user should know of it."""
+    """A bundle on this machine: its folder, name, commit (if of a Hub repo) and what to tell the user."""
 
     folder: Path
     name: str

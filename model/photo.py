@@ -1,6 +1,6 @@
 """How a picture becomes the model's input: bytes nobody trusts -> an upright RGB square, or a clear error.
 
-Training and serving both come through `prepare`, so that a model is never shown pixels unlike those it learnt on.
+Training and serving both come through `prepare`, so that no model is shown pixels unlike those it learnt on.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""Photos as prepared pixels: decoded once, in parallel, into a memory-mapped cache on disk; and batches of them.
+"""Photos as prepared pixels: decoded once, in parallel, into a memory-mapped cache; and batches of them.
 
 Epochs read the cache and never decode; the operating system pages it in and out, so that memory stays flat
 as the set grows.

@@ -66,7 +66,7 @@ def test_two_runs_with_a_seed_are_equal_and_a_killed_one_resumes_to_the_same(dra
 
     again = run("train.py", *arguments, "--out", tmp_path / "killed")
     assert re.fullmatch(
-        r"train.py: .*killed.training holds an unfinished training: add --resume, or delete it to start again\.",
+        r"train.py: .*training holds an unfinished training: add --resume, or delete it to start again\.",
         again.stderr.strip().splitlines()[-1],
     )
     other = run("train.py", *arguments, "--out", tmp_path / "killed", "--resume", "--seed", "9")
