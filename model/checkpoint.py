@@ -51,8 +51,8 @@ class Checkpoint(keras.callbacks.Callback):
         return self.state["epochs"] - self.state["best_epoch"] >= self.patience
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        # Keras does not save where dropout's random numbers stand. Started anew each epoch, those of a resumed
-        # training are those of an uninterrupted one.
+        # Keras does not save where dropout's random numbers stand. Started anew each epoch, a resumed
+        # training's are those of an uninterrupted one.
         for layer in self.model.layers:
             if isinstance(layer, keras.layers.Dropout):
                 layer.seed_generator.state.assign([self.state["settings"]["seed"], epoch])
@@ -76,7 +76,7 @@ class Checkpoint(keras.callbacks.Callback):
             if weights not in (self._last_weights(), self.best_weights):
                 weights.unlink()
         print(
-            f"Validation macro recall {recall:.4f}; the best, of epoch {state['best_epoch']}: {state['best']:.4f}"
+            f"Validation macro recall {recall:.4f}, best {state['best']:.4f} in epoch {state['best_epoch']}"
         )
         self.model.stop_training = self.finished()
 

@@ -44,7 +44,7 @@ class HeatMap(keras.layers.Layer):
         self.classes = classes
 
     def call(self, features, pooled, hidden):
-        """features [n, 2h, 2w, C], pooled [n, h, w, C], hidden [n, D] before the ReLU -> heat [n, 2h, 2w, K]"""
+        """features [n, 2h, 2w, C], pooled [n, h, w, C], hidden [n, D] before ReLU -> heat [n, 2h, 2w, K]."""
         h, w, channels = pooled.shape[1:]
         open_ = ops.cast(hidden > 0, "float32")[:, :, None]
         scale = self.norm.gamma / ops.sqrt(self.norm.moving_variance + self.norm.epsilon)

@@ -1,0 +1,46 @@
+"""Training and serving see the same pixels and give the same answer."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from model import bundle, data, pixels
+
+
+def assert_parity(server, folder: Path, paths: list[Path], cache: Path) -> None:
+    """Compare Keras on the training pipeline's pixels with LiteRT behind POST /predict."""
+    size = bundle.read(folder).image_size
+    prepared = pixels.load_pixels(paths, size, cache, lambda photos, total: photos)
+    assert len(prepared.readable) == len(paths)
+    expected = keras.saving.load_model(folder).predict_on_batch(np.asarray(prepared.images))
+    for path, probabilities, leaf in zip(paths, expected["probabilities"], expected["leaf"], strict=True):
+        answer = server.predict(path).json()
+        assert list(answer["probabilities"].values()) == pytest.approx(list(probabilities), abs=1e-3)
+        assert answer["leaf_probability"] == pytest.approx(leaf, abs=1e-3)
+
+
+def test_on_drawn_photos(server, tiny, drawn_photos, cache):
+    assert_parity(server, tiny, [p.path for p in data.find_photos(str(drawn_photos))][::10], cache)
+
+
+def test_on_real_photos_with_the_default_model(real_photos, start, cache):
+    paths = sorted((real_photos / "PlantVillage").glob("Potato*/*"))[::50]
+    paths += sorted((real_photos / "field").glob("Potato*/*"))[::20]
+    assert len(paths) >= 45
+    paths += sorted((real_photos / "not_potato" / "scenes").glob("*"))[::100]
+    with start() as server:
+        assert_parity(server, bundle.DEFAULT, paths, cache)
+
+
+def test_on_real_photos_the_default_model_is_mostly_right(real_photos, start):
+    """A coarse guard against a broken bundle; the figures are in its card."""
+    right = 0
+    paths = sorted((real_photos / "PlantVillage").glob("Potato*/*"))[::40]
+    with start() as server:
+        for path in paths:
+            right += server.predict(path).json()["class"] == data.label_of(path.parent.name)
+    assert right / len(paths) > 0.8
+
+
