@@ -23,12 +23,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from model import bundle, card, cnn, data, evaluation, export, hub, pixels, plots
-from model.checkpoint import Checkpoint
-
-NOT_POTATO = -1  # the label of photos that show none of the classes
+from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots
+from model.checkpoint import Checkpoint, ResumeError
+from model.dataset import OTHER, Dataset
 
 
 @dataclass(frozen=True)
@@ -114,61 +112,13 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     return settings, options
 
 
-@dataclass(frozen=True)
-class Photos:
-    """Labelled photos, prepared: images uint8 [n, S, S, 3]; labels int [n] into the network's outputs."""
-
-    found: list[data.LabelledPhoto]
-    images: np.ndarray
-    labels: np.ndarray
-    leaves: np.ndarray
-    outputs: list[str]
-    classes: list[str]
-    digests: list[str]
-
-    def asked_labels(self, indices: np.ndarray) -> np.ndarray:
-        """Return the labels, with NOT_POTATO in place of any that was not asked for."""
-        return np.where(self.labels[indices] < len(self.classes), self.labels[indices], NOT_POTATO)
-
-    def sources(self, indices: np.ndarray) -> np.ndarray:
-        """Return where each photo comes from."""
-        return np.array([self.found[i].source for i in indices])
-
-
-def gather(settings: Settings, cache: Path) -> Photos:
-    """Find, prepare and label the photos, and tell which leaf each shows."""
+def gather(settings: Settings, cache: Path) -> Dataset:
+    """Find and prepare the photos of all sources."""
     found = [photo for source in settings.data for photo in data.find_photos(source)]
     classes = data.class_folders(found, settings.classes)
     for source in settings.not_potato:
         found += [data.as_other(photo, classes) for photo in data.find_photos(source)]
-    prepared = _prepare(found, settings.image_size, cache)
-    found = [found[i] for i in prepared.readable]
-    others = sorted({photo.folder for photo in found} - set(classes))
-    outputs = classes + others
-    labels = np.array([outputs.index(photo.folder) for photo in found])
-    leaves = data.leaf_of_each(found, prepared.hashes)
-    return Photos(found, prepared.images, labels, leaves, outputs, classes, prepared.digests)
-
-
-def _prepare(found: list[data.LabelledPhoto], size: int, cache: Path) -> pixels.Pixels:
-    progress = lambda photos, total: tqdm(photos, "Preparing photos", total, unit=" photos")  # noqa: E731
-    prepared = pixels.load_pixels([photo.path for photo in found], size, cache, progress)
-    for path, why in prepared.skipped.items():
-        print(f"Skipped {path}: {why}")
-    return prepared
-
-
-def describe(photos: Photos, splits: dict[str, np.ndarray]) -> list[dict]:
-    """Print, and return, how many photos and leaves of each class each split has."""
-    rows = []
-    others = np.flatnonzero(photos.labels >= len(photos.classes))
-    groups = [(name, np.flatnonzero(photos.labels == k)) for k, name in enumerate(photos.classes)]
-    for name, members in [*groups, (f"{len(photos.outputs) - len(photos.classes)} other folders", others)]:
-        row = {"class": name, "photos": len(members), "leaves": len(np.unique(photos.leaves[members]))}
-        row |= {split: int(np.isin(members, indices).sum()) for split, indices in splits.items()}
-        rows.append(row)
-        print(f"{name:<32}" + "".join(f"{key} {value:<6} " for key, value in row.items() if key != "class"))
-    return rows
+    return dataset.prepare(found, classes, settings.image_size, cache)
 
 
 def build(settings: Settings, outputs: int, steps: int) -> keras.Model:
@@ -178,7 +128,7 @@ def build(settings: Settings, outputs: int, steps: int) -> keras.Model:
     with strategy.scope():
         network = cnn.build_cnn((settings.image_size, settings.image_size, 3), outputs)
         if settings.start_from:
-            export.copy_features(keras.saving.load_model(settings.start_from), network)
+            export.copy_features(export.load_keras(Path(settings.start_from)), network)
         rate = keras.optimizers.schedules.CosineDecay(
             settings.learning_rate / 20,
             decay_steps=max(1, (settings.epochs - 1) * steps),
@@ -193,17 +143,17 @@ def build(settings: Settings, outputs: int, steps: int) -> keras.Model:
     return network
 
 
-def fit(settings: Settings, photos: Photos, splits: dict[str, np.ndarray], folder: Path, resume: bool):
+def fit(settings: Settings, photos: Dataset, splits: dict[str, np.ndarray], folder: Path, resume: bool):
     """Fit the network; return it with the weights of its best epoch, and the checkpoint with the history."""
     steps = max(1, len(splits["train"]) // settings.batch_size)
     network = build(settings, len(photos.outputs), steps)
     network.summary()
-    labels = photos.asked_labels(splits["validation"])
+    labels = photos.asked(splits["validation"])
 
     def validate(model: keras.Model) -> float:
-        softmax = _predict(model, photos.images, splits["validation"], settings.batch_size)
+        softmax = pixels.predict(model, photos.images, splits["validation"], settings.batch_size)
         asked = softmax[:, : len(photos.classes)]
-        return evaluation.macro_recall(np.where(asked.sum(1) < 0.5, NOT_POTATO, asked.argmax(1)), labels)
+        return evaluation.macro_recall(np.where(asked.sum(1) < 0.5, OTHER, asked.argmax(1)), labels)
 
     identity = asdict(settings) | {"fingerprint": pixels.fingerprint(photos.digests)}
     checkpoint = Checkpoint(folder, identity, validate, settings.patience)
@@ -241,20 +191,12 @@ def fit(settings: Settings, photos: Photos, splits: dict[str, np.ndarray], folde
     return network, checkpoint
 
 
-def _predict(model: keras.Model, images: np.ndarray, indices: np.ndarray, batch_size: int):
-    """Predict batch by batch, so that only one is in memory; arrays and dictionaries of arrays are joined."""
-    parts = [model.predict_on_batch(batch) for batch in pixels.plain_batches(images, batch_size, indices)]
-    if isinstance(parts[0], dict):
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return np.concatenate(parts)
-
-
-def calibrate(settings: Settings, network: keras.Model, photos: Photos, indices: np.ndarray):
+def calibrate(settings: Settings, network: keras.Model, photos: Dataset, indices: np.ndarray):
     """Choose temperature and thresholds on the validation photos; return the model that answers, and both."""
     to_logits = keras.Model(network.input, network.get_layer("logits").output)
-    logits = _predict(to_logits, photos.images, indices, settings.batch_size)
-    labels, k = photos.asked_labels(indices), len(photos.classes)
-    potato = labels != NOT_POTATO
+    logits = pixels.predict(to_logits, photos.images, indices, settings.batch_size)
+    labels, k = photos.asked(indices), len(photos.classes)
+    potato = labels != OTHER
     temperature = evaluation.fit_temperature(logits[potato, :k], labels[potato])
     leaf = evaluation.softmax(logits / temperature)[:, :k].sum(1)
     probabilities = evaluation.softmax(logits[:, :k] / temperature)
@@ -263,34 +205,23 @@ def calibrate(settings: Settings, network: keras.Model, photos: Photos, indices:
 
 
 def measure(
-    settings: Settings, model: keras.Model, photos: Photos, splits, thresholds, named: list[str], cache: Path
+    settings: Settings, model: keras.Model, photos: Dataset, splits, thresholds, more: dict[str, Dataset]
 ):
-    """Measure on the held-out leaves, of all sources and of each, and on every NAME=FOLDER; print it all."""
+    """Measure on the held-out leaves, of all sources and of each, and on more sets; print it all."""
 
-    def figures_of(images, indices, labels, leaves) -> dict:
-        answer = _predict(model, images, indices, settings.batch_size)
+    def figures_of(part: Dataset, indices: np.ndarray) -> dict:
+        answer = pixels.predict(model, part.images, indices, settings.batch_size)
         names = [data.label_of(folder) for folder in photos.classes]
+        labels, leaves = part.asked(indices), part.leaves[indices]
         return evaluation.measure(answer["probabilities"], answer["leaf"], labels, leaves, names, thresholds)
 
-    test, figures = splits["test"], {}
-    sources = photos.sources(test)
-    parts = {"held-out leaves": test}
+    test, sources = splits["test"], photos.sources(splits["test"])
+    figures = {"held-out leaves": figures_of(photos, test)}
     if len(np.unique(sources)) > 1:
-        parts |= {
-            f"held-out leaves of {_public(source)}": test[sources == source] for source in np.unique(sources)
-        }
-    for name, indices in parts.items():
-        figures[name] = figures_of(
-            photos.images, indices, photos.asked_labels(indices), photos.leaves[indices]
-        )
-    for name, source in (pair.split("=", 1) for pair in named):
-        found = data.find_photos(source)
-        prepared = _prepare(found, settings.image_size, cache)
-        found = [found[i] for i in prepared.readable]
-        known = {folder: k for k, folder in enumerate(photos.classes)}
-        labels = np.array([known.get(photo.folder, NOT_POTATO) for photo in found])
-        leaves = data.leaf_of_each(found, prepared.hashes)
-        figures[name] = figures_of(prepared.images, np.arange(len(found)), labels, leaves)
+        for source in np.unique(sources):
+            figures[f"held-out leaves of {_public(source)}"] = figures_of(photos, test[sources == source])
+    for name, part in more.items():
+        figures[name] = figures_of(part, np.arange(len(part.photos)))
     for name, row in figures.items():
         print("\n" + evaluation.table(name, row))
     return figures
@@ -301,9 +232,7 @@ def _public(source: str) -> str:
     return Path(source).name if Path(source).is_absolute() else source
 
 
-def write(
-    out: Path, model: keras.Model, network: keras.Model, description: dict, history: list[dict]
-) -> None:
+def write(out: Path, model: keras.Model, description: dict, history: list[dict]) -> None:
     """Write the bundle: both models, the figures, the plots, the card."""
     with bundle.writing(out) as draft:
         export.save_keras(model, draft)
@@ -321,15 +250,23 @@ def main(argv: list[str]) -> None:
     keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
 
+    if options.push:
+        hub.require_token()  # before the work, not after it
     photos = gather(settings, cache)
+    more = {
+        name: dataset.prepare(data.find_photos(source), photos.classes, settings.image_size, cache)
+        for name, source in (named.split("=", 1) for named in options.evaluate)
+    }
     splits = data.split_by_leaf(
-        photos.found, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
+        photos.photos, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
     )
-    counts = describe(photos, splits)
+    counts = photos.counts(splits)
+    for row in counts:
+        print(", ".join(f"{key}: {value}" for key, value in row.items()))
     unfinished = out.with_name(out.name + ".training")
     network, checkpoint = fit(settings, photos, splits, unfinished, options.resume)
     model, temperature, thresholds = calibrate(settings, network, photos, splits["validation"])
-    figures = measure(settings, model, photos, splits, thresholds, options.evaluate, cache)
+    figures = measure(settings, model, photos, splits, thresholds, more)
 
     libraries = ("tensorflow", "keras", "numpy", "pillow", "ai-edge-litert")
     description = {
@@ -351,7 +288,7 @@ def main(argv: list[str]) -> None:
         },
         "figures": figures,
     }
-    write(out, model, network, description, checkpoint.state["history"])
+    write(out, model, description, checkpoint.state["history"])
     shutil.rmtree(unfinished, ignore_errors=True)
     print(f"\nWrote {out}; try it with: MODEL_REPO={out} python app.py")
     if options.push:
@@ -361,7 +298,7 @@ def main(argv: list[str]) -> None:
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except (ValueError, hub.HubError) as error:
+    except (data.DataError, bundle.BundleError, hub.HubError, ResumeError) as error:
         sys.exit(f"train.py: {error}")
     except KeyboardInterrupt:
         sys.exit("Stopped; the same command with --resume goes on after the last whole epoch.")

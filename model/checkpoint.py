@@ -10,6 +10,10 @@ import keras
 STATE = "state.json"
 
 
+class ResumeError(ValueError):
+    """The unfinished training is another one; the message is one sentence for the user."""
+
+
 class Checkpoint(keras.callbacks.Callback):
     """Validate after each epoch; keep the best weights and the last; stop when it gets no better.
 
@@ -32,13 +36,13 @@ class Checkpoint(keras.callbacks.Callback):
         return (self.folder / STATE).exists()
 
     def restore(self, model: keras.Model) -> None:
-        """Take up the saved training; ValueError if it was another one."""
+        """Take up the saved training. Raises ResumeError if it was another one."""
         saved = json.loads((self.folder / STATE).read_text())
         if saved["settings"] != self.state["settings"]:
             changed = [
                 key for key, value in saved["settings"].items() if self.state["settings"].get(key) != value
             ]
-            raise ValueError(
+            raise ResumeError(
                 f"The unfinished training in {self.folder} had other settings ({', '.join(changed)}); "
                 "give the same ones, or delete that folder to start again."
             )

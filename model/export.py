@@ -13,6 +13,8 @@ from pathlib import Path
 import keras
 from keras import ops
 
+from model.bundle import BundleError
+
 
 def answering_model(cnn: keras.Model, classes: int, temperature: float) -> keras.Model:
     """Turn the trained network, whose first `classes` outputs are those asked for, into one that answers.
@@ -58,6 +60,14 @@ class HeatMap(keras.layers.Layer):
         heat = ops.transpose(ops.reshape(heat, (-1, h, w, 2, 2, self.classes)), (0, 1, 3, 2, 4, 5))
         heat = ops.relu(ops.reshape(heat, (-1, 2 * h, 2 * w, self.classes)))
         return heat / (ops.max(heat, axis=(1, 2, 3), keepdims=True) + 1e-6)
+
+
+def load_keras(folder: Path) -> keras.Model:
+    """Load the Keras model of a bundle. Raises BundleError if there is none."""
+    try:
+        return keras.saving.load_model(folder)
+    except (ValueError, OSError) as error:
+        raise BundleError(f"{folder} holds no Keras model to start from; give a bundle's folder.") from error
 
 
 def copy_features(model: keras.Model, network: keras.Model) -> None:

@@ -81,13 +81,18 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
         raise UnreachableError(f"The Hub can't be reached for {repo}.") from error
 
 
+def require_token() -> None:
+    """Raise HubError if there is no token to publish with."""
+    if not get_token():
+        raise HubError("Set HF_TOKEN to a token that may write (or run `hf auth login`), then push again.")
+
+
 def push(folder: Path, repo: str, private: bool) -> str:
     """Upload a bundle to a model repo in one commit, creating the repo if it is missing; return its address.
 
     Raises HubError with a sentence.
     """
-    if not get_token():
-        raise HubError("Set HF_TOKEN to a token that may write (or run `hf auth login`), then push again.")
+    require_token()
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     operations = [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files]
     safe = f"the bundle is safe in {folder}"

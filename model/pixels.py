@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -143,7 +144,10 @@ def training_batches(
     )
 
 
-def plain_batches(images: np.ndarray, batch_size: int, indices: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the photos of `indices` as they are, in order: uint8 [up to batch_size, S, S, 3]."""
-    for start in range(0, len(indices), batch_size):
-        yield images[indices[start : start + batch_size]]
+def predict(
+    model: keras.Model, images: np.ndarray, indices: np.ndarray, batch_size: int
+) -> np.ndarray | dict[str, np.ndarray]:
+    """Predict the photos of `indices`, in order, with only a batch of them in memory at a time."""
+    starts = range(0, len(indices), batch_size)
+    parts = [model.predict_on_batch(images[indices[start : start + batch_size]]) for start in starts]
+    return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)

@@ -42,5 +42,3 @@ def test_on_real_photos_the_default_model_is_mostly_right(real_photos, start):
         for path in paths:
             right += server.predict(path).json()["class"] == data.label_of(path.parent.name)
     assert right / len(paths) > 0.8
-
-

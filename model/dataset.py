@@ -1,0 +1,66 @@
+"""Labelled photos made ready to train and measure on: prepared pixels, labels, leaves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from model import data, pixels
+
+OTHER = -1  # the label of photos that show none of the classes asked for
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled photos, prepared.
+
+    images: uint8 [n, S, S, 3], memory-mapped; outputs: class folders, those asked for first; labels: int [n]
+    into the outputs; leaves: int [n], which leaf each shows; digests: the sha256 of each file.
+    """
+
+    photos: list[data.LabelledPhoto]
+    images: np.ndarray
+    outputs: list[str]
+    classes: list[str]
+    labels: np.ndarray
+    leaves: np.ndarray
+    digests: list[str]
+
+    def asked(self, indices: np.ndarray) -> np.ndarray:
+        """Return the labels of some photos, OTHER in place of any class that was not asked for."""
+        labels = self.labels[indices]
+        return np.where(labels < len(self.classes), labels, OTHER)
+
+    def counts(self, splits: dict[str, np.ndarray]) -> list[dict]:
+        """Count the photos, leaves and photos by split of each class asked for, and of all others."""
+        others = self.labels >= len(self.classes)
+        members = {name: self.labels == k for k, name in enumerate(self.classes)}
+        members[f"{len(self.outputs) - len(self.classes)} other folders"] = others
+        return [
+            {"class": name, "photos": int(mask.sum()), "leaves": len(np.unique(self.leaves[mask]))}
+            | {split: int(mask[indices].sum()) for split, indices in splits.items()}
+            for name, mask in members.items()
+        ]
+
+    def sources(self, indices: np.ndarray) -> np.ndarray:
+        """Return where each of some photos comes from, as str."""
+        return np.array([self.photos[i].source for i in indices])
+
+
+def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, cache: Path) -> Dataset:
+    """Prepare photos at `size` (cached) and tell what each shows; list and leave out the unreadable ones."""
+    made = pixels.load_pixels(
+        [photo.path for photo in found],
+        size,
+        cache,
+        lambda photos, total: tqdm(photos, "Preparing photos", total, unit=" photos"),
+    )
+    for path, why in made.skipped.items():
+        print(f"Skipped {path}: {why}")
+    photos = [found[i] for i in made.readable]
+    outputs = classes + sorted({photo.folder for photo in photos} - set(classes))
+    labels = np.array([outputs.index(photo.folder) for photo in photos])
+    leaves = data.leaf_of_each(photos, made.hashes)
+    return Dataset(photos, made.images, outputs, classes, labels, leaves, made.digests)
