@@ -57,20 +57,23 @@ def resolve_source(source: str) -> Path:
 
 def _from_kaggle(name: str) -> Path:
     import kagglehub
-    from kagglehub.exceptions import KaggleApiHTTPError, UnauthenticatedError
-    from requests.exceptions import RequestException
+    from requests.exceptions import HTTPError, RequestException
 
-    login = "log in to Kaggle first (put your API token in ~/.kaggle/access_token or set KAGGLE_API_TOKEN)"
     try:
         return Path(kagglehub.dataset_download(name))
-    except (UnauthenticatedError, KaggleApiHTTPError) as error:
-        raise DataError(f"Kaggle would not give us {name}: check the name, and {login}.") from error
-    except ValueError as error:
-        raise DataError(f"kaggle:{name} is not a Kaggle data set; write kaggle:owner/set.") from error
+    except HTTPError as error:
+        if error.response is not None and error.response.status_code in (401, 403, 404):
+            raise DataError(
+                f"Kaggle has no data set {name} that we may see; check the name, and log in: put your API token "
+                "in ~/.kaggle/access_token or in KAGGLE_API_TOKEN."
+            ) from error
+        raise DataError(f"Kaggle failed to give us {name}; try again later.") from error
     except RequestException as error:
         raise DataError(
             f"Kaggle can't be reached to fetch {name}; check the connection and try again."
         ) from error
+    except ValueError as error:
+        raise DataError(f"kaggle:{name} is not a Kaggle data set; write kaggle:owner/set.") from error
 
 
 def _from_hugging_face(name: str) -> Path:

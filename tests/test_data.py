@@ -1,3 +1,5 @@
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -137,9 +139,57 @@ def test_no_leaf_is_in_two_splits_of_the_real_photos(real_photos):
         assert all(len({side[i] for i in in_order[k : k + 4]}) == 1 for k in range(0, len(in_order), 4))
 
 
-def test_kaggle_without_a_connection_is_one_sentence(monkeypatch, tmp_path):
-    monkeypatch.setenv("KAGGLE_API_ENDPOINT", "http://127.0.0.1:1")
+class Kaggle(BaseHTTPRequestHandler):
+    """A Kaggle that answers every call with one status."""
+
+    status = 0
+
+    def do_POST(self) -> None:
+        body = b'{"message": "no"}'
+        self.send_response(self.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_) -> None:
+        pass
+
+
+@pytest.fixture
+def kaggle(monkeypatch, tmp_path):
+    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "TEST")  # the client's name for http://localhost:7777
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 7777), Kaggle) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (
+            401,
+            "Kaggle has no data set owner/set that we may see; check the name, and log in: put your API token "
+            "in ~/.kaggle/access_token or in KAGGLE_API_TOKEN.",
+        ),
+        (500, "Kaggle failed to give us owner/set; try again later."),
+        (0, "Kaggle can't be reached to fetch owner/set; check the connection and try again."),
+    ],
+)
+def test_what_kaggle_refuses_is_one_sentence(kaggle, monkeypatch, status, sentence):
+    monkeypatch.setattr(Kaggle, "status", status)
+    if not status:
+        kaggle.shutdown()
+        kaggle.server_close()
     with pytest.raises(data.DataError) as caught:
         data.find_photos("kaggle:owner/set")
-    assert "\n" not in str(caught.value)
+    assert str(caught.value) == sentence
+
+
+def test_a_name_that_is_no_kaggle_set_is_one_sentence():
+    with pytest.raises(
+        data.DataError, match=r"^kaggle:owner is not a Kaggle data set; write kaggle:owner/set\.$"
+    ):
+        data.find_photos("kaggle:owner")
