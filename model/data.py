@@ -64,8 +64,8 @@ def _from_kaggle(name: str) -> Path:
     except HTTPError as error:
         if error.response is not None and error.response.status_code in (401, 403, 404):
             raise DataError(
-                f"Kaggle has no data set {name} that we may see; check the name, and log in: put your API token "
-                "in ~/.kaggle/access_token or in KAGGLE_API_TOKEN."
+                f"Kaggle has no data set {name} that we may see; check the name, and log in: put your API "
+                "token in ~/.kaggle/access_token or in KAGGLE_API_TOKEN."
             ) from error
         raise DataError(f"Kaggle failed to give us {name}; try again later.") from error
     except RequestException as error:

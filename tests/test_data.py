@@ -171,8 +171,8 @@ def kaggle(monkeypatch, tmp_path):
     [
         (
             401,
-            "Kaggle has no data set owner/set that we may see; check the name, and log in: put your API token "
-            "in ~/.kaggle/access_token or in KAGGLE_API_TOKEN.",
+            "Kaggle has no data set owner/set that we may see; check the name, and log in: put your API "
+            "token in ~/.kaggle/access_token or in KAGGLE_API_TOKEN.",
         ),
         (500, "Kaggle failed to give us owner/set; try again later."),
         (0, "Kaggle can't be reached to fetch owner/set; check the connection and try again."),

@@ -10,16 +10,18 @@ from PIL import Image
 from model import photo
 
 SIZE = 320  # pixels
-WARM = np.array([230, 60, 20], np.float32)
-STRENGTH = 0.65  # of the colour where the heat is 1
+RED = np.array([230, 60, 20], np.float32)
+STRENGTH = 0.7  # of the colour where the heat is 1
+FADED = 0.6  # of the photo's own colour is taken away: red on green would look like a brown spot
 
 
 def draw(source: bytes | Path, heat: np.ndarray) -> Image.Image:
-    """Return the photo's centre square with the heat, [h, w] from 0 to 1, laid over it in a warm colour."""
+    """Return the photo's centre square, paled, with the heat, [h, w] from 0 to 1, laid over it in red."""
     square = photo.prepare(source, SIZE).astype(np.float32)
+    square += (square.mean(axis=-1, keepdims=True) - square) * FADED
     smooth = Image.fromarray(heat.astype(np.float32)).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
     alpha = np.clip(np.asarray(smooth), 0, 1)[..., None] * STRENGTH
-    return Image.fromarray((square * (1 - alpha) + WARM * alpha).astype(np.uint8))
+    return Image.fromarray((square * (1 - alpha) + RED * alpha).astype(np.uint8))
 
 
 def data_url(source: bytes | Path, heat: np.ndarray) -> str:

@@ -16,8 +16,11 @@ HERE = Path(__file__).parent
 # How mount_gradio_app is to dress the page. System fonts: nothing is loaded from another host.
 LOOKS = {
     "theme": gr.themes.Soft(
-        primary_hue="green", neutral_hue="stone", font=["system-ui", "sans-serif"], font_mono=["monospace"]
-    ),
+        primary_hue="green",
+        neutral_hue="stone",
+        font=["system-ui", "sans-serif"],
+        font_mono=["monospace"],
+    ).set(background_fill_primary="*neutral_50", block_label_text_color="*primary_700"),
     "css_paths": [HERE / "style.css"],
     "footer_links": ["api"],
     "run_history": False,
@@ -25,7 +28,7 @@ LOOKS = {
 HOUR = 3600  # seconds
 
 INTRODUCTION = """# Blightcheck
-Show it a photo of **one potato leaf**: it says what the leaf looks like, how sure that is, and where it shows."""
+Show it a photo of **one potato leaf**, and see what it looks like, how sure that is, and where it shows."""
 PLACEHOLDER = """# Drop a photo of a leaf
 or paste it, or tap here to choose one or take one"""
 
@@ -44,7 +47,7 @@ CARD = """<div class="card {{value.verdict}}" data-class="{{value.class}}" role=
 WAITING = {
     "verdict": "waiting",
     "class": "The answer appears here",
-    "advice": f"It is best with a good photo: {BETTER_PHOTO}",
+    "advice": f"A good photo shows {BETTER_PHOTO}",
 }
 
 
@@ -56,8 +59,8 @@ def build(classifier: Classifier, notice: str | None) -> gr.Blocks:
         """Diagnose a photo of a potato leaf: the verdict, each class's probability and a heat map."""
         if photo is None:
             return WAITING, {}, None
-        file = Path(photo["path"])
         try:
+            file = _uploaded(photo, Path(picture.GRADIO_CACHE))
             diagnosis = classifier.diagnose(file)
             drawing = None if diagnosis.verdict == NOT_POTATO else heatmap.draw(file, diagnosis.heat)
         except PhotoError as error:
@@ -66,6 +69,8 @@ def build(classifier: Classifier, notice: str | None) -> gr.Blocks:
 
     # Photos people send are deleted once they are an hour old.
     with gr.Blocks(title="Blightcheck", analytics_enabled=False, delete_cache=(HOUR, HOUR)) as blocks:
+        # gradio checks that a file was uploaded only in apps it launched itself; this one is mounted.
+        blocks.has_launched = True
         gr.Markdown(INTRODUCTION, elem_id="introduction")
         if notice:
             gr.HTML(
@@ -90,13 +95,16 @@ def build(classifier: Classifier, notice: str | None) -> gr.Blocks:
                     js_on_load=(HERE / "page.js").read_text("utf-8"),
                     elem_id="verdict",
                 )
+                verdict.api_info = lambda: {
+                    "type": "object"
+                }  # not a string, as gradio would tell its clients
                 with gr.Column(elem_id="details"):
                     label = gr.Label(label="How likely", show_heading=False, elem_id="probabilities")
                     heat = gr.Image(
-                        label="Red: where it saw the likeliest",
+                        label="Where the model looked",
                         alt_text="Heat map over the photo",
                         format="jpeg",
-                        height=300,
+                        height=280,
                         buttons=["fullscreen"],
                         interactive=False,
                         elem_id="heat",
@@ -107,12 +115,20 @@ def build(classifier: Classifier, notice: str | None) -> gr.Blocks:
             outputs=[verdict, label, heat],
             api_name="predict",
             preprocess=False,
-            # A photo dropped over another one is two events: cleared, then a new photo. The last one must count.
+            # A photo dropped over another one is two events: cleared, then a new photo. The last must count.
             trigger_mode="always_last",
             concurrency_limit=os.cpu_count(),
             show_progress="minimal",
         )
     return blocks
+
+
+def _uploaded(photo: dict, folder: Path) -> Path:
+    """Return the photo's file. Raises PhotoError unless it lies in `folder`: a caller may name any path."""
+    file = Path(photo["path"] or "").resolve()
+    if not (file.is_relative_to(folder.resolve()) and file.is_file()):
+        raise PhotoError("The photo did not arrive; please send it again.")
+    return file
 
 
 def _verdict(diagnosis: Diagnosis) -> dict[str, str]:
