@@ -79,7 +79,7 @@ def _beside(folder: Path, what: str) -> Path:
 def seal(draft: Path, description: dict) -> None:
     """Write bundle.json into a draft, with the sha256 of each file that lies there so far."""
     files = {
-        path.relative_to(draft).as_posix(): _sha256(path)
+        path.relative_to(draft).as_posix(): sha256(path)
         for path in sorted(draft.rglob("*"))
         if path.is_file() and path.name not in (DESCRIPTION, CARD)
     }
@@ -87,7 +87,8 @@ def seal(draft: Path, description: dict) -> None:
     (draft / DESCRIPTION).write_text(json.dumps(whole, indent=1) + "\n")
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Return the file's sha256, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

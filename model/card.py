@@ -16,7 +16,6 @@ def model_card(description: dict) -> str:
         tags=["agriculture", "plant-disease", "potato", "litert"],
         metrics=["accuracy", "recall"],
     )
-    rows = "\n".join(_row(name, figures) for name, figures in description["figures"].items())
     photos = "\n".join(
         "| " + " | ".join(str(row[key]) for key in ("class", "photos", "leaves", *SPLITS)) + " |"
         for row in training["photos"]
@@ -43,9 +42,7 @@ when it can't tell. It advises; it does not replace a look at the plant or an ex
 
 ## How good it is
 
-| set | photos | leaves | accuracy | macro recall | answered | right among these | other pictures declined |
-|---|---|---|---|---|---|---|---|
-{rows}
+{figures_table(description)}
 
 With 95 % intervals (Jeffreys, with leaves as the trials). No leaf is in two of training, validation and test.
 Printed by the training command below.
@@ -71,6 +68,15 @@ being uint8 `[n, {size}, {size}, 3]`, RGB, 0 to 255:
 
 `model.tflite` does the same with LiteRT, and adds heat maps (HiResCAM).
 """
+
+
+def figures_table(description: dict) -> str:
+    """Return the figures of each set as a Markdown table, shares with their 95 % intervals."""
+    head = (
+        "| set | photos | leaves | accuracy | macro recall | answered | right among these | others declined |"
+    )
+    rows = [_row(name, figures) for name, figures in description["figures"].items()]
+    return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
 
 
 def _row(name: str, figures: dict) -> str:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from conftest import run
 from drawing import draw_set
 
 from model import data, photo, pixels
@@ -73,3 +74,27 @@ def test_a_resumed_training_sees_what_an_uninterrupted_one_would():
     for expected, seen in zip(uninterrupted[3:], resumed, strict=True):
         np.testing.assert_array_equal(expected[0], seen[0])
     assert any((a[0] != b[0]).any() for a, b in zip(uninterrupted[:3], resumed, strict=True))
+
+
+ON_TWO_DEVICES = """
+import keras, numpy as np, tensorflow as tf
+from model import cnn, pixels
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+random = np.random.default_rng(1)
+images, labels = random.integers(0, 256, (30, 32, 32, 3), dtype=np.uint8), np.arange(30) % 3
+targets, weights, everything = np.eye(3, dtype=np.float32)[labels], np.ones(30, np.float32), np.arange(30)
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    network = cnn.build_cnn((32, 32, 3), 3)
+    network.compile("adam", "categorical_crossentropy")
+batches = pixels.training_batches(images, targets, weights, 8, 1, 0, cnn.augment, everything)
+network.fit(batches, steps_per_epoch=3, verbose=0)
+predicted = pixels.predict(network, images, everything, 8)
+np.testing.assert_allclose(predicted, network(images, training=False), atol=1e-5)
+"""
+
+
+def test_several_devices_train_and_predict_as_one_does():
+    ended = run("-c", ON_TWO_DEVICES)
+    assert ended.returncode == 0, ended.stderr
