@@ -28,7 +28,7 @@ from fastapi_offline import FastAPIOffline as FastAPI
 from model import bundle, hub, photo
 from model.classifier import Classifier, Diagnosis
 from web import heatmap, page
-from web.limits import LimitUploads
+from web.limits import MEGABYTE, LimitUploads
 
 MAX_UPLOAD_MB = int(os.environ.get("MAX_UPLOAD_MB", "20"))
 MAX_BATCH = 32  # photos in one /predict/batch
@@ -59,7 +59,7 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
 
     # Runs on a worker thread: decoding never blocks the event loop.
     def answer(upload: UploadFile, with_heatmap: bool = False) -> dict:
-        if upload.size > MAX_UPLOAD_MB * 1_000_000:
+        if upload.size > MAX_UPLOAD_MB * MEGABYTE:
             raise HTTPException(
                 413, f"The photo has more than {MAX_UPLOAD_MB} MB; please send a smaller one."
             )
@@ -143,8 +143,9 @@ def create_app() -> FastAPI:
     api = create_api(classifier, found)
     api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MAX_BATCH)
     blocks = page.build(classifier, found.notice)
-    limit = f"{MAX_UPLOAD_MB}mb"
-    return gr.mount_gradio_app(api, blocks, path="/", max_file_size=limit, show_error=True, **page.LOOKS)
+    return gr.mount_gradio_app(
+        api, blocks, path="/", max_file_size=MAX_UPLOAD_MB * MEGABYTE, show_error=False, **page.LOOKS
+    )
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from fastapi import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+MEGABYTE = 1_000_000  # bytes
 FORM_OVERHEAD = 100_000  # bytes a multipart form may need beside its photos
 DRAIN = 4  # times the limit that we still take in, so that a client that is sending can read our answer
 
@@ -18,7 +19,7 @@ class LimitUploads:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         megabytes = self.megabytes * (self.batch if scope["path"].endswith("/batch") else 1)
-        limit = megabytes * 1_000_000 + FORM_OVERHEAD
+        limit = megabytes * MEGABYTE + FORM_OVERHEAD
         sentence = f"The upload has more than {megabytes} MB; please send a smaller photo."
         seen = 0
 

@@ -1,7 +1,7 @@
 // What gradio's photo input lacks: it takes a file dropped or pasted anywhere on the page, hands a file of any
 // type to the server (which says what it can't read), and says in the card when a file is too large.
 
-const megabytes = Math.floor(window.gradio_config.max_file_size / 1024 ** 2);
+const megabytes = window.gradio_config.max_file_size / 1e6;
 const handed = new WeakSet();
 
 function hand(file) {

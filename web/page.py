@@ -67,7 +67,7 @@ def build(classifier: Classifier, notice: str | None) -> gr.Blocks:
             return {"verdict": "error", "class": "That didn't work", "advice": str(error)}, {}, None
         return _verdict(diagnosis), diagnosis.probabilities, drawing
 
-    # Photos people send are deleted once they are an hour old.
+    # The photos people send are deleted within two hours.
     with gr.Blocks(title="Blightcheck", analytics_enabled=False, delete_cache=(HOUR, HOUR)) as blocks:
         # gradio checks that a file was uploaded only in apps it launched itself; this one is mounted.
         blocks.has_launched = True

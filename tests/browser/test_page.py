@@ -1,0 +1,161 @@
+"""The page in a real Chromium: photos come in by every way, the answers are the REST API's, nothing leaks."""
+
+import io
+import os
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+from drawing import draw
+from driving import drop, find_chromium, jpeg, open_browser, paste, pick, visit
+from gradio_client import Client, handle_file
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+
+LEAF = jpeg("Potato___Late_blight", 900)
+OTHER_LEAF = jpeg("Potato___healthy", 901)
+SCENE = jpeg("scenes", 902)
+UNREADABLE = "This is not a picture we can read; please send JPEG, PNG, WebP, GIF, BMP or AVIF."
+# gradio's own client says so whenever it closes a stream.
+HARMLESS = "Method not implemented."
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = find_chromium()
+    if chromium is None:
+        (pytest.fail if "CI" in os.environ else pytest.skip)("Chromium is not on this machine")
+    with open_browser(chromium) as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser, server) -> Iterator[Page]:
+    """The page, freshly opened. Fails the test if anything was complained of, or asked of another host."""
+    complaints, hosts = [], set()
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and message.text != HARMLESS:
+            complaints.append(message.text)
+
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, permissions=["camera"])
+    context.set_default_timeout(20_000)
+    opened = context.new_page()
+    opened.on("console", listen)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    visit(opened, server.url)
+    yield opened
+    context.close()
+    assert complaints == []
+    assert hosts - {""} == {urlsplit(server.url).netloc}  # data: and blob: URLs have no host
+
+
+def check_answer(page: Page, rest: dict) -> None:
+    """Check that the page shows what the REST API answered."""
+    expect(page.locator(f"#verdict .{rest['verdict']} h2")).to_have_text(rest["class"])
+    expect(page.locator("#probabilities .confidence-set")).to_have_count(len(rest["probabilities"]))
+    for label, probability in rest["probabilities"].items():
+        row = page.locator("#probabilities .confidence-set").filter(has_text=label)
+        expect(row.locator("dd")).to_have_text(f"{int(probability * 100 + 0.5)}%")
+        expect(row).to_be_visible()
+
+
+def check_sentence(page: Page, sentence: str) -> None:
+    """Check that the card says so, and nothing else pops up."""
+    expect(page.locator("#verdict .error p")).to_have_text(sentence)
+    expect(page.locator("#probabilities")).to_be_hidden()
+    expect(page.get_by_test_id("toast-body")).to_have_count(0)
+
+
+@pytest.mark.parametrize("send", [drop, pick])
+def test_a_file_is_answered_as_the_rest_api_answers_it(page, server, send):
+    send(page, LEAF)
+    check_answer(page, server.predict(LEAF).json())
+    expect(page.locator("#heat img")).to_be_visible()
+
+
+def test_a_pasted_picture_is_answered(page, server):
+    file = io.BytesIO()
+    draw("Potato___Early_blight", 903).save(file, "PNG")
+    paste(page, file.getvalue())
+    check_answer(page, server.predict(file.getvalue()).json())
+
+
+def test_the_camera_s_picture_is_answered(page):
+    page.get_by_label("Capture from camera").click()
+    page.get_by_text("Click to Access Webcam").click()
+    page.wait_for_function("document.querySelector('#photo video').videoWidth > 0")
+    page.get_by_label("capture photo").click()
+    expect(page.locator("#probabilities .confidence-set").first).to_be_visible()
+
+
+def test_a_scene_is_answered_with_advice(page, server):
+    rest = server.predict(SCENE).json()
+    assert rest["verdict"] in ("not_a_potato_leaf", "unsure")
+    drop(page, SCENE)
+    check_answer(page, rest)
+    expect(page.locator("#verdict p")).to_contain_text("Try another photo")
+
+
+def test_a_second_photo_replaces_the_first_and_clearing_starts_anew(page, server):
+    drop(page, LEAF)
+    check_answer(page, server.predict(LEAF).json())
+    drop(page, OTHER_LEAF)
+    check_answer(page, server.predict(OTHER_LEAF).json())
+    page.get_by_label("Remove Image").click()
+    expect(page.locator("#verdict .waiting")).to_be_visible()
+    expect(page.locator("#probabilities")).to_be_hidden()
+    pick(page, LEAF)
+    check_answer(page, server.predict(LEAF).json())
+
+
+def test_an_unreadable_file_is_explained_and_the_next_photo_works(page, server):
+    drop(page, b"Dear diary, no photo today.")
+    check_sentence(page, UNREADABLE)
+    drop(page, LEAF[: len(LEAF) // 2])
+    check_sentence(page, "The picture is damaged and can't be read; please send the original file.")
+    drop(page, LEAF, padding=20_000_000)
+    check_sentence(page, "The photo has more than 20 MB; please send a smaller one.")
+    drop(page, LEAF)
+    check_answer(page, server.predict(LEAF).json())
+
+
+def test_a_file_s_name_and_type_do_not_matter(page):
+    drop(page, b"text", name="<img src=x onerror=document.title='run'>.txt", mime="text/plain")
+    check_sentence(page, UNREADABLE)
+    assert page.title() == "Blightcheck"
+    assert "onerror" not in page.locator("#verdict").inner_text()
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800)])
+def test_nothing_scrolls_sideways(page, width, height):
+    page.set_viewport_size({"width": width, "height": height})
+    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(overflow) == 0
+    drop(page, LEAF)
+    expect(page.locator("#probabilities .confidence-set").first).to_be_visible()
+    assert page.evaluate(overflow) == 0
+
+
+def test_the_gradio_client_gets_the_same_answer(server, tmp_path):
+    photo = tmp_path / "leaf.jpg"
+    photo.write_bytes(LEAF)
+    client = Client(server.url, verbose=False)
+    endpoints = client.view_api(return_format="dict")
+    assert list(endpoints["named_endpoints"]) == ["/predict"]
+    assert endpoints["unnamed_endpoints"] == {}
+    verdict, label, heat = client.predict(photo=handle_file(photo), api_name="/predict")
+    rest = server.predict(LEAF).json()
+    assert (verdict["verdict"], verdict["class"]) == (rest["verdict"], rest["class"])
+    assert {row["label"]: row["confidence"] for row in label["confidences"]} == rest["probabilities"]
+    assert (heat is None) == (rest["verdict"] == "not_a_potato_leaf")
+
+
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
+def test_no_caller_reads_a_file_of_the_server(server, tmp_path, meta):
+    photo = tmp_path / "leaf.jpg"
+    photo.write_bytes(LEAF)
+    asked = {"data": [{"path": str(photo)} | meta]}
+    answer = httpx2.post(f"{server.url}/gradio_api/run/predict", json=asked, timeout=60)
+    assert answer.status_code == 500 or answer.json()["data"][0]["verdict"] == "error"
