@@ -9,12 +9,12 @@ Reads from top to bottom: gather, split by leaf, build, fit, measure, export, wr
 """
 
 import argparse
+import hashlib
 import importlib.metadata
 import os
 import shlex
 import shutil
 import sys
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -53,6 +53,7 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description="Train the potato leaf model.",
+        allow_abbrev=False,
         epilog="A SOURCE is a folder with a folder of photos a class, kaggle:owner/set or hf:owner/set.",
     )
 
@@ -106,8 +107,11 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     options.data = options.data or [data.PLANT_VILLAGE]
     if options.image_size % 32:
         parser.error("--image-size must be a multiple of 32")
-    if not all("=" in named for named in options.evaluate):
-        parser.error("--evaluate takes NAME=FOLDER")
+    if min(options.epochs, options.batch_size, options.patience, options.image_size) < 1:
+        parser.error("--epochs, --batch-size, --patience and --image-size must be at least 1")
+    names = [named.split("=", 1)[0] for named in options.evaluate if "=" in named]
+    if len(set(names)) != len(options.evaluate):
+        parser.error("--evaluate takes NAME=FOLDER, each time with another name")
     settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
     return settings, options
 
@@ -155,7 +159,8 @@ def fit(settings: Settings, photos: Dataset, splits: dict[str, np.ndarray], fold
         asked = softmax[:, : len(photos.classes)]
         return evaluation.macro_recall(np.where(asked.sum(1) < 0.5, OTHER, asked.argmax(1)), labels)
 
-    identity = asdict(settings) | {"fingerprint": pixels.fingerprint(photos.digests)}
+    split = hashlib.sha256(np.concatenate(list(splits.values())).tobytes()).hexdigest()
+    identity = asdict(settings) | {"fingerprint": photos.fingerprint(), "split": split}
     checkpoint = Checkpoint(folder, identity, validate, settings.patience)
     if resume and checkpoint.exists():
         checkpoint.restore(network)
@@ -211,7 +216,7 @@ def measure(
 
     def figures_of(part: Dataset, indices: np.ndarray) -> dict:
         answer = pixels.predict(model, part.images, indices, settings.batch_size)
-        names = [data.label_of(folder) for folder in photos.classes]
+        names = data.labels_of(photos.classes)
         labels, leaves = part.asked(indices), part.leaves[indices]
         return evaluation.measure(answer["probabilities"], answer["leaf"], labels, leaves, names, thresholds)
 
@@ -232,6 +237,21 @@ def _public(source: str) -> str:
     return Path(source).name if Path(source).is_absolute() else source
 
 
+def command(argv: list[str]) -> str:
+    """Return the command that makes this model again, without what only concerns this machine or this run."""
+    words = [
+        word for argument in argv for word in (argument.split("=", 1) if argument[:2] == "--" else [argument])
+    ]
+    kept = iter(words)
+    public = []
+    for word in kept:
+        if word in ("--cache", "--push"):
+            next(kept)
+        elif word not in ("--resume", "--private"):
+            public.append("=".join(map(_public, word.split("=", 1))))
+    return shlex.join(["python", "train.py", *public])
+
+
 def write(out: Path, model: keras.Model, description: dict, history: list[dict]) -> None:
     """Write the bundle: both models, the figures, the plots, the card."""
     with bundle.writing(out) as draft:
@@ -246,7 +266,8 @@ def write(out: Path, model: keras.Model, description: dict, history: list[dict])
 def main(argv: list[str]) -> None:
     """Run a training from the command line's arguments."""
     settings, options = parse(argv)
-    started, out, cache = time.monotonic(), Path(options.out), Path(options.cache)
+    out, cache = Path(options.out).absolute(), Path(options.cache)
+    bundle.check_place(out)
     keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
 
@@ -257,6 +278,9 @@ def main(argv: list[str]) -> None:
         name: dataset.prepare(data.find_photos(source), photos.classes, settings.image_size, cache)
         for name, source in (named.split("=", 1) for named in options.evaluate)
     }
+    for name, part in more.items():
+        if known := len(set(part.digests) & set(photos.digests)):
+            print(f"Beware: {known} photos of {name} are also in the training sources; its figures flatter.")
     splits = data.split_by_leaf(
         photos.photos, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
     )
@@ -270,27 +294,31 @@ def main(argv: list[str]) -> None:
 
     libraries = ("tensorflow", "keras", "numpy", "pillow", "ai-edge-litert")
     description = {
-        "classes": [{"folder": folder, "label": data.label_of(folder)} for folder in photos.classes],
+        "classes": [
+            {"folder": folder, "label": label}
+            for folder, label in zip(photos.classes, data.labels_of(photos.classes), strict=True)
+        ],
         "image_size": settings.image_size,
         "temperature": temperature,
         "thresholds": asdict(thresholds),
         "training": {
-            "command": "python train.py " + shlex.join(_public(word) for word in argv),
+            "command": command(argv),
             "settings": asdict(settings)
-            | {key: [_public(s) for s in getattr(settings, key)] for key in ("data", "not_potato")},
+            | {key: [_public(s) for s in getattr(settings, key)] for key in ("data", "not_potato")}
+            | {"start_from": settings.start_from and _public(settings.start_from)},
             "outputs": photos.outputs,
             "photos": counts,
-            "fingerprint": pixels.fingerprint(photos.digests),
+            "fingerprint": photos.fingerprint(),
             "epochs": checkpoint.state["epochs"],
             "best_epoch": checkpoint.state["best_epoch"],
-            "minutes": round((time.monotonic() - started) / 60, 1),
+            "minutes": round(checkpoint.state["seconds"] / 60, 1),
             "libraries": {name: importlib.metadata.version(name) for name in libraries},
         },
         "figures": figures,
     }
     write(out, model, description, checkpoint.state["history"])
     shutil.rmtree(unfinished, ignore_errors=True)
-    print(f"\nWrote {out}; try it with: MODEL_REPO={out} python app.py")
+    print(f"\nWrote {options.out}; try it with: MODEL_REPO={options.out} python app.py")
     if options.push:
         print("Published " + hub.push(out, options.push, private=options.private))
 

@@ -48,6 +48,12 @@ class Bundle:
     description: dict
 
 
+def check_place(folder: Path) -> None:
+    """Raise BundleError if writing a bundle to `folder` would replace anything but a bundle."""
+    if folder.exists() and not (folder / DESCRIPTION).exists() and any(folder.iterdir()):
+        raise BundleError(f"{folder} holds other files, which a bundle would replace; choose another folder.")
+
+
 @contextmanager
 def writing(folder: Path) -> Iterator[Path]:
     """Give an empty draft folder to fill, then put it in the place of `folder` in one move.
@@ -56,6 +62,7 @@ def writing(folder: Path) -> Iterator[Path]:
     any moment. An exception inside leaves the old bundle as it was.
     """
     folder = folder.absolute()
+    check_place(folder)
     draft, retired = _beside(folder, "draft"), _beside(folder, "retired")
     if not folder.exists() and retired.exists():  # an earlier writing was killed between its two moves
         retired.rename(folder)
@@ -125,6 +132,9 @@ def read(folder: Path) -> Bundle:
                 f"{LITERT_MODEL} in {folder.name} is not the file it was written with; "
                 "fetch or train it again."
             )
+        labels = [name["label"] for name in description["classes"]]
+        if len(set(labels)) != len(labels):
+            raise BundleError(f"{folder.name} has two classes of one name ({', '.join(labels)}).")
         return Bundle(
             classes=tuple(ClassName(**name) for name in description["classes"]),
             image_size=int(description["image_size"]),

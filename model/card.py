@@ -20,6 +20,7 @@ def model_card(description: dict) -> str:
         "| " + " | ".join(str(row[key]) for key in ("class", "photos", "leaves", *SPLITS)) + " |"
         for row in training["photos"]
     )
+    libraries = ", ".join(f"{name} {version}" for name, version in training["libraries"].items())
     size, thresholds = description["image_size"], description["thresholds"]
     return f"""---
 {front.to_yaml()}
@@ -44,15 +45,16 @@ when it can't tell. It advises; it does not replace a look at the plant or an ex
 
 {figures_table(description)}
 
-With 95 % intervals (Jeffreys, with leaves as the trials). No leaf is in two of training, validation and test.
+With 95 % intervals, leaves, not photos, being the trials. "Answered" means with a diagnosis; "others" are
+pictures of other things, "declined" those that got none. No leaf is in two of training, validation and test.
 Printed by the training command below.
 
 ## How it was trained
 
     {training["command"]}
 
-{training["epochs"]} epochs, the best being number {training["best_epoch"]}. Data fingerprint
-`{training["fingerprint"][:16]}`; libraries {", ".join(f"{k} {v}" for k, v in training["libraries"].items())}.
+{training["epochs"]} epochs in {training["minutes"]} minutes, the best being number {training["best_epoch"]}.
+Data fingerprint `{training["fingerprint"][:16]}`; libraries {libraries}.
 
 | class folder | photos | leaves | training | validation | test |
 |---|---|---|---|---|---|
@@ -72,17 +74,18 @@ being uint8 `[n, {size}, {size}, 3]`, RGB, 0 to 255:
 
 def figures_table(description: dict) -> str:
     """Return the figures of each set as a Markdown table, shares with their 95 % intervals."""
-    head = (
-        "| set | photos | leaves | accuracy | macro recall | answered | right among these | others declined |"
-    )
+    columns = ["set", "photos", "leaves", "accuracy", "macro recall", "answered", "right among these"]
+    head = "| " + " | ".join([*columns, "others", "declined"]) + " |"
     rows = [_row(name, figures) for name, figures in description["figures"].items()]
-    return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
+    return "\n".join([head, "|---|---|---|---|---|---|---|---|---|", *rows])
 
 
 def _row(name: str, figures: dict) -> str:
     cells = [_share(figures, key) for key in ("accuracy", "macro_recall", "answered", "accuracy_answered")]
-    cells.append(_share(figures.get("not_potato", {}), "declined"))
-    return f"| {name} | {figures['photos']} | {figures['leaves']} | " + " | ".join(cells) + " |"
+    others = figures.get("not_potato", {})
+    size = [str(figures.get(key, "-")) for key in ("photos", "leaves")]
+    cells = [name, *size, *cells, str(others.get("photos", "-")), _share(others, "declined")]
+    return "| " + " | ".join(cells) + " |"
 
 
 def _share(figures: dict, key: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class Checkpoint(keras.callbacks.Callback):
         super().__init__()
         self.folder, self.validate, self.patience = folder, validate, patience
         self.state = {"settings": settings, "epochs": 0, "best": -1.0, "best_epoch": 0, "history": []}
+        self.state["seconds"] = 0.0
 
     @property
     def best_weights(self) -> Path:
@@ -55,6 +57,7 @@ class Checkpoint(keras.callbacks.Callback):
         return self.state["epochs"] - self.state["best_epoch"] >= self.patience
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._epoch_started = time.monotonic()
         # Keras does not save where dropout's random numbers stand. Started anew each epoch, a resumed
         # training's are those of an uninterrupted one.
         for layer in self.model.layers:
@@ -66,6 +69,7 @@ class Checkpoint(keras.callbacks.Callback):
         recall = self.validate(self.model)
         state = self.state
         state["epochs"] = epoch + 1
+        state["seconds"] += time.monotonic() - self._epoch_started
         state["history"].append(
             {key: float(value) for key, value in (logs or {}).items()} | {"recall": recall}
         )

@@ -92,7 +92,7 @@ def find_photos(source: str) -> list[LabelledPhoto]:
         LabelledPhoto(Path(folder) / name, Path(folder).resolve().name, source)
         for folder, _, names in sorted(os.walk(root))
         for name in sorted(names)
-        if name.lower().endswith(photo.SUFFIXES)
+        if name.lower().endswith(photo.SUFFIXES) and (Path(folder) / name).is_file()
     ]
     if not found:
         raise DataError(
@@ -125,6 +125,13 @@ def label_of(folder: str) -> str:
     return words[0].upper() + words[1:]
 
 
+def labels_of(folders: Sequence[str]) -> list[str]:
+    """Name classes for people, by their whole folder names where the short ones repeat."""
+    short = [label_of(folder) for folder in folders]
+    whole = [folder.replace("___", " ").replace("_", " ") for folder in folders]
+    return [s if short.count(s) == 1 else w for s, w in zip(short, whole, strict=True)]
+
+
 def difference_hash(pixels: np.ndarray) -> np.ndarray:
     """Hash a photo by whether it brightens from left to right, cell by cell of 16 x 16 (dHash; Krawetz 2013).
 
@@ -138,35 +145,50 @@ def difference_hash(pixels: np.ndarray) -> np.ndarray:
     return np.packbits(cells[:, 1:] > cells[:, :-1]).view(np.uint64)
 
 
-def leaf_of_each(photos: Sequence[LabelledPhoto], hashes: np.ndarray) -> np.ndarray:
-    """Number the leaf that each photo shows: int [n], equal for photos of one leaf.
+def leaves_by_name(photos: Sequence[LabelledPhoto]) -> tuple[np.ndarray, list[str]]:
+    """Number the leaf that each photo shows, int [n], equal for photos of one leaf, going by file names.
 
     PlantVillage took every potato leaf four times: in the order of a class's shot numbers, each run of four
-    is a leaf. Any other photo is a leaf of its own. Near-identical photos (by their difference hashes, uint64
-    [n, 4]) are one leaf, whatever they are called.
+    is a leaf. Any other photo is a leaf of its own. Also returns a sentence for each class in which shots are
+    missing, so that the runs may cut a leaf in two; give all photos found, readable or not.
     """
-    leaf = np.arange(len(photos))
-
-    def find(i: int) -> int:
-        while leaf[i] != i:
-            leaf[i] = leaf[leaf[i]]
-            i = leaf[i]
-        return i
-
-    shots = defaultdict(list)
+    leaf, warnings = np.arange(len(photos)), []
+    shots = defaultdict(lambda: defaultdict(list))
     for i, p in enumerate(photos):
         match = PLANT_VILLAGE_NAME.match(p.path.name)
         if match and p.folder.startswith("Potato"):
-            shots[p.source, p.folder].append((int(match[1]), i))
-    for numbered in shots.values():
-        numbered.sort()
-        for k, (_, i) in enumerate(numbered):
-            leaf[i] = numbered[k - k % SHOTS_PER_LEAF][1]
-    for i in range(len(photos) - 1):
+            shots[p.source, p.folder][int(match[1])].append(i)
+    for (source, folder), numbered in shots.items():
+        order = sorted(numbered)
+        for k, shot in enumerate(order):
+            leaf[numbered[shot]] = numbered[order[k - k % SHOTS_PER_LEAF]][0]
+        if len(order) % SHOTS_PER_LEAF:
+            warnings.append(
+                f"{folder} of {source} has {len(order)} shots, not {SHOTS_PER_LEAF} for each leaf: some are "
+                "missing, so photos of one leaf may stand in two splits."
+            )
+    return leaf, warnings
+
+
+def merge_near_identical(leaves: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+    """Make near-identical photos one leaf, whatever they are called.
+
+    leaves: int [n]; hashes: difference hashes, uint64 [n, 4]. Returns int [n], numbered from 0.
+    """
+    _, leaf = np.unique(leaves, return_inverse=True)
+    parent = np.arange(leaf.max() + 1)
+
+    def find(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for i in range(len(leaf) - 1):
         distance = np.bitwise_count(hashes[i + 1 :] ^ hashes[i]).sum(1, dtype=np.int64)
         for j in np.flatnonzero(distance <= NEAR_IDENTICAL_BITS):
-            leaf[find(i + 1 + j)] = find(i)
-    return np.array([find(i) for i in range(len(photos))])
+            parent[find(leaf[i + 1 + j])] = find(leaf[i])
+    return np.array([find(i) for i in leaf])
 
 
 def split_by_leaf(

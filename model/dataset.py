@@ -33,6 +33,10 @@ class Dataset:
         labels = self.labels[indices]
         return np.where(labels < len(self.classes), labels, OTHER)
 
+    def fingerprint(self) -> str:
+        """Identify these photos and their labels."""
+        return pixels.fingerprint(self.digests, [photo.folder for photo in self.photos])
+
     def counts(self, splits: dict[str, np.ndarray]) -> list[dict]:
         """Count the photos, leaves and photos by split of each class asked for, and of all others."""
         others = self.labels >= len(self.classes)
@@ -59,8 +63,13 @@ def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, 
     )
     for path, why in made.skipped.items():
         print(f"Skipped {path}: {why}")
+    if not made.readable:
+        raise data.DataError(f"None of the {len(found)} photos of {found[0].source} can be read.")
+    leaves, warnings = data.leaves_by_name(found)
+    for warning in warnings:
+        print("Beware:", warning)
     photos = [found[i] for i in made.readable]
     outputs = classes + sorted({photo.folder for photo in photos} - set(classes))
     labels = np.array([outputs.index(photo.folder) for photo in photos])
-    leaves = data.leaf_of_each(photos, made.hashes)
+    leaves = data.merge_near_identical(leaves[made.readable], made.hashes)
     return Dataset(photos, made.images, outputs, classes, labels, leaves, made.digests)

@@ -22,44 +22,50 @@ def measure(
     """Return the figures of one set as plain numbers, with 95 % intervals under "..._interval".
 
     probabilities: [n, K] over `classes`; leaf: [n], the probability of "a potato leaf"; labels: int [n], the
-    class or -1 for "not a potato leaf"; leaves: int [n], which leaf a photo shows: four photos of one leaf
-    count as one trial in the intervals.
+    class or -1 for "not a potato leaf"; leaves: int [n], which leaf a photo shows: photos of one leaf are not
+    independent trials. All figures but those under "not_potato" are of the photos that show one of `classes`.
     """
     potato = labels >= 0
     verdict = verdicts(probabilities, leaf, thresholds)
     answered = verdict == DIAGNOSIS
-    figures = {"photos": len(labels), "leaves": len(np.unique(leaves))}
-    if not potato.all():
-        figures["not_potato"] = {"photos": int((~potato).sum())}
-        _put(figures["not_potato"], "declined", ~answered[~potato], leaves[~potato])
+    random = np.random.default_rng(0)
+    figures = {}
     if potato.any():
-        figures |= _measure_potato(
-            probabilities[potato], labels[potato], leaves[potato], classes, answered[potato]
+        figures |= _size(leaves[potato]) | _of_potato(
+            probabilities[potato], labels[potato], leaves[potato], classes, answered[potato], random
         )
-        _put(figures, "wrongly_declined", verdict[potato] == NOT_POTATO, leaves[potato])
+        _put(figures, "wrongly_declined", verdict[potato] == NOT_POTATO, leaves[potato], random)
+    if not potato.all():
+        others = figures["not_potato"] = _size(leaves[~potato])
+        _put(others, "declined", ~answered[~potato], leaves[~potato], random)
     return figures
 
 
-def _measure_potato(
+def _size(leaves: np.ndarray) -> dict:
+    return {"photos": len(leaves), "leaves": len(np.unique(leaves))}
+
+
+def _of_potato(
     probabilities: np.ndarray,
     labels: np.ndarray,
     leaves: np.ndarray,
     classes: Sequence[str],
     answered: np.ndarray,
+    random: np.random.Generator,
 ) -> dict:
     guess, confidence = probabilities.argmax(1), probabilities.max(1)
     right = guess == labels
     figures = {}
-    _put(figures, "accuracy", right, leaves)
+    _put(figures, "accuracy", right, leaves, random)
     present = [k for k in range(len(classes)) if (labels == k).any()]
-    draws = [_posterior(right[labels == k], leaves[labels == k]) for k in present]
-    figures["macro_recall"] = float(np.mean([right[labels == k].mean() for k in present]))
-    figures["macro_recall_interval"] = _interval(np.mean(draws, axis=0))
+    figures["macro_recall"] = macro_recall(guess, labels)
+    draws = [_posterior(right[labels == k], leaves[labels == k], random) for k in present]
+    figures["macro_recall_interval"] = _interval(np.mean(draws, axis=0), figures["macro_recall"])
     figures["classes"] = {}
     for k in present:
         true, said = labels == k, guess == k
         row = {"support": int(true.sum()), "precision": float(right[said].mean()) if said.any() else 0.0}
-        _put(row, "recall", right[true], leaves[true])
+        _put(row, "recall", right[true], leaves[true], random)
         both = row["precision"] + row["recall"]
         row["f1"] = 2 * row["precision"] * row["recall"] / both if both else 0.0
         figures["classes"][classes[k]] = row
@@ -67,32 +73,35 @@ def _measure_potato(
     figures["confusion"] = [
         [int(((labels == i) & (guess == j)).sum()) for j in range(len(classes))] for i in present
     ]
-    _put(figures, "answered", answered, leaves)
+    _put(figures, "answered", answered, leaves, random)
     if answered.any():
-        _put(figures, "accuracy_answered", right[answered], leaves[answered])
+        _put(figures, "accuracy_answered", right[answered], leaves[answered], random)
         figures["calibration_error"] = calibration_error(confidence[answered], right[answered])
-    _put(figures, "confidently_wrong", answered & ~right & (confidence > CONFIDENT), leaves)
+    _put(figures, "confidently_wrong", answered & ~right & (confidence > CONFIDENT), leaves, random)
     return figures
 
 
-def _put(figures: dict, name: str, hits: np.ndarray, leaves: np.ndarray) -> None:
+def _put(figures: dict, name: str, hits: np.ndarray, leaves: np.ndarray, random: np.random.Generator) -> None:
     figures[name] = float(hits.mean())
-    figures[name + "_interval"] = _interval(_posterior(hits, leaves))
+    figures[name + "_interval"] = _interval(_posterior(hits, leaves, random), figures[name])
 
 
-def _posterior(hits: np.ndarray, leaves: np.ndarray) -> np.ndarray:
-    """Draw from what `hits` tell about a proportion, with leaves, not photos, as the trials.
+def _posterior(hits: np.ndarray, leaves: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Draw from what `hits` tell about a proportion.
 
-    Jeffreys' interval (Brown, Cai & DasGupta 2001, Statistical Science 16, p. 108), which stays honest where
-    the bootstrap gives up: at 100 % right.
+    Jeffreys' prior (Brown, Cai & DasGupta 2001, Statistical Science 16, p. 108) stays honest where the
+    bootstrap gives up: at 100 % right. Photos of one leaf stand or fall together, so that the trials are the
+    effective sample size of clusters of unequal size (Kish 1965, Survey Sampling, section 8.2).
     """
-    trials = len(np.unique(leaves))
+    photos = np.unique(leaves, return_counts=True)[1]
+    trials = photos.sum() ** 2 / (photos**2).sum()
     successes = hits.mean() * trials
-    return np.random.default_rng(0).beta(successes + 0.5, trials - successes + 0.5, DRAWS)
+    return random.beta(successes + 0.5, trials - successes + 0.5, DRAWS)
 
 
-def _interval(draws: np.ndarray) -> list[float]:
-    return [float(edge) for edge in np.quantile(draws, [0.025, 0.975])]
+def _interval(draws: np.ndarray, estimate: float) -> list[float]:
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return [float(min(low, estimate)), float(max(high, estimate))]
 
 
 def macro_recall(guess: np.ndarray, labels: np.ndarray) -> float:
@@ -137,32 +146,35 @@ def choose_thresholds(
     """Choose from held-out photos when to answer.
 
     confidence: the least at which, in every source, at most `risk` of the answers are wrong, but no less than
-    an even chance. leaf: declines at most `most_declined` of the potato leaves, but never a likely one.
-    labels: int [n], -1 for "not a potato leaf"; sources: [n], where a photo comes from (labs are easier than
-    fields: a risk kept on average would not be kept in the field).
+    an even chance. leaf: declines at most `most_declined` of the potato leaves of any source, but never a
+    likely one. labels: int [n], -1 for "not a potato leaf"; sources: [n], where a photo comes from (labs are
+    easier than fields: a risk kept on average would not be kept in the field).
     """
-    potato = labels >= 0
-    if not potato.any():
-        return Thresholds(leaf=0.5, confidence=0.5)
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
-    least = max(
-        _least_confidence(confidence[mask], right[mask], risk)
-        for mask in (potato & (sources == s) for s in np.unique(sources[potato]))
+    parts = [(labels >= 0) & (sources == source) for source in np.unique(sources[labels >= 0])]
+    return Thresholds(
+        leaf=float(min([0.5, *(np.quantile(leaf[part], most_declined) for part in parts)])),
+        confidence=max([0.5, *(_least_confidence(confidence[part], right[part], risk) for part in parts)]),
     )
-    return Thresholds(leaf=float(min(0.5, np.quantile(leaf[potato], most_declined))), confidence=least)
 
 
 def _least_confidence(confidence: np.ndarray, right: np.ndarray, risk: float) -> float:
     order = np.argsort(-confidence)
-    wrong = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
-    kept = np.flatnonzero(wrong <= risk)
-    least = confidence[order[kept[-1]]] if len(kept) else confidence.max()
-    return float(max(0.5, least))
+    confidence, right = confidence[order], right[order]
+    wrong = np.cumsum(~right) / np.arange(1, len(right) + 1)
+    whole = np.append(
+        confidence[1:] != confidence[:-1], True
+    )  # equal ones are answered together or not at all
+    kept = np.flatnonzero((wrong <= risk) & whole)
+    return float(confidence[kept[-1]] if len(kept) else np.nextafter(confidence[0], 2))
 
 
 def table(name: str, figures: dict) -> str:
     """Return the figures of one set as lines for a terminal."""
-    lines = [f"{name}: {figures['photos']} photos of {figures['leaves']} leaves"]
+    others = figures.get("not_potato", {})
+    sizes = [f"{figures['photos']} photos of {figures['leaves']} leaves"] if "photos" in figures else []
+    sizes += [f"{others['photos']} other pictures"] if others else []
+    lines = [f"{name}: {' and '.join(sizes)}"]
     if "classes" in figures:
         lines.append(
             f"  {'class':<24}{'precision':>10}{'recall':>8}{'95 % interval':>17}{'F1':>8}{'photos':>8}"
@@ -181,7 +193,7 @@ def table(name: str, figures: dict) -> str:
         "wrongly_declined": 'wrongly "not a potato leaf"',
     }
     rows = [(title, figures, key) for key, title in titles.items()]
-    rows.append(("other pictures declined", figures.get("not_potato", {}), "declined"))
+    rows.append(("other pictures declined", others, "declined"))
     lines += [
         f"  {title:<34}{row[key]:>8.3f}{_range(row, key):>17}" for title, row, key in rows if key in row
     ]

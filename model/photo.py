@@ -48,6 +48,7 @@ DECODE_ERRORS = (
     ValueError,
     EOFError,
     IndexError,
+    RuntimeError,  # of AVIF
     struct.error,
     Image.DecompressionBombError,
 )

@@ -59,7 +59,8 @@ def load_pixels(
             made = Path(unfinished) / key
             made.mkdir()
             _prepare_all(paths, size, made, progress)
-            made.rename(folder)  # the cache is there whole or not at all
+            if not folder.is_dir():  # another training may have been faster
+                made.rename(folder)  # the cache is there whole or not at all
     index = json.loads((folder / "index.json").read_text())
     images = np.load(folder / "images.npy", mmap_mode="r")[: len(index["readable"])]
     return Pixels(images, hashes=np.load(folder / "hashes.npy"), **index)
@@ -71,7 +72,7 @@ def _prepare_all(
     images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (len(paths), size, size, 3))
     hashes, digests, readable, skipped = [], [], [], {}
     for i, result in enumerate(progress(_prepared(paths, size), len(paths))):
-        if isinstance(result, photo.PhotoError):
+        if isinstance(result, Exception):
             skipped[str(paths[i])] = str(result)
             continue
         images[len(readable)], digest = result
@@ -85,12 +86,12 @@ def _prepare_all(
     )
 
 
-def _prepared(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, str] | photo.PhotoError]:
-    def prepare(path: Path) -> tuple[np.ndarray, str] | photo.PhotoError:
-        data = path.read_bytes()
+def _prepared(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, str] | Exception]:
+    def prepare(path: Path) -> tuple[np.ndarray, str] | Exception:
         try:
+            data = path.read_bytes()
             return photo.prepare(data, size), hashlib.sha256(data).hexdigest()
-        except photo.PhotoError as error:
+        except (photo.PhotoError, OSError) as error:
             return error
 
     # Threads suffice: Pillow lets go of the interpreter while it decodes and scales.
@@ -99,9 +100,11 @@ def _prepared(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, st
             yield from pool.map(prepare, paths[start : start + CHUNK])
 
 
-def fingerprint(digests: Sequence[str]) -> str:
-    """Identify a set of photos by their contents, whatever their names and order: sha256 of their sha256s."""
-    return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+def fingerprint(digests: Sequence[str], folders: Sequence[str]) -> str:
+    """Identify labelled photos by their contents and class folders, whatever their order: a sha256."""
+    return hashlib.sha256(
+        "\n".join(sorted(map(" ".join, zip(digests, folders, strict=True)))).encode()
+    ).hexdigest()
 
 
 def training_batches(

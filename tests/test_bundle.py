@@ -68,6 +68,13 @@ def test_a_killed_write_leaves_the_old_bundle_whole(tmp_path, move):
     assert [path.name for path in tmp_path.iterdir()] == ["leaf"]
 
 
+def test_nothing_but_a_bundle_is_ever_replaced(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(bundle.BundleError, match="holds other files, which a bundle would replace"):
+        write(tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
 def change(folder, **changes) -> None:
     path = folder / "bundle.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))

@@ -50,14 +50,30 @@ def test_four_photos_of_a_leaf_are_one_trial():
     assert of_leaves["leaves"] == 10
 
 
-def test_intervals_cover_the_truth_as_often_as_they_say():
+@pytest.mark.parametrize("sizes", [[1] * 60, [4] * 40 + [1] * 120])
+def test_intervals_cover_the_truth_as_often_as_they_say(sizes):
     random = np.random.default_rng(5)
-    truth, covered = 0.9, 0
-    for _ in range(200):
-        hits = random.random(60) < truth
-        low, high = evaluation._interval(evaluation._posterior(hits, np.arange(60)))
+    leaves, truth, covered = np.repeat(np.arange(len(sizes)), sizes), 0.85, 0
+    for _ in range(300):
+        hits = (random.random(len(sizes)) < truth)[leaves]  # photos of a leaf stand or fall together
+        figures = {}
+        evaluation._put(figures, "share", hits, leaves, random)
+        low, high = figures["share_interval"]
         covered += low <= truth <= high
-    assert 0.9 <= covered / 200 <= 0.99
+    assert 0.9 <= covered / 300 <= 0.99
+
+
+def test_the_macro_interval_is_narrower_than_one_classs_and_holds_the_estimate():
+    labels = np.repeat([0, 1, 2], 40)
+    guesses = labels.copy()
+    guesses[::10] = (labels[::10] + 1) % 3
+    figures = evaluation.measure(certain(guesses), np.ones(120), labels, np.arange(120), CLASSES, ALWAYS)
+    low, high = figures["macro_recall_interval"]
+    low_of_one, high_of_one = figures["classes"]["Early"]["recall_interval"]
+    assert high - low < 0.75 * (high_of_one - low_of_one)
+    perfect = evaluation.measure(certain(labels), np.ones(120), labels, np.arange(120), CLASSES, ALWAYS)
+    assert perfect["macro_recall_interval"][1] == perfect["accuracy_interval"][1] == 1
+    assert perfect["macro_recall_interval"][0] > 0.9
 
 
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
@@ -87,12 +103,19 @@ def test_thresholds_keep_the_risk_in_the_worst_source():
     assert chosen.leaf == 0.5
 
 
+def test_no_threshold_answers_what_is_mostly_wrong():
+    tied = certain([0] * 10, 0.9)
+    half_wrong = np.array([0, 1] * 5)
+    chosen = evaluation.choose_thresholds(tied, np.ones(10), half_wrong, np.array(["field"] * 10))
+    assert not (tied.max(1) >= chosen.confidence).any()
+
+
 def test_the_table_names_every_figure():
     labels = np.array([0, 1, 2, -1])
     figures = evaluation.measure(certain([0, 1, 2, 0]), np.ones(4), labels, np.arange(4), CLASSES, ALWAYS)
     text = evaluation.table("held-out leaves", figures)
     for words in (
-        "held-out leaves: 4 photos of 4 leaves",
+        "held-out leaves: 3 photos of 3 leaves and 1 other pictures",
         "macro recall",
         "confidently wrong",
         "declined",

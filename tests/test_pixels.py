@@ -49,8 +49,11 @@ def test_unreadable_photos_are_listed_and_skipped(paths, tmp_path):
     np.testing.assert_array_equal(loaded.images[2], photo.prepare(paths[3], 32))
 
 
-def test_the_fingerprint_is_of_contents_not_order():
-    assert pixels.fingerprint(["a", "b"]) == pixels.fingerprint(["b", "a"]) != pixels.fingerprint(["a", "c"])
+def test_the_fingerprint_is_of_contents_and_labels_not_order():
+    made = pixels.fingerprint(["a", "b"], ["healthy", "blight"])
+    assert made == pixels.fingerprint(["b", "a"], ["blight", "healthy"])
+    assert made != pixels.fingerprint(["a", "c"], ["healthy", "blight"])
+    assert made != pixels.fingerprint(["a", "b"], ["blight", "healthy"])
 
 
 def batches(first_epoch: int, count: int) -> list[tuple[np.ndarray, ...]]:

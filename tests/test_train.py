@@ -85,9 +85,12 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
         *("--start-from", tiny, "--epochs", "1", *TINY[:2], "--out", tmp_path / "out"),
     )
     assert ended.returncode == 0, ended.stderr
-    assert "again: 200 photos of 200 leaves" in ended.stdout
+    assert "again: 80 photos of 80 leaves and 120 other pictures" in ended.stdout
+    assert "Beware: 200 photos of again are also in the training sources" in ended.stdout
     read = bundle.read(tmp_path / "out")
     assert [name.folder for name in read.classes] == ["Potato___healthy", "Tomato___healthy"]
+    assert [name.label for name in read.classes] == ["Potato healthy", "Tomato healthy"]
+    assert str(tmp_path) not in (tmp_path / "out" / "bundle.json").read_text()
     assert set(read.description["figures"]) == {
         "held-out leaves",
         "held-out leaves of set",
@@ -105,7 +108,9 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
         ),
         (["--data", "tests", "--classes", "x"], "There are no photos in tests; it should hold one folder"),
         (["--image-size", "100"], "--image-size must be a multiple of 32"),
-        (["--evaluate", "x"], "--evaluate takes NAME=FOLDER"),
+        (["--evaluate", "x"], "--evaluate takes NAME=FOLDER, each time with another name"),
+        (["--patience", "0"], "--epochs, --batch-size, --patience and --image-size must be at least 1"),
+        (["--out", "tests"], "tests holds other files, which a bundle would replace; choose another folder."),
     ],
 )
 def test_mistakes_are_told_in_one_sentence(arguments, sentence):
