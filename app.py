@@ -4,7 +4,7 @@
     MODEL_REPO=someone/leaf python app.py       a model from the Hugging Face Hub (or a local folder)
 
 Settings are environment variables: MODEL_REPO, HF_TOKEN, HF_ENDPOINT, GRADIO_SERVER_NAME, GRADIO_SERVER_PORT,
-MAX_UPLOAD_MB.
+MAX_UPLOAD_MB, ALLOWED_ORIGINS.
 """
 
 import os
@@ -19,9 +19,10 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is sent an
 
 import gradio as gr
 import uvicorn
+from anyio import CapacityLimiter, to_thread
 from fastapi import File, HTTPException, Request, UploadFile
-from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline as FastAPI
 
@@ -30,7 +31,7 @@ from model.classifier import Classifier, Diagnosis
 from web import heatmap, page
 from web.limits import MEGABYTE, LimitUploads
 
-MAX_UPLOAD_MB = int(os.environ.get("MAX_UPLOAD_MB", "20"))
+MAX_UPLOAD_MB = int(os.environ.get("MAX_UPLOAD_MB") or 20)
 MAX_BATCH = 32  # photos in one /predict/batch
 MAX_AT_ONCE = (
     64  # photos answered or waiting; beyond that we say so at once instead of keeping people waiting
@@ -41,12 +42,12 @@ STATUS = {photo.PhotoError: 400, photo.UnreadTypeError: 415, photo.TooLargeError
 
 def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
     """Build the REST API, documented at /docs."""
-    api = FastAPI(
-        title="Blightcheck", summary="How likely a potato leaf has early blight, late blight or none."
-    )
+    api = FastAPI(title="Blightcheck", summary="Early blight, late blight or healthy? A potato leaf checker.")
     started = time.monotonic()
     model = {"name": found.name, "revision": found.revision}
     places = threading.BoundedSemaphore(MAX_AT_ONCE)
+    # Photos decoded at a time: more of them would take more memory, not less time.
+    cores = CapacityLimiter(os.cpu_count() or 1)
 
     @contextmanager
     def place():
@@ -77,7 +78,7 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
     ) -> dict:
         """Diagnose one photo."""
         with place():
-            return await run_in_threadpool(answer, file, heatmap) | {"model": model}
+            return await to_thread.run_sync(answer, file, heatmap, limiter=cores) | {"model": model}
 
     @api.post("/predict/batch")
     async def predict_batch(files: Annotated[list[UploadFile], File(description="photos")]) -> dict:
@@ -88,7 +89,9 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
         with place():
             for upload in files:
                 try:
-                    results.append({"file": upload.filename} | await run_in_threadpool(answer, upload))
+                    results.append(
+                        {"file": upload.filename} | await to_thread.run_sync(answer, upload, limiter=cores)
+                    )
                 except HTTPException as error:
                     results.append(
                         {"file": upload.filename, "error": error.detail, "status": error.status_code}
@@ -114,9 +117,13 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
         }
 
     @api.exception_handler(RequestValidationError)
-    def explain(request: Request, error: RequestValidationError) -> JSONResponse:
-        field = "files" if request.url.path.endswith("/batch") else "file"
-        return JSONResponse({"detail": f"Send the photo as multipart form data, in the field {field}."}, 422)
+    def explain(_: Request, error: RequestValidationError) -> JSONResponse:
+        field, why = str(error.errors()[0]["loc"][-1]), error.errors()[0]["msg"]
+        if field in ("file", "files"):
+            return JSONResponse(
+                {"detail": f"Send the photo as multipart form data, in the field {field}."}, 422
+            )
+        return JSONResponse({"detail": f"The parameter {field} is wrong: {why}."}, 422)
 
     return api
 
@@ -134,7 +141,7 @@ def _as_json(diagnosis: Diagnosis) -> dict:
 def load_model() -> tuple[Classifier, hub.Found]:
     """Load the model that MODEL_REPO names. Raises hub.HubError or bundle.BundleError with a sentence."""
     found = hub.find(os.environ.get("MODEL_REPO"))
-    return Classifier(bundle.read(found.folder)), found
+    return Classifier(bundle.read(found.folder, found.name)), found
 
 
 def create_app() -> FastAPI:
@@ -142,6 +149,8 @@ def create_app() -> FastAPI:
     classifier, found = load_model()
     api = create_api(classifier, found)
     api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MAX_BATCH)
+    if origins := os.environ.get("ALLOWED_ORIGINS"):
+        api.add_middleware(CORSMiddleware, allow_origins=origins.split(","), allow_methods=["*"])
     blocks = page.build(classifier, found.notice)
     return gr.mount_gradio_app(
         api, blocks, path="/", max_file_size=MAX_UPLOAD_MB * MEGABYTE, show_error=False, **page.LOOKS
@@ -155,7 +164,7 @@ def main() -> None:
     except (hub.HubError, bundle.BundleError) as error:
         sys.exit(f"app.py: {error}")
     host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
-    uvicorn.run(app, host=host, port=int(os.environ.get("GRADIO_SERVER_PORT", "7860")), log_level="warning")
+    uvicorn.run(app, host=host, port=int(os.environ.get("GRADIO_SERVER_PORT") or 7860), log_level="warning")
 
 
 if __name__ == "__main__":

@@ -8,14 +8,12 @@
 Reads from top to bottom: gather, split by leaf, build, fit, measure, export, write, push.
 """
 
-import argparse
 import hashlib
 import importlib.metadata
 import os
-import shlex
 import shutil
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -27,93 +25,7 @@ import tensorflow as tf
 from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots
 from model.checkpoint import Checkpoint, ResumeError
 from model.dataset import OTHER, Dataset
-
-
-@dataclass(frozen=True)
-class Settings:
-    """All that decides what a training gives; a resumed one must have the same."""
-
-    data: list[str]
-    not_potato: list[str]
-    classes: list[str]
-    validation: float
-    test: float
-    image_size: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    label_smoothing: float
-    patience: int
-    seed: int
-    start_from: str | None
-
-
-def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description="Train the potato leaf model.",
-        allow_abbrev=False,
-        epilog="A SOURCE is a folder with a folder of photos a class, kaggle:owner/set or hf:owner/set.",
-    )
-
-    def add(group, name: str, default, text: str, **more) -> None:
-        kind = (
-            {}
-            if "action" in more or default is None or isinstance(default, list)
-            else {"type": type(default)}
-        )
-        shown = " ".join(default) if isinstance(default, list) else default
-        suffix = "" if shown in (None, "") or "action" in more else f" (default: {shown})"
-        group.add_argument(name, default=default, help=text + suffix, **kind, **more)
-
-    photos = parser.add_argument_group("photos")
-    add(
-        photos,
-        "--data",
-        None,
-        f"labelled photos (default: {data.PLANT_VILLAGE})",
-        metavar="SOURCE",
-        action="append",
-    )
-    add(photos, "--not-potato", [], "photos of other things", metavar="SOURCE", action="append")
-    add(photos, "--evaluate", [], "one more set to measure on", metavar="NAME=FOLDER", action="append")
-    add(
-        photos,
-        "--classes",
-        data.POTATO_CLASSES,
-        "folders to tell apart; all others are other things",
-        nargs="+",
-    )
-    add(photos, "--validation", 0.15, "share of the leaves to choose the best epoch and the thresholds on")
-    add(photos, "--test", 0.15, "share of the leaves to measure on")
-    add(photos, "--cache", str(pixels.default_cache()), "folder for decoded photos")
-    fitting = parser.add_argument_group("fitting")
-    add(fitting, "--epochs", 40, "times to go through the photos")
-    add(fitting, "--batch-size", 32, "photos in a step")
-    add(fitting, "--image-size", 160, "side of the model's input in pixels, a multiple of 32")
-    add(fitting, "--learning-rate", 2e-3, "the highest, reached after one epoch; falls along a cosine to 0")
-    add(fitting, "--weight-decay", 0.02, "of AdamW")
-    add(fitting, "--label-smoothing", 0.05, "share of the certainty taken off the labels")
-    add(fitting, "--patience", 15, "epochs without better validation macro recall before stopping")
-    add(fitting, "--seed", 1, "of the split, the weights and the order; two runs on one machine are equal")
-    add(fitting, "--start-from", None, "bundle to take the weights of the features from", metavar="BUNDLE")
-    result = parser.add_argument_group("result")
-    add(result, "--out", "leaf-model", "folder to write the bundle to", metavar="FOLDER")
-    add(result, "--resume", False, "go on with the training that was interrupted", action="store_true")
-    add(result, "--push", None, "Hugging Face model repo to upload the bundle to", metavar="USER/REPO")
-    add(result, "--private", False, "make the repo private if it is new", action="store_true")
-    options = parser.parse_args(argv)
-    options.data = options.data or [data.PLANT_VILLAGE]
-    if options.image_size % 32:
-        parser.error("--image-size must be a multiple of 32")
-    if min(options.epochs, options.batch_size, options.patience, options.image_size) < 1:
-        parser.error("--epochs, --batch-size, --patience and --image-size must be at least 1")
-    names = [named.split("=", 1)[0] for named in options.evaluate if "=" in named]
-    if len(set(names)) != len(options.evaluate):
-        parser.error("--evaluate takes NAME=FOLDER, each time with another name")
-    settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
-    return settings, options
+from model.settings import Settings, command, parse, public
 
 
 def gather(settings: Settings, cache: Path) -> Dataset:
@@ -224,32 +136,12 @@ def measure(
     figures = {"held-out leaves": figures_of(photos, test)}
     if len(np.unique(sources)) > 1:
         for source in np.unique(sources):
-            figures[f"held-out leaves of {_public(source)}"] = figures_of(photos, test[sources == source])
+            figures[f"held-out leaves of {public(source)}"] = figures_of(photos, test[sources == source])
     for name, part in more.items():
         figures[name] = figures_of(part, np.arange(len(part.photos)))
     for name, row in figures.items():
         print("\n" + evaluation.table(name, row))
     return figures
-
-
-def _public(source: str) -> str:
-    """Name a source without telling where on this machine an absolute path leads."""
-    return Path(source).name if Path(source).is_absolute() else source
-
-
-def command(argv: list[str]) -> str:
-    """Return the command that makes this model again, without what only concerns this machine or this run."""
-    words = [
-        word for argument in argv for word in (argument.split("=", 1) if argument[:2] == "--" else [argument])
-    ]
-    kept = iter(words)
-    public = []
-    for word in kept:
-        if word in ("--cache", "--push"):
-            next(kept)
-        elif word not in ("--resume", "--private"):
-            public.append("=".join(map(_public, word.split("=", 1))))
-    return shlex.join(["python", "train.py", *public])
 
 
 def write(out: Path, model: keras.Model, description: dict, history: list[dict]) -> None:
@@ -304,8 +196,8 @@ def main(argv: list[str]) -> None:
         "training": {
             "command": command(argv),
             "settings": asdict(settings)
-            | {key: [_public(s) for s in getattr(settings, key)] for key in ("data", "not_potato")}
-            | {"start_from": settings.start_from and _public(settings.start_from)},
+            | {key: [public(s) for s in getattr(settings, key)] for key in ("data", "not_potato")}
+            | {"start_from": settings.start_from and public(settings.start_from)},
             "outputs": photos.outputs,
             "photos": counts,
             "fingerprint": photos.fingerprint(),

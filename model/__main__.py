@@ -37,7 +37,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--csv", metavar="FILE", help="write the answers to a CSV file")
     options = parser.parse_args(argv)
     paths = list(photos_in(options.photos))
-    classifier = Classifier(read(hub.find(os.environ.get("MODEL_REPO")).folder))
+    found = hub.find(os.environ.get("MODEL_REPO"))
+    classifier = Classifier(read(found.folder, found.name))
+    if found.notice:
+        print(found.notice, file=sys.stderr)
 
     def row(path: Path) -> dict[str, str]:
         try:

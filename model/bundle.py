@@ -99,48 +99,75 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def read(folder: Path) -> Bundle:
-    """Read and check the bundle in `folder`. Raises BundleError saying what is wrong with it."""
-    folder = folder.absolute()
-    retired = _beside(folder, "retired")
-    place = (
-        retired if retired.exists() and not folder.exists() else folder
-    )  # being replaced, or a writer was killed
+def place(folder: Path) -> Path:
+    """Return where the bundle of `folder` lies: there, or aside if a writer is replacing it or was killed."""
+    retired = _beside(folder.absolute(), "retired")
+    return retired if retired.exists() and not folder.exists() else folder.absolute()
+
+
+def _read_files(folder: Path) -> tuple[bytes, bytes]:
+    """Return bundle.json and model.tflite, of one bundle even if it is being replaced."""
+    while True:
+        at = place(folder)
+        opened = _identity(at)
+        try:
+            files = (at / DESCRIPTION).read_bytes(), (at / LITERT_MODEL).read_bytes()
+            if _identity(at) == opened:
+                return files
+        except FileNotFoundError:
+            if place(folder) == at and _identity(at) == opened:
+                raise  # it was not replaced meanwhile: the file really isn't there
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Tell a folder from another that takes its place, even if that gets the number of a deleted one."""
     try:
-        text = (place / DESCRIPTION).read_bytes()
-        model = (place / LITERT_MODEL).read_bytes()
-        if text != (place / DESCRIPTION).read_bytes():
-            return read(folder)  # replaced while we read
+        status = folder.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def check_files(folder: Path) -> None:
+    """Raise BundleError unless all files are those that bundle.json was written with."""
+    for name, digest in read(folder).description["files"].items():
+        if not (folder / name).is_file() or sha256(folder / name) != digest:
+            raise BundleError(
+                f"{name} in {folder.name} is not the file it was written with; make the bundle again."
+            )
+
+
+def read(folder: Path, name: str | None = None) -> Bundle:
+    """Read and check the bundle in `folder`, called `name`. Raises BundleError saying what is wrong."""
+    name = name or folder.name
+    try:
+        text, model = _read_files(folder)
         description = json.loads(text)
     except FileNotFoundError as error:
-        raise BundleError(
-            f"{folder.name} is no Blightcheck model: it has no {Path(error.filename).name}."
-        ) from error
+        missing = LITERT_MODEL if Path(error.filename).name == LITERT_MODEL else DESCRIPTION
+        raise BundleError(f"{name} is no Blightcheck model: it has no {missing}.") from error
     except ValueError as error:
-        raise BundleError(
-            f"{DESCRIPTION} in {folder.name} is damaged; fetch or train the model again."
-        ) from error
+        raise BundleError(f"{DESCRIPTION} in {name} is damaged; fetch or train the model again.") from error
     try:
         version = description["format_version"]
         if version != FORMAT_VERSION:
             raise BundleError(
-                f"{folder.name} has bundle format {version}, and this program reads {FORMAT_VERSION}; "
+                f"{name} has bundle format {version}, and this program reads {FORMAT_VERSION}; "
                 "update whichever is older."
             )
         if description["files"][LITERT_MODEL] != hashlib.sha256(model).hexdigest():
             raise BundleError(
-                f"{LITERT_MODEL} in {folder.name} is not the file it was written with; "
-                "fetch or train it again."
+                f"{LITERT_MODEL} in {name} is not the file it was written with; fetch or train it again."
             )
-        labels = [name["label"] for name in description["classes"]]
+        labels = [known["label"] for known in description["classes"]]
         if len(set(labels)) != len(labels):
-            raise BundleError(f"{folder.name} has two classes of one name ({', '.join(labels)}).")
+            raise BundleError(f"{name} has two classes of one name ({', '.join(labels)}).")
         return Bundle(
-            classes=tuple(ClassName(**name) for name in description["classes"]),
+            classes=tuple(ClassName(**known) for known in description["classes"]),
             image_size=int(description["image_size"]),
             thresholds=Thresholds(**description["thresholds"]),
             model=model,
             description=description,
         )
     except (KeyError, TypeError) as error:
-        raise BundleError(f"{DESCRIPTION} in {folder.name} lacks something it needs: {error}.") from error
+        raise BundleError(f"{DESCRIPTION} in {name} lacks something it needs: {error}.") from error

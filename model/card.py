@@ -12,7 +12,6 @@ def model_card(description: dict) -> str:
     front = ModelCardData(
         library_name="keras",
         pipeline_tag="image-classification",
-        license="apache-2.0",
         tags=["agriculture", "plant-disease", "potato", "litert"],
         metrics=["accuracy", "recall"],
     )

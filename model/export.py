@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 from keras import ops
 
-from model.bundle import BundleError
+from model.bundle import check_files
 
 
 def answering_model(cnn: keras.Model, classes: int, temperature: float) -> keras.Model:
@@ -63,11 +63,9 @@ class HeatMap(keras.layers.Layer):
 
 
 def load_keras(folder: Path) -> keras.Model:
-    """Load the Keras model of a bundle. Raises BundleError if there is none."""
-    try:
-        return keras.saving.load_model(folder)
-    except (ValueError, OSError) as error:
-        raise BundleError(f"{folder} holds no Keras model to start from; give a bundle's folder.") from error
+    """Load the Keras model of a bundle. Raises BundleError if it is not whole."""
+    check_files(folder)
+    return keras.saving.load_model(folder)
 
 
 def copy_features(model: keras.Model, network: keras.Model) -> None:

@@ -19,12 +19,15 @@ from model import bundle
 SERVED_FILES = [bundle.DESCRIPTION, bundle.LITERT_MODEL]  # all that serving needs of a repo
 
 
+TIMEOUT = 10  # seconds for the Hub's first answer
+
+
 class HubError(RuntimeError):
     """The Hub did not do what we asked; the message is one sentence for the user."""
 
 
 class UnreachableError(HubError):
-    """The Hub does not answer."""
+    """The Hub does not answer, or not with what we asked for."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,9 @@ def find(name: str | None) -> Found:
     """
     if not name:
         return Found(bundle.DEFAULT, "default")
-    if Path(name).is_dir():
-        return Found(Path(name), Path(name).name)
+    folder = bundle.place(Path(name))
+    if folder.is_dir():
+        return Found(folder, Path(name).absolute().name)
     repo, _, revision = name.partition("@")
     try:
         folder = download(repo, revision or None, "model", SERVED_FILES)
@@ -67,7 +71,7 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
     """
     try:
         # Asked first: snapshot_download would quietly hand out an old copy when the Hub can't be reached.
-        HfApi().repo_info(repo, revision=revision, repo_type=repo_type)
+        HfApi().repo_info(repo, revision=revision, repo_type=repo_type, timeout=TIMEOUT)
         return Path(snapshot_download(repo, revision=revision, repo_type=repo_type, allow_patterns=files))
     except RevisionNotFoundError as error:
         raise HubError(f"{repo} has no revision {revision} on the Hub.") from error
@@ -77,7 +81,11 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
         ) from error
     except HFValidationError as error:
         raise HubError(f"{repo} is neither a folder here nor a Hub id like user/repo.") from error
-    except (httpx2.HTTPError, OfflineModeIsEnabled, LocalEntryNotFoundError, HfHubHTTPError) as error:
+    except HfHubHTTPError as error:
+        if error.response.status_code in (401, 403):
+            raise UnreachableError(f"The Hub refused us {repo}; check HF_TOKEN.") from error
+        raise UnreachableError(f"The Hub failed to give us {repo}.") from error
+    except (httpx2.HTTPError, OfflineModeIsEnabled, LocalEntryNotFoundError) as error:
         raise UnreachableError(f"The Hub can't be reached for {repo}.") from error
 
 
@@ -93,6 +101,7 @@ def push(folder: Path, repo: str, private: bool) -> str:
     Raises HubError with a sentence.
     """
     require_token()
+    bundle.check_files(folder)
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     operations = [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files]
     safe = f"the bundle is safe in {folder}"

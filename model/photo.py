@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import AvifImagePlugin, ExifTags, Image, WebPImagePlugin  # noqa: F401 the plugins register themselves
 
+warnings.filterwarnings("ignore", module="PIL")  # odd metadata is no news to the user
+
 # Raise this when a change alters the pixels of any photo: caches of prepared pixels are then made anew.
 VERSION = 1
 
@@ -75,22 +77,18 @@ def prepare(source: bytes | Path, size: int) -> np.ndarray:
     data = source.read_bytes() if isinstance(source, Path) else source
     image = _open(data)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd metadata is no news to the user
-            turn = UPRIGHT.get(_orientation(image))
-            image.draft(
-                "RGB", (size, size)
-            )  # lets a JPEG decode at 1/2, 1/4 or 1/8 of its size, if still enough
-            image = _rgb(image)
-            width, height = image.size
-            side = min(width, height)
-            left, top = (width - side) / 2, (height - side) / 2
-            image = image.resize(
-                (size, size), Image.Resampling.BILINEAR, (left, top, left + side, top + side)
-            )
-            if turn is not None:
-                image = image.transpose(turn)  # a centre square turned is the turned photo's centre square
-            return np.asarray(image)
+        turn = UPRIGHT.get(_orientation(image))
+        # Lets a JPEG decode at 1/2, 1/4 or 1/8 of its size, if that is still enough.
+        image.draft("RGB", (size, size))
+        image = _in_eight_bits(image)
+        width, height = image.size
+        side = min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        square = (left, top, left + side, top + side)
+        image = _on_white(image.resize((size, size), Image.Resampling.BILINEAR, square))
+        if turn is not None:
+            image = image.transpose(turn)  # a centre square turned is the turned photo's centre square
+        return np.asarray(image)
     except DECODE_ERRORS as error:
         raise PhotoError(
             "The picture is damaged and can't be read; please send the original file."
@@ -102,9 +100,7 @@ def _open(data: bytes) -> Image.Image:
     if not data:
         raise PhotoError("The file is empty; please choose a photo.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise _too_large() from error
     except DECODE_ERRORS as error:
@@ -132,13 +128,15 @@ def _orientation(image: Image.Image) -> int:
         return 1  # metadata that can't be read turns nothing
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if (
-        image.mode.startswith("I") or image.mode == "F"
-    ):  # 16-bit grey: convert("RGB") would clip instead of scale
+def _in_eight_bits(image: Image.Image) -> Image.Image:
+    """Convert to RGB, or RGBA if parts are transparent."""
+    if image.mode.startswith("I") or image.mode == "F":  # 16-bit grey: convert("RGB") would clip, not scale
         values = np.asarray(image, dtype=np.float32)
         image = Image.fromarray((values / 257).clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")

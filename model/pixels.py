@@ -38,11 +38,6 @@ class Pixels:
     skipped: dict[str, str]
 
 
-def default_cache() -> Path:
-    """Where prepared pixels are kept: $XDG_CACHE_HOME/blightcheck, or ~/.cache/blightcheck."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "blightcheck"
-
-
 def load_pixels(
     paths: Sequence[Path], size: int, cache: Path, progress: Callable[[Iterator, int], Iterator]
 ) -> Pixels:

@@ -1,5 +1,6 @@
 import base64
 import io
+import os
 import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 from conftest import run
 from drawing import draw
+from fastapi.testclient import TestClient
 from PIL import Image
 from test_photo import JPEG, REFUSED, encode
 
-from model import bundle, photo
+import app
+from model import bundle, hub, photo
 from model.classifier import Classifier
 
 LEAF = draw("Potato___Late_blight", seed=99)
@@ -83,6 +86,14 @@ def test_no_file_is_422(server):
     assert response.json() == {"detail": "Send the photo as multipart form data, in the field file."}
 
 
+def test_a_wrong_parameter_is_422(server):
+    response = server.predict(JPEG, heatmap="banana")
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith(
+        "The parameter heatmap is wrong: Input should be a valid boolean"
+    )
+
+
 def test_too_many_bytes_are_413_whether_announced_or_not(server, tiny, start):
     with start(MODEL_REPO=tiny, MAX_UPLOAD_MB=1) as small:
         sentence = "The upload has more than 1 MB; please send a smaller photo."
@@ -145,15 +156,39 @@ def test_many_at_once_are_all_answered(server):
         assert got == pytest.approx(expected, abs=1e-6)
 
 
-def test_beyond_its_places_it_says_so_at_once(tiny, start):
-    large = encode(Image.new("RGB", (3000, 2000), "green"))  # few bytes to send, many pixels to decode
-    with start(MODEL_REPO=tiny) as crowded, ThreadPoolExecutor(90) as pool:
-        responses = list(pool.map(crowded.predict, [large] * 90))
-        assert {response.status_code for response in responses} == {200, 503}
-        refused = next(response for response in responses if response.status_code == 503)
-        assert refused.json() == {"detail": "Too many photos at once; please try again."}
-        assert refused.headers["retry-after"] == "1"
-        assert crowded.predict(JPEG).status_code == 200
+def test_beyond_its_places_it_says_so_at_once(tiny, monkeypatch):
+    monkeypatch.setattr(app, "MAX_AT_ONCE", 1)
+    classifier = Classifier(bundle.read(tiny))
+    client = TestClient(app.create_api(classifier, hub.Found(tiny, "tiny")))
+    idle = [classifier._idle.get() for _ in range(os.cpu_count())]  # all interpreters are busy
+    with ThreadPoolExecutor(1) as pool, client:
+        first = pool.submit(client.post, "/predict", files={"file": JPEG})
+        while (second := client.post("/predict", files={"file": b""})).status_code != 503:
+            assert second.status_code == 400  # the first has not arrived yet
+        assert second.json() == {"detail": "Too many photos at once; please try again."}
+        assert second.headers["retry-after"] == "1"
+        for runner in idle:
+            classifier._idle.put(runner)
+        assert first.result().status_code == 200
+        assert client.post("/predict", files={"file": JPEG}).status_code == 200
+
+
+def test_other_sites_may_call_only_if_allowed(server, tiny, start):
+    asked = {"Origin": "http://orchard.example"}
+    assert "access-control-allow-origin" not in httpx2.get(f"{server.url}/ping", headers=asked).headers
+    with start(MODEL_REPO=tiny, ALLOWED_ORIGINS="http://farm.example,http://orchard.example") as open_server:
+        answer = httpx2.get(f"{open_server.url}/ping", headers=asked)
+        assert answer.headers["access-control-allow-origin"] == "http://orchard.example"
+        other = httpx2.get(f"{open_server.url}/ping", headers={"Origin": "http://evil.example"})
+        assert "access-control-allow-origin" not in other.headers
+
+
+def test_on_a_space_it_listens_to_the_world(tiny, start):
+    with start(MODEL_REPO=tiny, SPACE_ID="someone/space") as space:
+        listening = Path(f"/proc/{space.process.pid}/net/tcp").read_text()
+        port = int(space.url.rsplit(":", 1)[1])
+        assert f"00000000:{port:04X}" in listening
+        assert f"0100007F:{port:04X} 00000000:0000 0A" not in listening
 
 
 def test_serving_never_imports_tensorflow(server):

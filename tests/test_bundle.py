@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import ROOT
@@ -66,6 +67,25 @@ def test_a_killed_write_leaves_the_old_bundle_whole(tmp_path, move):
     write(tmp_path / "leaf", b"newer")
     assert bundle.read(tmp_path / "leaf").model == b"newer"
     assert [path.name for path in tmp_path.iterdir()] == ["leaf"]
+
+
+def test_a_reader_never_sees_half_of_a_bundle_being_replaced(tmp_path):
+    write(tmp_path / "leaf", b"0")
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(lambda: [write(tmp_path / "leaf", str(i).encode()) for i in range(200)])
+        seen = {bundle.read(tmp_path / "leaf").model}
+        while not writer.done():
+            seen.add(bundle.read(tmp_path / "leaf").model)
+        writer.result()
+    assert seen <= {str(i).encode() for i in range(200)}
+    assert bundle.read(tmp_path / "leaf").model == b"199"
+
+
+def test_two_classes_of_one_name_are_refused(tmp_path):
+    write(tmp_path / "leaf")
+    change(tmp_path / "leaf", classes=[{"folder": "a", "label": "A"}, {"folder": "b", "label": "A"}])
+    with pytest.raises(bundle.BundleError, match=r"^leaf has two classes of one name \(A, A\)\.$"):
+        bundle.read(tmp_path / "leaf")
 
 
 def test_nothing_but_a_bundle_is_ever_replaced(tmp_path):

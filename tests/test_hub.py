@@ -1,6 +1,7 @@
 """The whole way over a loopback Hub: push, fetch, pin, load in Keras; and what happens when the Hub fails."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from pathlib import Path
 from model import hub
 try:
     print(hub.push(Path(sys.argv[1]), sys.argv[2], private=len(sys.argv) > 3))
-except hub.HubError as error:
+except (hub.HubError, hub.bundle.BundleError) as error:
     sys.exit(str(error))
 """
 LOAD_IN_KERAS = """
@@ -118,7 +119,6 @@ def test_a_push_that_fails_is_one_sentence(hub, at, tiny):
     assert (
         push(tiny, at) == f"The Hub answered 503 when asked to publish {REPO}; the bundle is safe in {tiny}."
     )
-    hub.cut("PUT", "/lfs/", 1000, times=10)
     assert push(tiny, at | {"HF_ENDPOINT": "http://127.0.0.1:1"}) == (
         f"The Hub can't be reached to publish {REPO}; the bundle is safe in {tiny}."
     )
@@ -159,6 +159,30 @@ def test_without_the_hub_and_a_copy_the_default_model_answers(at):
     folder, name, revision, notice = find(REPO, at | {"HF_ENDPOINT": "http://127.0.0.1:1"})
     assert (folder, name, revision) == (str(bundle.DEFAULT), "default", None)
     assert notice == f"The Hub can't be reached for {REPO}. The default model answers instead."
+
+
+def test_a_refused_token_is_told_and_the_default_model_answers(hub, at, tiny):
+    push(tiny, at)
+    hub.fail("GET", "/api/models/", 401, times=10)
+    folder, *_, notice = find(REPO, at)
+    assert folder == str(bundle.DEFAULT)
+    assert notice == f"The Hub refused us {REPO}; check HF_TOKEN. The default model answers instead."
+
+
+def test_a_folder_whose_writer_was_killed_is_found(at, tiny, tmp_path):
+    shutil.copytree(tiny, tmp_path / ".leaf.retired")
+    folder, name, *_ = find(str(tmp_path / "leaf"), at)
+    assert name == "leaf"
+    assert bundle.read(Path(folder)).model == bundle.read(tiny).model
+
+
+def test_a_damaged_bundle_is_not_pushed(hub, at, tiny, tmp_path):
+    damaged = shutil.copytree(tiny, tmp_path / "leaf")
+    (damaged / "config.json").write_text("{}")
+    assert push(damaged, at) == (
+        "config.json in leaf is not the file it was written with; make the bundle again."
+    )
+    assert not hub.repos
 
 
 def test_what_is_not_there_is_one_sentence(hub, at, tiny):

@@ -98,7 +98,7 @@ def png_claiming(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-JPEG = encode(LEAF, "JPEG")
+JPEG, AVIF = encode(LEAF, "JPEG"), encode(LEAF, "AVIF")
 REFUSED = {
     "empty": (b"", photo.PhotoError, "The file is empty; please choose a photo."),
     "text": (
@@ -113,6 +113,11 @@ REFUSED = {
     ),
     "damaged": (
         png_claiming(300, 300),
+        photo.PhotoError,
+        "The picture is damaged and can't be read; please send the original file.",
+    ),
+    "damaged AVIF": (
+        AVIF[: len(AVIF) // 2] + bytes(len(AVIF) // 2),
         photo.PhotoError,
         "The picture is damaged and can't be read; please send the original file.",
     ),

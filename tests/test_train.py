@@ -1,13 +1,11 @@
 import json
 import re
 import signal
-import subprocess
-import sys
 
 import h5py
 import numpy as np
 import pytest
-from conftest import ROOT, TINY, run
+from conftest import TINY, run
 
 from model import bundle
 
@@ -47,6 +45,20 @@ def test_a_bundle_says_how_it_was_made_and_how_good_it_is(tiny):
     assert f"{figures['accuracy']:.1%}" in card
 
 
+KILLED_IN_EPOCH_2 = """
+import os, signal, sys
+import train
+from model.checkpoint import Checkpoint
+begin = Checkpoint.on_epoch_begin
+def killing(self, epoch, logs=None):
+    begin(self, epoch, logs)
+    if epoch == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+Checkpoint.on_epoch_begin = killing
+train.main(sys.argv[1:])
+"""
+
+
 def test_two_runs_with_a_seed_are_equal_and_a_killed_one_resumes_to_the_same(drawn_photos, cache, tmp_path):
     arguments = ["--data", drawn_photos, "--cache", cache, "--image-size", "32", "--epochs", "3"]
     for name in ("one", "two"):
@@ -54,14 +66,8 @@ def test_two_runs_with_a_seed_are_equal_and_a_killed_one_resumes_to_the_same(dra
         assert ended.returncode == 0, ended.stderr
     assert_same_weights(tmp_path / "one", tmp_path / "two")
 
-    command = [sys.executable, "train.py", *map(str, arguments), "--out", str(tmp_path / "killed")]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    for line in process.stdout:
-        if "Epoch 2/3" in line:  # the first epoch is saved
-            process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    killed = run("-c", KILLED_IN_EPOCH_2, *arguments, "--out", tmp_path / "killed")
+    assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "killed").exists()
 
     again = run("train.py", *arguments, "--out", tmp_path / "killed")

@@ -1,0 +1,118 @@
+"""What a training is told: its command line, as settings; and the command that would make its model again."""
+
+import argparse
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from model import data
+
+DEFAULT_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "blightcheck"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides what a training gives; a resumed one must have the same."""
+
+    data: list[str]
+    not_potato: list[str]
+    classes: list[str]
+    validation: float
+    test: float
+    image_size: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    label_smoothing: float
+    patience: int
+    seed: int
+    start_from: str | None
+
+
+def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description="Train the potato leaf model.",
+        allow_abbrev=False,
+        epilog="A SOURCE is a folder with a folder of photos a class, kaggle:owner/set or hf:owner/set.",
+    )
+
+    def add(group, name: str, default, text: str, **more) -> None:
+        kind = (
+            {}
+            if "action" in more or default is None or isinstance(default, list)
+            else {"type": type(default)}
+        )
+        shown = " ".join(default) if isinstance(default, list) else default
+        suffix = "" if shown in (None, "") or "action" in more else f" (default: {shown})"
+        group.add_argument(name, default=default, help=text + suffix, **kind, **more)
+
+    photos = parser.add_argument_group("photos")
+    add(
+        photos,
+        "--data",
+        None,
+        f"labelled photos (default: {data.PLANT_VILLAGE})",
+        metavar="SOURCE",
+        action="append",
+    )
+    add(photos, "--not-potato", [], "photos of other things", metavar="SOURCE", action="append")
+    add(photos, "--evaluate", [], "one more set to measure on", metavar="NAME=FOLDER", action="append")
+    add(
+        photos,
+        "--classes",
+        data.POTATO_CLASSES,
+        "folders to tell apart; all others are other things",
+        nargs="+",
+    )
+    add(photos, "--validation", 0.15, "share of the leaves to choose the best epoch and the thresholds on")
+    add(photos, "--test", 0.15, "share of the leaves to measure on")
+    add(photos, "--cache", str(DEFAULT_CACHE), "folder for decoded photos")
+    fitting = parser.add_argument_group("fitting")
+    add(fitting, "--epochs", 40, "times to go through the photos")
+    add(fitting, "--batch-size", 32, "photos in a step")
+    add(fitting, "--image-size", 160, "side of the model's input in pixels, a multiple of 32")
+    add(fitting, "--learning-rate", 2e-3, "the highest, reached after one epoch; falls along a cosine to 0")
+    add(fitting, "--weight-decay", 0.02, "of AdamW")
+    add(fitting, "--label-smoothing", 0.05, "share of the certainty taken off the labels")
+    add(fitting, "--patience", 15, "epochs without better validation macro recall before stopping")
+    add(fitting, "--seed", 1, "of the split, the weights and the order; two runs on one machine are equal")
+    add(fitting, "--start-from", None, "bundle to take the weights of the features from", metavar="BUNDLE")
+    result = parser.add_argument_group("result")
+    add(result, "--out", "leaf-model", "folder to write the bundle to", metavar="FOLDER")
+    add(result, "--resume", False, "go on with the training that was interrupted", action="store_true")
+    add(result, "--push", None, "Hugging Face model repo to upload the bundle to", metavar="USER/REPO")
+    add(result, "--private", False, "make the repo private if it is new", action="store_true")
+    options = parser.parse_args(argv)
+    options.data = options.data or [data.PLANT_VILLAGE]
+    if options.image_size % 32:
+        parser.error("--image-size must be a multiple of 32")
+    if min(options.epochs, options.batch_size, options.patience, options.image_size) < 1:
+        parser.error("--epochs, --batch-size, --patience and --image-size must be at least 1")
+    names = [named.split("=", 1)[0] for named in options.evaluate if "=" in named]
+    if len(set(names)) != len(options.evaluate):
+        parser.error("--evaluate takes NAME=FOLDER, each time with another name")
+    settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
+    return settings, options
+
+
+def public(source: str) -> str:
+    """Name a source without telling where on this machine an absolute path leads."""
+    return Path(source).name if Path(source).is_absolute() else source
+
+
+def command(argv: list[str]) -> str:
+    """Return the command that makes this model again, without what only concerns this machine or this run."""
+    words = [
+        word for argument in argv for word in (argument.split("=", 1) if argument[:2] == "--" else [argument])
+    ]
+    kept = iter(words)
+    public = []
+    for word in kept:
+        if word in ("--cache", "--push"):
+            next(kept)
+        elif word not in ("--resume", "--private"):
+            public.append("=".join(map(public, word.split("=", 1))))
+    return shlex.join(["python", "train.py", *public])
