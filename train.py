@@ -66,8 +66,10 @@ def fit(settings: Settings, photos: Dataset, splits: dict[str, np.ndarray], fold
     network.summary()
     labels = photos.asked(splits["validation"])
 
-    def validate(model: keras.Model) -> float:
-        softmax = pixels.predict(model, photos.images, splits["validation"], settings.batch_size)
+    predict = pixels.predictor(network, settings.batch_size)
+
+    def validate() -> float:
+        softmax = predict(photos.images, splits["validation"])
         asked = softmax[:, : len(photos.classes)]
         return evaluation.macro_recall(np.where(asked.sum(1) < 0.5, OTHER, asked.argmax(1)), labels)
 
@@ -111,7 +113,7 @@ def fit(settings: Settings, photos: Dataset, splits: dict[str, np.ndarray], fold
 def calibrate(settings: Settings, network: keras.Model, photos: Dataset, indices: np.ndarray):
     """Choose temperature and thresholds on the validation photos; return the model that answers, and both."""
     to_logits = keras.Model(network.input, network.get_layer("logits").output)
-    logits = pixels.predict(to_logits, photos.images, indices, settings.batch_size)
+    logits = pixels.predictor(to_logits, settings.batch_size)(photos.images, indices)
     labels, k = photos.asked(indices), len(photos.classes)
     potato = labels != OTHER
     temperature = evaluation.fit_temperature(logits[potato, :k], labels[potato])
@@ -125,9 +127,10 @@ def measure(
     settings: Settings, model: keras.Model, photos: Dataset, splits, thresholds, more: dict[str, Dataset]
 ):
     """Measure on the held-out leaves, of all sources and of each, and on more sets; print it all."""
+    predict = pixels.predictor(model, settings.batch_size)
 
     def figures_of(part: Dataset, indices: np.ndarray) -> dict:
-        answer = pixels.predict(model, part.images, indices, settings.batch_size)
+        answer = predict(part.images, indices)
         names = data.labels_of(photos.classes)
         labels, leaves = part.asked(indices), part.leaves[indices]
         return evaluation.measure(answer["probabilities"], answer["leaf"], labels, leaves, names, thresholds)

@@ -22,7 +22,7 @@ class Checkpoint(keras.callbacks.Callback):
     it always tells of files that are whole. `settings` are what a training to be resumed must agree with.
     """
 
-    def __init__(self, folder: Path, settings: dict, validate: Callable[[keras.Model], float], patience: int):
+    def __init__(self, folder: Path, settings: dict, validate: Callable[[], float], patience: int):
         super().__init__()
         self.folder, self.validate, self.patience = folder, validate, patience
         self.state = {"settings": settings, "epochs": 0, "best": -1.0, "best_epoch": 0, "history": []}
@@ -66,7 +66,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        recall = self.validate(self.model)
+        recall = self.validate()
         state = self.state
         state["epochs"] = epoch + 1
         state["seconds"] += time.monotonic() - self._epoch_started

@@ -142,16 +142,22 @@ def training_batches(
     )
 
 
-def predict(
-    model: keras.Model, images: np.ndarray, indices: np.ndarray, batch_size: int
-) -> np.ndarray | dict[str, np.ndarray]:
-    """Predict the photos of `indices`, in order, with only a batch of them in memory at a time."""
+def predictor(
+    model: keras.Model, batch_size: int
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray | dict[str, np.ndarray]]:
+    """Return a function (images, indices) that predicts those photos, in order.
 
-    # Not model.predict: on several devices it mixes up the order.
+    Only a batch of photos is in memory at a time. It is not model.predict, which on several devices mixes up
+    the order.
+    """
+
     @tf.function(reduce_retracing=True)
     def forward(batch: tf.Tensor) -> tf.Tensor | dict[str, tf.Tensor]:
         return model(batch, training=False)
 
-    starts = range(0, len(indices), batch_size)
-    parts = [forward(tf.constant(images[indices[start : start + batch_size]])) for start in starts]
-    return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+    def predict(images: np.ndarray, indices: np.ndarray) -> np.ndarray | dict[str, np.ndarray]:
+        starts = range(0, len(indices), batch_size)
+        parts = [forward(tf.constant(images[indices[start : start + batch_size]])) for start in starts]
+        return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+
+    return predict

@@ -105,14 +105,12 @@ def public(source: str) -> str:
 
 def command(argv: list[str]) -> str:
     """Return the command that makes this model again, without what only concerns this machine or this run."""
-    words = [
-        word for argument in argv for word in (argument.split("=", 1) if argument[:2] == "--" else [argument])
-    ]
-    kept = iter(words)
-    public = []
-    for word in kept:
+    whole = (argument.split("=", 1) if argument.startswith("--") else [argument] for argument in argv)
+    words = iter([word for parts in whole for word in parts])
+    kept = []
+    for word in words:
         if word in ("--cache", "--push"):
-            next(kept)
+            next(words)
         elif word not in ("--resume", "--private"):
-            public.append("=".join(map(public, word.split("=", 1))))
-    return shlex.join(["python", "train.py", *public])
+            kept.append("=".join(map(public, word.split("=", 1))))
+    return shlex.join(["python", "train.py", *kept])

@@ -164,7 +164,8 @@ def test_beyond_its_places_it_says_so_at_once(tiny, monkeypatch):
     with ThreadPoolExecutor(1) as pool, client:
         first = pool.submit(client.post, "/predict", files={"file": JPEG})
         while (second := client.post("/predict", files={"file": b""})).status_code != 503:
-            assert second.status_code == 400  # the first has not arrived yet
+            if first.done():  # it came while a second one had the only place
+                first = pool.submit(client.post, "/predict", files={"file": JPEG})
         assert second.json() == {"detail": "Too many photos at once; please try again."}
         assert second.headers["retry-after"] == "1"
         for runner in idle:

@@ -93,7 +93,7 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     network.compile("adam", "categorical_crossentropy")
 batches = pixels.training_batches(images, targets, weights, 8, 1, 0, cnn.augment, everything)
 network.fit(batches, steps_per_epoch=3, verbose=0)
-predicted = pixels.predict(network, images, everything, 8)
+predicted = pixels.predictor(network, 8)(images, everything)
 np.testing.assert_allclose(predicted, network(images, training=False), atol=1e-5)
 """
 
