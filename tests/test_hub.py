@@ -152,7 +152,7 @@ def test_without_the_hub_the_copy_fetched_earlier_answers(hub, at, tiny):
     hub.fail("GET", "/api/models/", 503, times=10)
     folder, name, revision, notice = find(REPO, at)
     assert [folder, name, revision] == fetched[:3]
-    assert notice == f"The Hub can't be reached for {REPO}. The copy fetched earlier answers."
+    assert notice == f"The Hub failed to give us {REPO}. The copy fetched earlier answers."
 
 
 def test_without_the_hub_and_a_copy_the_default_model_answers(at):

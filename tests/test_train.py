@@ -76,7 +76,7 @@ def test_two_runs_with_a_seed_are_equal_and_a_killed_one_resumes_to_the_same(dra
         again.stderr.strip().splitlines()[-1],
     )
     other = run("train.py", *arguments, "--out", tmp_path / "killed", "--resume", "--seed", "9")
-    assert "had other settings (seed)" in other.stderr
+    assert "had other settings (seed, split)" in other.stderr
     resumed = run("train.py", *arguments, "--out", tmp_path / "killed", "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "Going on after epoch 1." in resumed.stdout
