@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 CLASSES = ("Potato___Early_blight", "Potato___Late_blight", "Potato___healthy")
 OTHERS = ("Tomato___healthy", "scenes")
@@ -39,6 +39,49 @@ def draw(kind: str, seed: int, size: int = 96) -> Image.Image:
         ellipse(x, y, 0.2, 0.16, (60, 40, 45))
     noise = random.normal(0, 5, (size, size, 3))
     return Image.fromarray((np.asarray(picture) + noise).clip(0, 255).astype(np.uint8))
+
+
+def draw_portrait(seed: int, size: int = 480) -> Image.Image:
+    """Draw a potato leaf with late blight more carefully, to show to people: RGB, size x size."""
+    random = np.random.default_rng(seed)
+    across = np.linspace(-1, 1, 120)
+    half = 0.36 * np.sqrt(np.clip(1 - across**2, 0, 1)) * (1 - 0.35 * across)  # broad below, pointed above
+    half = half * (1 + random.normal(0, 0.015, 120))
+    outline = [(0.5 + h, 0.5 - 0.42 * y) for y, h in zip(across, half, strict=True)]
+    outline += [(0.5 - h, 0.5 - 0.42 * y) for y, h in zip(across[::-1], half[::-1], strict=True)]
+
+    def layer(
+        colour: tuple[int, int, int], points: list[tuple[float, float]], blur: float, onto: Image.Image
+    ):
+        mask = Image.new("L", (size, size))
+        ImageDraw.Draw(mask).polygon([(x * size, y * size) for x, y in points], fill=255)
+        onto.paste(colour, mask=mask.filter(ImageFilter.GaussianBlur(blur * size)))
+        return mask
+
+    def blotch(x: float, y: float, radius: float) -> list[tuple[float, float]]:
+        angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+        lengths = radius * (1 + np.convolve(random.normal(0, 0.35, 44), np.ones(5) / 5, "valid"))
+        return [(x + r * np.cos(a), y + r * np.sin(a)) for a, r in zip(angles, lengths, strict=True)]
+
+    picture = Image.new("RGB", (size, size), (158, 146, 156))
+    layer((96, 88, 98), [(x + 0.025, y + 0.03) for x, y in outline], 0.012, picture)
+    leaf = picture.copy()
+    inside = layer((74, 122, 62), outline, 0.002, leaf)
+    pen = ImageDraw.Draw(leaf)
+    vein = (108, 150, 88)
+    pen.line([(0.5 * size, 0.1 * size), (0.5 * size, 0.97 * size)], fill=vein, width=size // 110)
+    for y in np.linspace(0.25, 0.8, 6):
+        for side in (-1, 1):
+            points = [(0.5, y), (0.5 + side * 0.17, y - 0.09), (0.5 + side * 0.33, y - 0.14)]
+            pen.line([(x * size, y * size) for x, y in points], fill=vein, width=size // 200)
+    for x, y, radius in ((0.63, 0.42, 0.13), (0.4, 0.66, 0.09)):
+        layer((136, 146, 84), blotch(x, y, radius * 1.25), 0.02, leaf)
+        layer((92, 70, 58), blotch(x, y, radius), 0.01, leaf)
+        layer((66, 50, 46), blotch(x, y, radius * 0.6), 0.02, leaf)
+    picture.paste(leaf, mask=inside.filter(ImageFilter.GaussianBlur(1)))
+    grain = np.kron(random.normal(0, 5, (size // 4, size // 4)), np.ones((4, 4)))[..., None]
+    noisy = np.asarray(picture) + grain + random.normal(0, 4, (size, size, 3))
+    return Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.8))
 
 
 def draw_set(folder: Path, leaves: int, kinds: tuple[str, ...] = CLASSES + OTHERS) -> Path:

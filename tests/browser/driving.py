@@ -6,7 +6,7 @@ import io
 import shutil
 from collections.abc import Iterator
 
-from drawing import draw
+from PIL import Image
 from playwright.sync_api import Browser, JSHandle, Page, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -42,10 +42,10 @@ def open_browser(chromium: str) -> Iterator[Browser]:
         browser.close()
 
 
-def jpeg(kind: str, seed: int, size: int = 96) -> bytes:
-    """Return a drawn picture as the bytes of a JPEG file."""
+def jpeg(picture: Image.Image) -> bytes:
+    """Return a picture as the bytes of a JPEG file."""
     file = io.BytesIO()
-    draw(kind, seed, size).save(file, "JPEG", quality=92)
+    picture.save(file, "JPEG", quality=92)
     return file.getvalue()
 
 

@@ -13,12 +13,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from conftest import serve
+from drawing import draw, draw_portrait
 from driving import drop, find_chromium, jpeg, open_browser, visit
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-LEAF, SCENE = ("Potato___Late_blight", 500), ("scenes", 500)
+LEAF, SCENE = draw_portrait(seed=3), draw("scenes", seed=500, size=400)
 PICTURES = {  # file name -> the window, light or dark, and what is dropped
     "page-desktop.png": (DESKTOP, "light", LEAF),
     "page-phone.png": (PHONE, "light", LEAF),
@@ -27,12 +29,12 @@ PICTURES = {  # file name -> the window, light or dark, and what is dropped
 }
 
 
-def take(browser: Browser, url: str, file: Path, window: dict, scheme: str, drawn: tuple[str, int]) -> None:
+def take(browser: Browser, url: str, file: Path, window: dict, scheme: str, drawn: Image.Image) -> None:
     """Drop a drawn picture onto the page and write what it looks like into a PNG file."""
     with browser.new_context(viewport=window, color_scheme=scheme, reduced_motion="reduce") as context:
         page = context.new_page()
         visit(page, url)
-        drop(page, jpeg(*drawn, size=400))
+        drop(page, jpeg(drawn))
         expect(page.locator("#probabilities .confidence-set").first).to_be_visible()
         page.wait_for_function("[...document.images].every((image) => image.complete)")
         page.screenshot(path=file, animations="disabled")

@@ -12,9 +12,9 @@ from driving import drop, find_chromium, jpeg, open_browser, paste, pick, visit
 from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-LEAF = jpeg("Potato___Late_blight", 900)
-OTHER_LEAF = jpeg("Potato___healthy", 901)
-SCENE = jpeg("scenes", 902)
+LEAF = jpeg(draw("Potato___Late_blight", 900))
+OTHER_LEAF = jpeg(draw("Potato___healthy", 901))
+SCENE = jpeg(draw("scenes", 902))
 UNREADABLE = "This is not a picture we can read; please send JPEG, PNG, WebP, GIF, BMP or AVIF."
 # gradio's own client says so whenever it closes a stream.
 HARMLESS = "Method not implemented."
