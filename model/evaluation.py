@@ -140,8 +140,8 @@ def choose_thresholds(
     leaf: np.ndarray,
     labels: np.ndarray,
     sources: np.ndarray,
-    risk: float = 0.05,
-    most_declined: float = 0.02,
+    risk: float = 0.1,
+    most_declined: float = 0.05,
 ) -> Thresholds:
     """Choose from held-out photos when to answer.
 

@@ -96,7 +96,7 @@ def test_thresholds_keep_the_risk_in_the_worst_source():
     right = random.random(n) < np.where(sources == "lab", 0.99, confidence)
     probabilities = np.column_stack([confidence, (1 - confidence) * 0.6, (1 - confidence) * 0.4])
     labels = np.where(right, 0, 1)
-    chosen = evaluation.choose_thresholds(probabilities, np.full(n, 0.9), labels, sources)
+    chosen = evaluation.choose_thresholds(probabilities, np.full(n, 0.9), labels, sources, risk=0.05)
     answered = (probabilities.max(1) >= chosen.confidence) & (sources == "field")
     assert 0.7 < chosen.confidence < 1
     assert (~right)[answered].mean() <= 0.05
