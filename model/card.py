@@ -44,8 +44,9 @@ when it can't tell. It advises; it does not replace a look at the plant or an ex
 
 {figures_table(description)}
 
-With 95 % intervals, leaves, not photos, being the trials. "Answered" means with a diagnosis; "others" are
-pictures of other things, "declined" those that got none. No leaf is in two of training, validation and test.
+With 95 % intervals, leaves, not photos, being the trials. "Answered" means with a diagnosis; "confidently
+wrong" are wrong diagnoses given over 90 %; "others" are pictures of other things, "declined" those that got
+no diagnosis. No leaf is in two of training, validation and test.
 Printed by the training command below.
 
 ## How it was trained
@@ -74,13 +75,14 @@ being uint8 `[n, {size}, {size}, 3]`, RGB, 0 to 255:
 def figures_table(description: dict) -> str:
     """Return the figures of each set as a Markdown table, shares with their 95 % intervals."""
     columns = ["set", "photos", "leaves", "accuracy", "macro recall", "answered", "right among these"]
-    head = "| " + " | ".join([*columns, "others", "declined"]) + " |"
+    columns += ["confidently wrong", "others", "declined"]
     rows = [_row(name, figures) for name, figures in description["figures"].items()]
-    return "\n".join([head, "|---|---|---|---|---|---|---|---|---|", *rows])
+    return "\n".join(["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|", *rows])
 
 
 def _row(name: str, figures: dict) -> str:
-    cells = [_share(figures, key) for key in ("accuracy", "macro_recall", "answered", "accuracy_answered")]
+    shares = ("accuracy", "macro_recall", "answered", "accuracy_answered", "confidently_wrong")
+    cells = [_share(figures, key) for key in shares]
     others = figures.get("not_potato", {})
     size = [str(figures.get(key, "-")) for key in ("photos", "leaves")]
     cells = [name, *size, *cells, str(others.get("photos", "-")), _share(others, "declined")]

@@ -9,6 +9,7 @@ from keras import layers
 BLOCKS = ((16, 1), (32, 1), (64, 1), (128, 2), (192, 1))
 HIDDEN_UNITS = 64
 DROPOUT = 0.25
+MOVED_LEAVES = 0.5  # the share of leaves, of those cut out, that are trained on another background
 MOMENTUM = 0.9  # of the moving averages; the usual 0.99 lags behind short epochs
 
 
@@ -40,12 +41,13 @@ def build_cnn(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     return keras.Model(photos, layers.Softmax(name="softmax")(x), name="blightcheck")
 
 
-def augment(photos: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def augment(photos: tf.Tensor, masks: tf.Tensor, backgrounds: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Vary a batch as other cameras, fields and hands would: uint8 [n, S, S, 3] -> the same, other pixels.
 
-    `seed`, int [2], decides everything. Turned any way, mirrored, cropped, stretched; warmer or cooler,
-    brighter or darker, with and without contrast and a shadow; blurred; patches hidden (cutout, DeVries &
-    Taylor 2017). Colours move less than lesions differ.
+    `seed`, int [2], decides everything. Turned any way, mirrored, cropped, stretched; half of the leaves
+    whose place is known by their masks, bool [n, h, w], laid on the backgrounds, uint8 [n, S, S, 3], whole or
+    smaller; blurred; warmer or cooler, brighter or darker, with and without contrast and a shadow; patches
+    hidden (cutout, DeVries & Taylor 2017). Colours move less than lesions differ.
     """
     n, size = tf.shape(photos)[0], photos.shape[1]
     seeds = iter(tf.unstack(tf.random.split(seed, 24)))
@@ -53,17 +55,29 @@ def augment(photos: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     def uniform(low: float, high: float, *shape: int) -> tf.Tensor:
         return tf.random.stateless_uniform((n, *shape), next(seeds), low, high)
 
-    x = _move(tf.cast(photos, tf.float32), size, uniform)
+    known = tf.reduce_any(masks, axis=(1, 2))
+    moved = tf.logical_and(known, uniform(0, 1) < MOVED_LEAVES)
+    leaf = tf.image.resize(tf.cast(masks, tf.float32)[..., None], (size, size))
+    leaf = tf.where(moved[:, None, None, None], leaf, 1.0)
+    shrink = tf.where(moved, uniform(0, 0.6), 0.0)
+    x = _move(tf.concat([tf.cast(photos, tf.float32), leaf], axis=3), size, shrink, uniform)
+    x, leaf = x[..., :3], x[..., 3:]
+    behind = tf.cast(backgrounds, tf.float32)
+    behind = tf.where(uniform(0, 1, 1, 1, 1) < 0.5, behind, behind[:, :, ::-1])
+    x = behind + leaf * (x - behind)
     x = _blur(x, uniform)
     x = _light(x, size, uniform)
     x = _cut_out(x, size, uniform)
     return tf.cast(tf.clip_by_value(x, 0, 255), tf.uint8)
 
 
-def _move(x: tf.Tensor, size: int, uniform) -> tf.Tensor:
-    """Turn, mirror, zoom, stretch, shift and tilt each photo by one projective transform."""
+def _move(x: tf.Tensor, size: int, shrink: tf.Tensor, uniform) -> tf.Tensor:
+    """Turn, mirror, zoom, stretch, shift and tilt each photo by one projective transform.
+
+    Around a photo made smaller its mirror images show: several leaves.
+    """
     angle = uniform(-3.1416, 3.1416)
-    zoom = tf.exp(uniform(-0.5, 0.3))  # below 1 magnifies: a crop
+    zoom = tf.exp(uniform(-0.5, 0.3) + shrink)  # below 1 magnifies: a crop
     stretch = tf.exp(uniform(-0.15, 0.15))
     mirror = tf.sign(uniform(-1, 1))
     a, b = zoom * stretch * tf.cos(angle) * mirror, -zoom / stretch * tf.sin(angle)

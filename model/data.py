@@ -239,11 +239,13 @@ def check_no_shared_leaf(leaves: np.ndarray, splits: dict[str, np.ndarray]) -> N
                 raise DataError(f"Photos of one leaf (number {leaf}) are in both {seen[leaf]} and {name}.")
 
 
-def class_weights(labels: np.ndarray, count: int) -> np.ndarray:
-    """Weigh classes by one over the square root of their size, float32 [count], 1 for the average photo.
+def photo_weights(photos: Sequence[LabelledPhoto]) -> np.ndarray:
+    """Weigh photos by one over the square root of how many of their class their source has, float32 [n].
 
-    The square root lifts rare classes without making each of their few photos shout.
+    The mean is 1. The square root lifts rare classes, and the few photos of a field beside the many of a lab,
+    without making each of them shout.
     """
-    sizes = np.bincount(labels, minlength=count).clip(1)
-    weights = 1 / np.sqrt(sizes)
-    return (weights / weights[labels].mean()).astype(np.float32)
+    groups = [(p.source, p.folder) for p in photos]
+    sizes = Counter(groups)
+    weights = np.array([1 / np.sqrt(sizes[group]) for group in groups])
+    return (weights / weights.mean()).astype(np.float32)

@@ -16,12 +16,14 @@ OTHER = -1  # the label of photos that show none of the classes asked for
 class Dataset:
     """Labelled photos, prepared.
 
-    images: uint8 [n, S, S, 3], memory-mapped; outputs: class folders, those asked for first; labels: int [n]
-    into the outputs; leaves: int [n], which leaf each shows; digests: the sha256 of each file.
+    images: uint8 [n, S, S, 3], memory-mapped; masks: where the leaf is if known, bool [n, h, w]; outputs:
+    class folders, those asked for first; labels: int [n] into the outputs; leaves: int [n], which leaf each
+    shows; digests: the sha256 of each file.
     """
 
     photos: list[data.LabelledPhoto]
     images: np.ndarray
+    masks: np.ndarray
     outputs: list[str]
     classes: list[str]
     labels: np.ndarray
@@ -48,6 +50,11 @@ class Dataset:
             for name, mask in members.items()
         ]
 
+    def backgrounds(self, indices: np.ndarray) -> np.ndarray:
+        """Return those of some photos to lay leaves on: of other things, with no plain background."""
+        other = self.labels[indices] >= len(self.classes)
+        return indices[other & ~self.masks[indices].any(axis=(1, 2))]
+
     def sources(self, indices: np.ndarray) -> np.ndarray:
         """Return where each of some photos comes from, as str."""
         return np.array([self.photos[i].source for i in indices])
@@ -72,4 +79,4 @@ def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, 
     outputs = classes + sorted({photo.folder for photo in photos} - set(classes))
     labels = np.array([outputs.index(photo.folder) for photo in photos])
     leaves = data.merge_near_identical(leaves[made.readable], made.hashes)
-    return Dataset(photos, made.images, outputs, classes, labels, leaves, made.digests)
+    return Dataset(photos, made.images, made.masks, outputs, classes, labels, leaves, made.digests)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model.verdict import DIAGNOSIS, NOT_POTATO, Thresholds, verdicts
+from model.verdict import DIAGNOSIS, NOT_POTATO, Thresholds, confidence, verdicts
 
 CONFIDENT = 0.9  # "confidently wrong" is wrong with more than this
 BINS = 15  # of the calibration error
@@ -53,7 +53,7 @@ def _of_potato(
     answered: np.ndarray,
     random: np.random.Generator,
 ) -> dict:
-    guess, confidence = probabilities.argmax(1), probabilities.max(1)
+    guess, chance = probabilities.argmax(1), probabilities.max(1)
     right = guess == labels
     figures = {}
     _put(figures, "accuracy", right, leaves, random)
@@ -76,8 +76,8 @@ def _of_potato(
     _put(figures, "answered", answered, leaves, random)
     if answered.any():
         _put(figures, "accuracy_answered", right[answered], leaves[answered], random)
-        figures["calibration_error"] = calibration_error(confidence[answered], right[answered])
-    _put(figures, "confidently_wrong", answered & ~right & (confidence > CONFIDENT), leaves, random)
+        figures["calibration_error"] = calibration_error(chance[answered], right[answered])
+    _put(figures, "confidently_wrong", answered & ~right & (chance > CONFIDENT), leaves, random)
     return figures
 
 
@@ -122,15 +122,18 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return e / e.sum(-1, keepdims=True)
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+def fit_temperature(logits: np.ndarray, labels: np.ndarray, sources: np.ndarray) -> float:
     """Return the T, 0.25 to 8, for which softmax(logits / T) gives `labels` the highest likelihood.
 
-    logits: [n, K]; labels: int [n]. Temperature scaling: Guo et al. 2017, section 4.2.
+    logits: [n, K]; labels: int [n]; sources: [n], where a photo comes from. Each source weighs the same: a
+    temperature for the many photos of a lab would be too sure of the few of a field. Temperature scaling:
+    Guo et al. 2017, section 4.2.
     """
     rows = np.arange(len(labels))
 
     def loss(temperature: float) -> float:
-        return -np.log(softmax(logits / temperature)[rows, labels].clip(1e-12)).mean()
+        likelihood = softmax(logits / temperature)[rows, labels].clip(1e-12)
+        return -np.mean([np.log(likelihood[sources == source]).mean() for source in np.unique(sources)])
 
     return float(min(np.geomspace(0.25, 8, 251), key=loss))
 
@@ -140,21 +143,25 @@ def choose_thresholds(
     leaf: np.ndarray,
     labels: np.ndarray,
     sources: np.ndarray,
-    risk: float = 0.1,
+    risk: float = 0.05,
     most_declined: float = 0.05,
 ) -> Thresholds:
     """Choose from held-out photos when to answer.
 
-    confidence: the least at which, in every source, at most `risk` of the answers are wrong, but no less than
-    an even chance. leaf: declines at most `most_declined` of the potato leaves of any source, but never a
-    likely one. labels: int [n], -1 for "not a potato leaf"; sources: [n], where a photo comes from (labs are
-    easier than fields: a risk kept on average would not be kept in the field).
+    confidence: the least at which, in every source, at most `risk` of the answers are wrong, and of the other
+    pictures at most `risk` get one. leaf: declines at most `most_declined` of the potato leaves of any
+    source, but never a likely one. labels: int [n], -1 for "not a potato leaf"; sources: [n], where a photo
+    comes from (labs are easier than fields: a risk kept on average would not be kept in the field).
     """
-    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
-    parts = [(labels >= 0) & (sources == source) for source in np.unique(sources[labels >= 0])]
+    sure, right = confidence(probabilities, leaf), probabilities.argmax(1) == labels
+    potato = labels >= 0
+    parts = [potato & (sources == source) for source in np.unique(sources[potato])]
+    least = [_least_confidence(sure[part], right[part], risk) for part in parts]
+    if not potato.all():
+        least.append(float(np.quantile(sure[~potato], 1 - risk)))
     return Thresholds(
         leaf=float(min([0.5, *(np.quantile(leaf[part], most_declined) for part in parts)])),
-        confidence=max([0.5, *(_least_confidence(confidence[part], right[part], risk) for part in parts)]),
+        confidence=max(least),
     )
 
 

@@ -17,9 +17,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from model import photo
+from model import foreground, photo
 from model.data import difference_hash
 
+VERSION = 2  # of the cache
 CHUNK = 256  # photos decoded ahead of the writer at most
 
 
@@ -27,11 +28,13 @@ CHUNK = 256  # photos decoded ahead of the writer at most
 class Pixels:
     """The readable ones of the photos asked for, prepared.
 
-    images: uint8 [n, S, S, 3], memory-mapped; readable: which of the paths they are, as n indices; hashes:
+    images: uint8 [n, S, S, 3], memory-mapped; masks: where the leaf is, bool [n, foreground.SIZE,
+    foreground.SIZE], all False if unknown; readable: which of the paths they are, as n indices; hashes:
     difference hashes, uint64 [n, 4]; digests: the sha256 of each file; skipped: {path: why it can't be read}.
     """
 
     images: np.ndarray
+    masks: np.ndarray
     readable: list[int]
     hashes: np.ndarray
     digests: list[str]
@@ -46,7 +49,7 @@ def load_pixels(
     `progress(iterator, total)` may show how far the preparation is. Unreadable photos are skipped.
     """
     stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    key = hashlib.sha256(json.dumps([photo.VERSION, size, stats]).encode()).hexdigest()[:32]
+    key = hashlib.sha256(json.dumps([VERSION, photo.VERSION, size, stats]).encode()).hexdigest()[:32]
     folder = cache / key
     if not folder.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
@@ -58,34 +61,38 @@ def load_pixels(
                 made.rename(folder)  # the cache is there whole or not at all
     index = json.loads((folder / "index.json").read_text())
     images = np.load(folder / "images.npy", mmap_mode="r")[: len(index["readable"])]
-    return Pixels(images, hashes=np.load(folder / "hashes.npy"), **index)
+    masks, hashes = (np.load(folder / f"{name}.npy") for name in ("masks", "hashes"))
+    return Pixels(images, masks, hashes=hashes, **index)
 
 
 def _prepare_all(
     paths: Sequence[Path], size: int, folder: Path, progress: Callable[[Iterator, int], Iterator]
 ) -> None:
     images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (len(paths), size, size, 3))
-    hashes, digests, readable, skipped = [], [], [], {}
+    masks, hashes, digests, readable, skipped = [], [], [], [], {}
     for i, result in enumerate(progress(_prepared(paths, size), len(paths))):
         if isinstance(result, Exception):
             skipped[str(paths[i])] = str(result)
             continue
-        images[len(readable)], digest = result
+        images[len(readable)], mask, digest = result
+        masks.append(mask)
         hashes.append(difference_hash(result[0]))
         digests.append(digest)
         readable.append(i)
     images.flush()
+    np.save(folder / "masks.npy", np.array(masks, bool).reshape(-1, foreground.SIZE, foreground.SIZE))
     np.save(folder / "hashes.npy", np.array(hashes, np.uint64).reshape(-1, 4))
     (folder / "index.json").write_text(
         json.dumps({"digests": digests, "readable": readable, "skipped": skipped})
     )
 
 
-def _prepared(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, str] | Exception]:
-    def prepare(path: Path) -> tuple[np.ndarray, str] | Exception:
+def _prepared(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, np.ndarray, str] | Exception]:
+    def prepare(path: Path) -> tuple[np.ndarray, np.ndarray, str] | Exception:
         try:
             data = path.read_bytes()
-            return photo.prepare(data, size), hashlib.sha256(data).hexdigest()
+            image = photo.prepare(data, size)
+            return image, foreground.leaf_mask(image), hashlib.sha256(data).hexdigest()
         except (photo.PhotoError, OSError) as error:
             return error
 
@@ -104,32 +111,44 @@ def fingerprint(digests: Sequence[str], folders: Sequence[str]) -> str:
 
 def training_batches(
     images: np.ndarray,
+    masks: np.ndarray,
     targets: np.ndarray,
     weights: np.ndarray,
+    indices: np.ndarray,
+    backgrounds: np.ndarray,
     batch_size: int,
     seed: int,
     first_epoch: int,
-    augment: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-    indices: np.ndarray,
+    augment: Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
 ) -> tf.data.Dataset:
     """Yield (pixels, targets, weights) batches without end, epoch after epoch from `first_epoch` on.
 
-    images: uint8 [n, S, S, 3]; targets: float32 [n, K]; weights: float32 [n]; `indices` are the photos to
-    train on. Order and augmentation depend on seed, epoch and step alone, so that a resumed training sees
-    what an uninterrupted one would have. An epoch is len(indices) // batch_size steps.
+    images: uint8 [n, S, S, 3]; masks: where the leaf is, bool [n, h, w]; targets: float32 [n, K]; weights:
+    float32 [n]; `indices` are the photos to train on, `backgrounds` those to lay leaves on (even colours if
+    there are none). Order and augmentation depend on seed, epoch and step alone, so that a resumed training
+    sees what an uninterrupted one would have. An epoch is len(indices) // batch_size steps.
     """
     steps = max(1, len(indices) // batch_size)
 
-    def draw() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    def draw() -> Iterator[tuple[np.ndarray, ...]]:
         epoch = first_epoch
         while True:
-            order = np.random.default_rng([seed, epoch]).permutation(indices)
+            random = np.random.default_rng([seed, epoch])
+            order = random.permutation(indices)
             for step in range(steps):
                 batch = np.sort(order[step * batch_size : (step + 1) * batch_size])  # near-sequential reads
-                yield images[batch], targets[batch], weights[batch], np.array([seed, epoch * steps + step])
+                behind = np.empty((len(batch), *images.shape[1:]), np.uint8)
+                behind[:] = random.integers(0, 256, (len(batch), 1, 1, 3))
+                if len(backgrounds):
+                    scenes = random.random(len(batch)) < 0.75
+                    behind[scenes] = images[np.sort(random.choice(backgrounds, scenes.sum()))]
+                key = np.array([seed, epoch * steps + step])
+                yield images[batch], masks[batch], behind, targets[batch], weights[batch], key
             epoch += 1
 
     signature = (
+        tf.TensorSpec([None, *images.shape[1:]], tf.uint8),
+        tf.TensorSpec([None, *masks.shape[1:]], tf.bool),
         tf.TensorSpec([None, *images.shape[1:]], tf.uint8),
         tf.TensorSpec([None, targets.shape[1]], tf.float32),
         tf.TensorSpec([None], tf.float32),
@@ -137,7 +156,10 @@ def training_batches(
     )
     return (
         tf.data.Dataset.from_generator(draw, output_signature=signature)
-        .map(lambda x, y, w, s: (augment(x, s), y, w), num_parallel_calls=tf.data.AUTOTUNE)
+        .map(
+            lambda x, mask, behind, y, w, key: (augment(x, mask, behind, key), y, w),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
         .prefetch(2)
     )
 

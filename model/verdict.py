@@ -11,10 +11,20 @@ NOT_POTATO = "not_a_potato_leaf"
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What an answer takes: the least probability that it is a potato leaf, and of its likeliest class."""
+    """What an answer takes.
+
+    leaf: the least probability that it is a potato leaf at all; confidence: the least that it is one and of
+    its likeliest class, the product of both probabilities. (The class alone says nothing about other things:
+    all classes are unlikely then, and one of them is often a hundred times likelier than the rest.)
+    """
 
     leaf: float
     confidence: float
+
+
+def confidence(probabilities: np.ndarray, leaf: np.ndarray) -> np.ndarray:
+    """Return how likely a photo shows a potato leaf of its likeliest class, [n], from [n, K] and [n]."""
+    return leaf * probabilities.max(axis=1)
 
 
 def verdicts(probabilities: np.ndarray, leaf: np.ndarray, thresholds: Thresholds) -> np.ndarray:
@@ -22,5 +32,5 @@ def verdicts(probabilities: np.ndarray, leaf: np.ndarray, thresholds: Thresholds
 
     probabilities: [n, K], each row summing to 1; leaf: the probability that it is a potato leaf, [n].
     """
-    sure = probabilities.max(axis=1) >= thresholds.confidence
+    sure = confidence(probabilities, leaf) >= thresholds.confidence
     return np.where(leaf < thresholds.leaf, NOT_POTATO, np.where(sure, DIAGNOSIS, UNSURE))

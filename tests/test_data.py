@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -131,11 +132,13 @@ def test_a_class_with_too_few_leaves_is_one_sentence():
         split(photos, data.leaves_by_name(photos)[0])
 
 
-def test_rare_classes_weigh_more_and_the_average_photo_one():
-    labels = np.array([0] * 90 + [1] * 10)
-    weights = data.class_weights(labels, 3)
-    assert weights[1] / weights[0] == pytest.approx(3)
-    assert weights[labels].mean() == pytest.approx(1)
+def test_photos_of_rare_classes_and_small_sources_weigh_more_and_the_average_one_one():
+    lab, field = plant_village(90), plant_village(10, "Potato___healthy")
+    field += [replace(p, source="field") for p in plant_village(40)]
+    weights = data.photo_weights(lab + field)
+    assert weights[360] / weights[0] == pytest.approx(3)
+    assert weights[400] / weights[0] == pytest.approx(1.5)
+    assert weights.mean() == pytest.approx(1)
 
 
 def test_no_leaf_is_in_two_splits_of_the_real_photos(real_photos):

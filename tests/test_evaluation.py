@@ -21,6 +21,11 @@ def test_verdicts_follow_the_thresholds():
     assert list(verdict) == [DIAGNOSIS, UNSURE, NOT_POTATO]
 
 
+def test_a_doubtful_leaf_of_a_certain_class_is_no_answer():
+    verdict = verdicts(certain([0, 0], 0.99), np.array([0.9, 0.55]), Thresholds(leaf=0.5, confidence=0.6))
+    assert list(verdict) == [DIAGNOSIS, UNSURE]
+
+
 def test_the_figures_of_a_worked_example():
     labels = np.array([0, 0, 0, 0, 1, 1, 2, -1, -1])
     probabilities = certain([0, 0, 0, 1, 1, 1, 0, 0, 0])
@@ -85,7 +90,18 @@ def test_temperature_is_found_again():
     random = np.random.default_rng(3)
     logits = random.normal(0, 2, (4000, 3))
     labels = np.array([random.choice(3, p=p) for p in evaluation.softmax(logits)])
-    assert evaluation.fit_temperature(logits * 3, labels) == pytest.approx(3, rel=0.1)
+    found = evaluation.fit_temperature(logits * 3, labels, np.zeros(4000))
+    assert found == pytest.approx(3, rel=0.1)
+
+
+def test_each_source_has_its_say_in_the_temperature():
+    random = np.random.default_rng(3)
+    logits = random.normal(0, 2, (4000, 3))
+    labels = np.array([random.choice(3, p=p) for p in evaluation.softmax(logits)])
+    field = np.arange(4000) >= 3900
+    logits[field] *= 4  # too sure of itself there
+    found = evaluation.fit_temperature(logits, labels, field)
+    assert 1.3 < found < 4
 
 
 def test_thresholds_keep_the_risk_in_the_worst_source():
@@ -96,11 +112,23 @@ def test_thresholds_keep_the_risk_in_the_worst_source():
     right = random.random(n) < np.where(sources == "lab", 0.99, confidence)
     probabilities = np.column_stack([confidence, (1 - confidence) * 0.6, (1 - confidence) * 0.4])
     labels = np.where(right, 0, 1)
-    chosen = evaluation.choose_thresholds(probabilities, np.full(n, 0.9), labels, sources, risk=0.05)
-    answered = (probabilities.max(1) >= chosen.confidence) & (sources == "field")
-    assert 0.7 < chosen.confidence < 1
+    leaf = np.full(n, 0.9)
+    chosen = evaluation.choose_thresholds(probabilities, leaf, labels, sources, risk=0.05)
+    answered = (verdicts(probabilities, leaf, chosen) == DIAGNOSIS) & (sources == "field")
+    assert 0.7 < chosen.confidence < 0.9
     assert (~right)[answered].mean() <= 0.05
     assert chosen.leaf == 0.5
+
+
+def test_few_other_pictures_get_an_answer():
+    random = np.random.default_rng(4)
+    labels = np.where(np.arange(2000) < 1000, 0, -1)
+    leaf = np.where(labels == 0, random.uniform(0.5, 1, 2000), random.uniform(0, 0.8, 2000))
+    probabilities, sources = certain([0] * 2000), np.array(["lab"] * 2000)
+    chosen = evaluation.choose_thresholds(probabilities, leaf, labels, sources, risk=0.05)
+    answered = verdicts(probabilities, leaf, chosen) == DIAGNOSIS
+    assert answered[labels < 0].mean() == pytest.approx(0.05, abs=0.002)
+    assert answered[labels == 0].mean() > 0.4
 
 
 def test_no_threshold_answers_what_is_mostly_wrong():

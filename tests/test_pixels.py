@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import run
 from drawing import draw_set
 
@@ -45,7 +46,9 @@ def test_unreadable_photos_are_listed_and_skipped(paths, tmp_path):
     loaded = pixels.load_pixels(paths, 32, tmp_path / "cache", silent)
     assert list(loaded.skipped) == [str(paths[2])]
     assert loaded.readable == [i for i in range(len(paths)) if i != 2]
-    assert len(loaded.images) == len(loaded.hashes) == len(loaded.digests) == len(paths) - 1
+    assert (
+        len(loaded.images) == len(loaded.masks) == len(loaded.hashes) == len(loaded.digests) == len(paths) - 1
+    )
     np.testing.assert_array_equal(loaded.images[2], photo.prepare(paths[3], 32))
 
 
@@ -58,25 +61,39 @@ def test_the_fingerprint_is_of_contents_and_labels_not_order():
 
 def batches(first_epoch: int, count: int) -> list[tuple[np.ndarray, ...]]:
     images = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 3), np.uint8)
-    targets, weights = np.eye(10, dtype=np.float32), np.ones(10, np.float32)
+    masks, targets, weights = np.ones((10, 2, 2), bool), np.eye(10, dtype=np.float32), np.ones(10, np.float32)
+
+    def augment(x, mask, behind, seed):
+        return tf.concat([x[:, :1], behind[:, 1:]], axis=1)  # the first row of the photo, the rest behind it
+
+    indices, backgrounds = np.arange(1, 8), np.array([8, 9])
     stream = pixels.training_batches(
-        images, targets, weights, 3, 7, first_epoch, lambda x, seed: x, np.arange(1, 10)
+        images, masks, targets, weights, indices, backgrounds, 3, 7, first_epoch, augment
     )
     return [tuple(part.numpy() for part in batch) for batch in stream.take(count)]
 
 
 def test_an_epoch_shows_every_training_photo_once_with_its_own_target():
-    epoch = batches(first_epoch=0, count=3)
+    epoch = batches(first_epoch=0, count=2)
     shown = np.concatenate([x[:, 0, 0, 0] for x, _, _ in epoch])
-    assert sorted(shown) == list(range(1, 10))
+    assert len(shown) == len(set(shown)) == 6  # of 7, two whole batches of 3
+    assert set(shown) <= set(range(1, 8))
     assert all((x[:, 0, 0, 0] == y.argmax(1)).all() for x, y, _ in epoch)
 
 
+def test_behind_the_leaves_are_background_photos_and_even_colours():
+    behind = np.concatenate([x[:, 1:] for x, _, _ in batches(first_epoch=0, count=20)])
+    colours = {tuple(b[0, 0]) for b in behind if (b == b[0, 0]).all()}
+    assert len(colours) > 10
+    assert {(8, 8, 8), (9, 9, 9)} <= colours
+    assert all((b == b[0, 0]).all() for b in behind)
+
+
 def test_a_resumed_training_sees_what_an_uninterrupted_one_would():
-    uninterrupted, resumed = batches(first_epoch=0, count=6), batches(first_epoch=1, count=3)
-    for expected, seen in zip(uninterrupted[3:], resumed, strict=True):
+    uninterrupted, resumed = batches(first_epoch=0, count=4), batches(first_epoch=1, count=2)
+    for expected, seen in zip(uninterrupted[2:], resumed, strict=True):
         np.testing.assert_array_equal(expected[0], seen[0])
-    assert any((a[0] != b[0]).any() for a, b in zip(uninterrupted[:3], resumed, strict=True))
+    assert any((a[0] != b[0]).any() for a, b in zip(uninterrupted[:2], resumed, strict=True))
 
 
 ON_TWO_DEVICES = """
@@ -88,10 +105,13 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 random = np.random.default_rng(1)
 images, labels = random.integers(0, 256, (30, 32, 32, 3), dtype=np.uint8), np.arange(30) % 3
 targets, weights, everything = np.eye(3, dtype=np.float32)[labels], np.ones(30, np.float32), np.arange(30)
+masks, nothing = np.zeros((30, 8, 8), bool), np.arange(0)
 with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     network = cnn.build_cnn((32, 32, 3), 3)
     network.compile("adam", "categorical_crossentropy")
-batches = pixels.training_batches(images, targets, weights, 8, 1, 0, cnn.augment, everything)
+batches = pixels.training_batches(
+    images, masks, targets, weights, everything, nothing, 8, 1, 0, cnn.augment
+)
 network.fit(batches, steps_per_epoch=3, verbose=0)
 predicted = pixels.predictor(network, 8)(images, everything)
 np.testing.assert_allclose(predicted, network(images, training=False), atol=1e-5)

@@ -91,6 +91,7 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
     assert ended.returncode == 0, ended.stderr
     assert "again: 80 photos of 80 leaves and 120 other pictures" in ended.stdout
     assert "Beware: 200 photos of again are also in the training sources" in ended.stdout
+    assert f"Beware: {tiny} was trained on other photos or another split; " in ended.stdout
     read = bundle.read(tmp_path / "out")
     assert [name.folder for name in read.classes] == ["Potato___healthy", "Tomato___healthy"]
     assert [name.label for name in read.classes] == ["Potato healthy", "Tomato healthy"]

@@ -36,7 +36,7 @@ BETTER_PHOTO = "one leaf filling most of the picture, in daylight, sharp, its up
 ADVICE = {
     DIAGNOSIS: "The model gives it {confidence}. It knows only the answers listed here, so look at the whole "
     "plant too before you act on it.",
-    UNSURE: "It could be {likeliest} ({confidence}), but that is not sure enough to rely on. "
+    UNSURE: "It could be {likeliest} ({confidence}{doubt}), but that is not sure enough to rely on. "
     f"Try another photo: {BETTER_PHOTO}",
     NOT_POTATO: "The model sees no potato leaf here; the figures below count only if it is one after all. "
     f"Try another photo: {BETTER_PHOTO}",
@@ -134,6 +134,8 @@ def _uploaded(photo: dict, folder: Path) -> Path:
 def _verdict(diagnosis: Diagnosis) -> dict[str, str]:
     likeliest = max(diagnosis.probabilities, key=diagnosis.probabilities.get)
     advice = ADVICE[diagnosis.verdict].format(
-        likeliest=likeliest, confidence=f"{round(diagnosis.confidence * 100)}%"
+        likeliest=likeliest,
+        confidence=f"{round(diagnosis.confidence * 100)}%",
+        doubt=" if it is a potato leaf at all" if diagnosis.leaf < 0.5 else "",
     )
     return {"verdict": diagnosis.verdict, "class": diagnosis.label, "advice": advice}

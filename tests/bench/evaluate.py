@@ -1,8 +1,10 @@
 """Measure a bundle, as it is served, on labelled folders.
 
-    python tests/bench/evaluate.py [--model FOLDER] [--masks FOLDER] NAME=FOLDER...
+    python tests/bench/evaluate.py [--model FOLDER] [--held-out] [--masks FOLDER] NAME=FOLDER_OR_PATTERN...
 
-Photos whose folder is not one of the model's classes count as "not a potato leaf". With --masks (a folder a
+Photos whose folder is not one of the model's classes count as "not a potato leaf". A pattern such as
+'field/*/plantdoc_potato__*' names photos one by one. With --held-out only the leaves count that the bundle's
+training kept for the test (its sources must lie where its command says). With --masks (a folder a
 class, PNGs named as the photos: black is background, the LEAF colour healthy tissue, any other a lesion) it
 also tells how much of the positive heat of blight diagnoses falls on the leaf and on lesions.
 """
@@ -21,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from model import bundle, data, evaluation, photo
 from model.classifier import Classifier, Diagnosis
+from model.settings import DEFAULT_CACHE, Settings
 from model.verdict import DIAGNOSIS
 
 LEAF = (170, 85, 0)
@@ -30,6 +33,28 @@ def diagnose_all(classifier: Classifier, paths: list[Path]) -> list[Diagnosis]:
     """Diagnose photos on all cores, in order."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(tqdm(pool.map(classifier.diagnose, paths), total=len(paths), leave=False))
+
+
+def find(named: str) -> list[data.LabelledPhoto]:
+    """Return the photos of a folder, or those that match a pattern."""
+    if "*" not in named:
+        return data.find_photos(named)
+    return [data.LabelledPhoto(p, p.parent.name, named) for p in sorted(Path().glob(named))]
+
+
+def held_out(description: dict) -> set[Path]:
+    """Return the photos that a training kept for the test, by splitting its sources once more."""
+    import train  # TensorFlow only where it is needed
+
+    known = description["training"]
+    settings = Settings(**known["settings"])
+    photos = train.gather(settings, DEFAULT_CACHE)
+    if photos.fingerprint() != known["fingerprint"]:
+        sys.exit("evaluate.py: the sources are not the photos that the model was trained on.")
+    split = data.split_by_leaf(
+        photos.photos, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
+    )
+    return {photos.photos[i].path.resolve() for i in split["test"]}
 
 
 def measure(classifier: Classifier, found: list[data.LabelledPhoto], answers: list[Diagnosis]) -> dict:
@@ -60,12 +85,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default=str(bundle.DEFAULT), metavar="FOLDER", help="the bundle")
+    parser.add_argument("--held-out", action="store_true", help="only leaves that training kept for the test")
     parser.add_argument("--masks", metavar="FOLDER", help="lesion masks of some of the photos")
-    parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER")
+    parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER_OR_PATTERN")
     options = parser.parse_args()
     classifier = Classifier(bundle.read(Path(options.model)))
-    for name, folder in (named.split("=", 1) for named in options.sets):
-        found = data.find_photos(folder)
+    kept = held_out(classifier.bundle.description) if options.held_out else None
+    for name, place in (named.split("=", 1) for named in options.sets):
+        found = [p for p in find(place) if kept is None or p.path.resolve() in kept]
+        if not found:
+            sys.exit(f"evaluate.py: no photos in {place}.")
         answers = diagnose_all(classifier, [p.path for p in found])
         print("\n" + evaluation.table(name, measure(classifier, found, answers)))
         shares = [
