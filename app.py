@@ -133,6 +133,7 @@ def _as_json(diagnosis: Diagnosis) -> dict:
         "verdict": diagnosis.verdict,
         "probabilities": diagnosis.probabilities,
         "leaf_probability": diagnosis.leaf,
+        "severity": diagnosis.severity,
     }
 
 

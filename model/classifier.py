@@ -10,7 +10,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from model import photo
 from model.bundle import Bundle, BundleError
+from model.severity import severity
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE, verdicts
+
+HEALTHY = "Healthy"  # the label of the class that has no symptoms
 
 # What to call the answers that name no class.
 LABELS = {UNSURE: "Unsure", NOT_POTATO: "Not a potato leaf"}
@@ -23,7 +26,8 @@ class Diagnosis:
     verdict: "diagnosis", "unsure" or "not_a_potato_leaf"; label: what to show a person; confidence: of the
     likeliest class, 0 to 1; probabilities: of all classes, by label, summing to 1; leaf: the probability that
     it is a potato leaf; heat: float32 [h, w], 0 to 1, where in the photo's centre square the likeliest class
-    was seen.
+    was seen; severity: the share of the leaf's area that shows symptoms, 0 to 1, of a diseased leaf on a
+    plain background, else None.
     """
 
     verdict: str
@@ -31,7 +35,8 @@ class Diagnosis:
     confidence: float
     probabilities: dict[str, float]
     leaf: float
-    heat: np.ndarray
+    heat: np.ndarray | None
+    severity: float | None
 
 
 class Classifier:
@@ -64,6 +69,7 @@ class Classifier:
             probabilities=dict(zip(self.labels, map(float, probabilities), strict=True)),
             leaf=float(answer["leaf"][0]),
             heat=answer["heat"][0, :, :, best],
+            severity=severity(pixels) if verdict == DIAGNOSIS and self.labels[best] != HEALTHY else None,
         )
 
 

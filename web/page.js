@@ -8,8 +8,9 @@ function hand(file) {
   if (file.size > megabytes * 1e6) {
     props.value = {
       verdict: "error",
-      class: "That didn't work",
-      advice: `The photo has more than ${megabytes} MB; please send a smaller one.`,
+      class: "",
+      title: props.texts.error,
+      advice: props.texts["error.large"].replace("{megabytes}", megabytes),
     };
     return;
   }
@@ -38,3 +39,11 @@ document.addEventListener(
   (event) => event.target.matches("#photo input[type=file]") && take(event, event.target.files[0]),
   capture,
 );
+
+// What the page says in a language that is not in a gradio component.
+function speak() {
+  document.documentElement.lang = props.texts.code;
+  document.documentElement.style.setProperty("--again", JSON.stringify(props.texts["error.again"]));
+}
+speak();
+watch("texts", speak);

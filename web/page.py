@@ -1,15 +1,18 @@
-"""The page: a photo in; the verdict in words, the probabilities and the heat map out."""
+"""The page: a photo in; the verdict in words, the probabilities, the heat map and what to do out."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
-from PIL import Image
 
 from model.classifier import Classifier, Diagnosis
 from model.photo import PhotoError
-from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
+from model.severity import grade
+from model.verdict import NOT_POTATO, UNSURE
 from web import heatmap
+from web.guidance import guidance
+from web.texts import ENGLISH, LANGUAGES, TEXTS, choose, class_name, text
 
 HERE = Path(__file__).parent
 
@@ -26,93 +29,123 @@ LOOKS = {
     "run_history": False,
 }
 HOUR = 3600  # seconds
+REAR_CAMERA = {"video": {"facingMode": "environment"}}
 
-INTRODUCTION = """# Blightcheck
-Show it a photo of **one potato leaf**, and see what it looks like, how sure that is, and where it shows."""
-PLACEHOLDER = """# Drop a photo of a leaf
-or paste it, or tap here to choose one or take one"""
-
-BETTER_PHOTO = "one leaf filling most of the picture, in daylight, sharp, its upper side up."
-ADVICE = {
-    DIAGNOSIS: "The model gives it {confidence}. It knows only the answers listed here, so look at the whole "
-    "plant too before you act on it.",
-    UNSURE: "It could be {likeliest} ({confidence}{doubt}), but that is not sure enough to rely on. "
-    f"Try another photo: {BETTER_PHOTO}",
-    NOT_POTATO: "The model sees no potato leaf here; the figures below count only if it is one after all. "
-    f"Try another photo: {BETTER_PHOTO}",
-}
 # A verdict is a dictionary: the page shows it as a card (Handlebars escapes its texts), the API hands it on.
 CARD = """<div class="card {{value.verdict}}" data-class="{{value.class}}" role="status">
-<h2>{{value.class}}</h2><p>{{value.advice}}</p></div>"""
-WAITING = {
-    "verdict": "waiting",
-    "class": "The answer appears here",
-    "advice": f"A good photo shows {BETTER_PHOTO}",
-}
+<h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>"""
+# Statements carry the numbers of their sources. The drawing is the project's own SVG and not escaped.
+GUIDANCE = """{{#if value}}<div class="guidance">{{{value.drawing}}}
+{{#each value.parts}}<section><h3>{{this.title}}</h3><ul>{{#each this.points}}<li>{{this.text}}
+{{#if this.source}}<sup>{{this.source}}</sup>{{/if}}</li>{{/each}}</ul></section>{{/each}}
+{{#if value.sources}}<section class="sources"><h3>{{value.sources_title}}</h3><ol>{{#each value.sources}}
+<li><a href="{{this.url}}" target="_blank" rel="noopener noreferrer">{{this.name}}</a></li>
+{{/each}}</ol></section>{{/if}}</div>{{/if}}"""
 
 
 def build(classifier: Classifier, notice: str | None) -> gr.Blocks:
     """Lay out the page."""
 
     # Gets the file as it was sent: the photo room alone decides whether and how to decode it.
-    def diagnose(photo: dict | None) -> tuple[dict, dict[str, float], Image.Image | None]:
-        """Diagnose a photo of a potato leaf: the verdict, each class's probability and a heat map."""
+    def diagnose(photo: dict | None, language: str = ENGLISH) -> tuple:
+        """Diagnose a photo of a potato leaf: the verdict, each class's probability, a heat map, what to do.
+
+        The language is one of en, es, fr, hi, sw, zh.
+        """
+        language = choose(language, None)
         if photo is None:
-            return WAITING, {}, None
+            return *_answer(language, None), None, None
         try:
             file = _uploaded(photo, Path(picture.GRADIO_CACHE))
             diagnosis = classifier.diagnose(file)
             drawing = None if diagnosis.verdict == NOT_POTATO else heatmap.draw(file, diagnosis.heat)
         except PhotoError as error:
-            return {"verdict": "error", "class": "That didn't work", "advice": str(error)}, {}, None
-        return _verdict(diagnosis), diagnosis.probabilities, drawing
+            return *_answer(language, str(error)), None, str(error)
+        summary = replace(diagnosis, heat=None)
+        return *_answer(language, summary), drawing, summary
+
+    def translate(language: str, shown: Diagnosis | str | None) -> list:
+        """Say everything on the page in a language."""
+        card, chances, advice = _answer(language, shown)
+        return [
+            text(language, "introduction"),
+            gr.Dropdown(label=text(language, "choose")),
+            gr.Image(
+                label=text(language, "photo"),
+                alt_text=text(language, "photo.alt"),
+                placeholder=text(language, "photo.place"),
+            ),
+            gr.HTML(value=card, texts=_spoken(language)),
+            gr.Label(label=text(language, "chances"), value=chances),
+            gr.Image(label=text(language, "heat"), alt_text=text(language, "heat.alt")),
+            advice,
+        ]
+
+    def greet(request: gr.Request) -> str:
+        """Choose the language at the start: the link's ?lang=, or the browser's."""
+        return choose(request.query_params.get("lang"), request.headers.get("accept-language"))
 
     # The photos people send are deleted within two hours.
     with gr.Blocks(title="Blightcheck", analytics_enabled=False, delete_cache=(HOUR, HOUR)) as blocks:
         # gradio checks that a file was uploaded only in apps it launched itself; this one is mounted.
         blocks.has_launched = True
-        gr.Markdown(INTRODUCTION, elem_id="introduction")
-        if notice:
-            gr.HTML(
-                {"verdict": "notice", "class": "Another model answers", "advice": notice}, html_template=CARD
+        shown = gr.State(None)  # a diagnosis without its heat, an error's sentence, or nothing yet
+        with gr.Row(elem_id="top"):
+            introduction = gr.Markdown(text(ENGLISH, "introduction"), elem_id="introduction")
+            language = gr.Dropdown(
+                [(name, code) for code, name in LANGUAGES.items()],
+                value=ENGLISH,
+                label=text(ENGLISH, "choose"),
+                show_label=False,
+                container=False,
+                filterable=False,
+                elem_id="language",
             )
+        if notice:
+            said = {"verdict": "notice", "title": text(ENGLISH, "notice"), "advice": notice}
+            gr.HTML(said, html_template=CARD)
         with gr.Row(equal_height=False):
             with gr.Column():
                 picture = gr.Image(
                     sources=["upload", "webcam", "clipboard"],
-                    label="Photo",
-                    alt_text="Your photo",
-                    placeholder=PLACEHOLDER,
+                    webcam_options=gr.WebcamOptions(mirror=False, constraints=REAR_CAMERA),
+                    label=text(ENGLISH, "photo"),
+                    alt_text=text(ENGLISH, "photo.alt"),
+                    placeholder=text(ENGLISH, "photo.place"),
                     height=360,
                     buttons=["fullscreen"],
                     elem_id="photo",
                 )
             with gr.Column():
+                card, _, _ = _answer(ENGLISH, None)
                 verdict = gr.HTML(
-                    WAITING,
+                    card,
                     label="Verdict",
                     html_template=CARD,
                     js_on_load=(HERE / "page.js").read_text("utf-8"),
                     elem_id="verdict",
+                    texts=_spoken(ENGLISH),
                 )
-                verdict.api_info = lambda: {
-                    "type": "object"
-                }  # not a string, as gradio would tell its clients
                 with gr.Column(elem_id="details"):
-                    label = gr.Label(label="How likely", show_heading=False, elem_id="probabilities")
+                    label = gr.Label(
+                        label=text(ENGLISH, "chances"), show_heading=False, elem_id="probabilities"
+                    )
                     heat = gr.Image(
-                        label="Where the model looked",
-                        alt_text="Heat map over the photo",
+                        label=text(ENGLISH, "heat"),
+                        alt_text=text(ENGLISH, "heat.alt"),
                         format="jpeg",
                         height=280,
                         buttons=["fullscreen"],
                         interactive=False,
                         elem_id="heat",
                     )
+        advice = gr.HTML(None, label="What to do", html_template=GUIDANCE, elem_id="guidance")
+        for told in (verdict, advice):  # not strings, as gradio would tell its clients
+            told.api_info = lambda: {"type": "object"}
         picture.input(
             diagnose,
-            inputs=picture,
-            outputs=[verdict, label, heat],
+            inputs=[picture, language],
+            outputs=[verdict, label, advice, heat, shown],
             api_name="predict",
             preprocess=False,
             # A photo dropped over another one is two events: cleared, then a new photo. The last must count.
@@ -120,7 +153,40 @@ def build(classifier: Classifier, notice: str | None) -> gr.Blocks:
             concurrency_limit=os.cpu_count(),
             show_progress="minimal",
         )
+        whole = [introduction, language, picture, verdict, label, heat, advice]
+        quietly = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+        blocks.load(greet, None, language, **quietly)
+        language.change(translate, [language, shown], whole, **quietly)
     return blocks
+
+
+def _answer(language: str, shown: Diagnosis | str | None) -> tuple[dict, dict[str, float], dict | None]:
+    """Return the card, the probabilities and the guidance of what is shown, in a language."""
+    if shown is None:
+        title, advice = text(language, "waiting"), text(language, "waiting.advice")
+        return {"verdict": "waiting", "class": "", "title": title, "advice": advice}, {}, None
+    if isinstance(shown, str):
+        return {"verdict": "error", "class": "", "title": text(language, "error"), "advice": shown}, {}, None
+    likeliest = max(shown.probabilities, key=shown.probabilities.get)
+    doubtful = shown.verdict == UNSURE and shown.leaf < 0.5
+    card = {
+        "verdict": shown.verdict,
+        "class": shown.label,
+        "title": class_name(language, shown.label),
+        "advice": text(
+            language,
+            "advice.doubtful_leaf" if doubtful else f"advice.{shown.verdict}",
+            likeliest=class_name(language, likeliest),
+            confidence=f"{round(shown.confidence * 100)}%",
+        ),
+        "severity": None,
+    }
+    if shown.severity is not None:
+        start, end = grade(shown.severity)
+        percent = round(shown.severity * 100)
+        card["severity"] = text(language, "severity", percent=percent, **{"from": start, "to": end})
+    chances = {class_name(language, label): chance for label, chance in shown.probabilities.items()}
+    return card, chances, guidance(language, shown.verdict, shown.label)
 
 
 def _uploaded(photo: dict, folder: Path) -> Path:
@@ -131,11 +197,7 @@ def _uploaded(photo: dict, folder: Path) -> Path:
     return file
 
 
-def _verdict(diagnosis: Diagnosis) -> dict[str, str]:
-    likeliest = max(diagnosis.probabilities, key=diagnosis.probabilities.get)
-    advice = ADVICE[diagnosis.verdict].format(
-        likeliest=likeliest,
-        confidence=f"{round(diagnosis.confidence * 100)}%",
-        doubt=" if it is a potato leaf at all" if diagnosis.leaf < 0.5 else "",
-    )
-    return {"verdict": diagnosis.verdict, "class": diagnosis.label, "advice": advice}
+def _spoken(language: str) -> dict[str, str]:
+    """Return what page.js says by itself."""
+    keys = ("error", "error.large", "error.again")
+    return {"code": language} | {key: TEXTS[language][key] for key in keys}

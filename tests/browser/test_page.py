@@ -95,7 +95,7 @@ def test_a_scene_is_answered_with_advice(page, server):
     assert rest["verdict"] in ("not_a_potato_leaf", "unsure")
     drop(page, SCENE)
     check_answer(page, rest)
-    expect(page.locator("#verdict p")).to_contain_text("Try another photo")
+    expect(page.locator("#guidance")).to_contain_text("How to take a better photo")
 
 
 def test_a_second_photo_replaces_the_first_and_clearing_starts_anew(page, server):
@@ -128,6 +128,33 @@ def test_a_file_s_name_and_type_do_not_matter(page):
     assert "onerror" not in page.locator("#verdict").inner_text()
 
 
+def test_another_language_says_everything_anew(page, server):
+    drop(page, LEAF)
+    check_answer(page, server.predict(LEAF).json())
+    page.get_by_label("Language").click()
+    page.get_by_role("option", name="Español").click()
+    expect(page.locator("#verdict h2")).to_have_text("Tizón tardío")
+    expect(page.locator("#probabilities")).to_contain_text("Tizón temprano")
+    expect(page.locator("#guidance")).to_contain_text("Cómo se propaga")
+    expect(page.locator("#introduction")).to_contain_text("una hoja de papa")
+    expect(page.locator("html")).to_have_attribute("lang", "es")
+    drop(page, LEAF, padding=20_000_000)
+    expect(page.locator("#verdict .error p")).to_have_text(
+        "La foto pesa más de 20 MB; envíe una más pequeña."
+    )
+    drop(page, OTHER_LEAF)
+    expect(page.locator("#verdict .diagnosis h2")).to_have_text("Sana")
+
+
+def test_a_link_or_the_browser_chooses_the_language(browser, server):
+    with browser.new_context(locale="fr-FR") as context:
+        french = context.new_page()
+        french.goto(server.url)
+        expect(french.locator("#verdict h2")).to_have_text("La réponse apparaît ici", timeout=20_000)
+        french.goto(server.url + "/?lang=sw")
+        expect(french.locator("#verdict h2")).to_have_text("Jibu litaonekana hapa", timeout=20_000)
+
+
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800)])
 def test_nothing_scrolls_sideways(page, width, height):
     page.set_viewport_size({"width": width, "height": height})
@@ -145,8 +172,9 @@ def test_the_gradio_client_gets_the_same_answer(server, tmp_path):
     endpoints = client.view_api(return_format="dict")
     assert list(endpoints["named_endpoints"]) == ["/predict"]
     assert endpoints["unnamed_endpoints"] == {}
-    verdict, label, heat = client.predict(photo=handle_file(photo), api_name="/predict")
+    verdict, label, guidance, heat = client.predict(photo=handle_file(photo), api_name="/predict")
     rest = server.predict(LEAF).json()
+    assert guidance["parts"][0]["points"]
     assert (verdict["verdict"], verdict["class"]) == (rest["verdict"], rest["class"])
     assert {row["label"]: row["confidence"] for row in label["confidences"]} == rest["probabilities"]
     assert (heat is None) == (rest["verdict"] == "not_a_potato_leaf")

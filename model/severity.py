@@ -1,0 +1,38 @@
+"""How much of a leaf shows symptoms: the share of its area that is no longer green."""
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from model.foreground import leaf_mask
+
+HEALTHY = 0.7  # this quantile of the leaf's greenness stands for its healthy tissue
+FADED = 0.4  # tissue with less than this share of the healthy greenness is a symptom
+
+# Upper ends, in percent of the leaf's area, of the grades that blights are scored in: Horsfall &
+# Barratt (1945), An improved grading system for measuring plant diseases, Phytopathology 35, p. 655.
+GRADES = (3, 6, 12, 25, 50, 75, 88, 94, 97, 100)
+
+
+def severity(pixels: np.ndarray) -> float | None:
+    """Return the share of the leaf's area that shows symptoms, 0 to 1; None if the leaf can't be cut out.
+
+    pixels: uint8 [S, S, 3]. A pixel is a symptom if its excess green, (2g - r - b) / (r + g + b) (Woebbecke
+    et al. 1995, Transactions of the ASAE 38, p. 259), is far below that of the leaf's own healthy tissue, so
+    that neither the camera's white balance nor the variety's green matter. A leaf with no healthy tissue left
+    is measured too low. Only a single leaf on a plain background has a measurable area.
+    """
+    mask = leaf_mask(pixels)
+    if not mask.any():
+        return None
+    size = pixels.shape[1::-1]
+    leaf = np.asarray(Image.fromarray(np.uint8(mask) * 255).resize(size, Image.Resampling.BILINEAR)) > 127
+    smooth = np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(size[0] / 160)), np.float32)
+    red, green, blue = smooth[leaf].T
+    greenness = (2 * green - red - blue) / (red + green + blue + 1)
+    return float((greenness < FADED * np.quantile(greenness, HEALTHY)).mean())
+
+
+def grade(share: float) -> tuple[int, int]:
+    """Return the grade that a severity lies in, as percentages from and to."""
+    upper = next(grade for grade in GRADES if share * 100 <= grade)
+    return (0, *GRADES)[GRADES.index(upper)], upper

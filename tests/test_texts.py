@@ -1,0 +1,75 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
+from web.guidance import SOURCES, STATEMENTS, guidance
+from web.texts import ENGLISH, LANGUAGES, TEXTS, choose, class_name, text
+
+WEB = Path(__file__).parents[1] / "web"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_is_missing_in_any_language(language):
+    assert list(TEXTS[language]) == list(TEXTS[ENGLISH])
+    for key, english in TEXTS[ENGLISH].items():
+        said = TEXTS[language][key]
+        assert said.strip()
+        assert sorted(re.findall(r"{.*?}", said)) == sorted(re.findall(r"{.*?}", english)), key
+
+
+def test_every_text_is_used():
+    code = "".join(file.read_text("utf-8") for file in [*WEB.glob("*.py"), *WEB.glob("*.js")])
+    for key in TEXTS[ENGLISH]:
+        composed = key.startswith(("class.", "advice.")) or key == "language"
+        assert composed or f'"{key}"' in code, key
+
+
+@pytest.mark.parametrize(
+    ("asked", "accepted", "chosen"),
+    [
+        (None, "es-MX,es;q=0.9,en;q=0.8", "es"),
+        (None, "de,pt;q=0.9,fr;q=0.4,zh-CN;q=0.7", "zh"),
+        ("hi", "fr", "hi"),
+        ("klingon", "sw", "sw"),
+        (None, None, "en"),
+        ("", "*;q=x,,;q=", "en"),
+    ],
+)
+def test_the_language_is_what_the_visitor_reads(asked, accepted, chosen):
+    assert choose(asked, accepted) == chosen
+
+
+def test_classes_we_have_no_word_for_keep_their_labels():
+    assert class_name("fr", "Late blight") == "Mildiou"
+    assert class_name("fr", "Septoria") == "Septoria"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("label", ["Early blight", "Late blight", "Healthy"])
+def test_guidance_names_a_source_for_every_statement(language, label):
+    told = guidance(language, DIAGNOSIS, label)
+    assert told["drawing"].startswith("<svg")
+    numbers = {source["number"] for source in told["sources"]}
+    ours = {text(language, "label"), text(language, "healthy.signs.look")}
+    for part in told["parts"]:
+        for point in part["points"]:
+            assert point["source"] in numbers or point["text"] in ours
+    assert all(source["url"].startswith("https://") for source in told["sources"])
+
+
+def test_every_source_is_used():
+    used = {source for parts in STATEMENTS.values() for points in parts.values() for _, source in points}
+    assert used - {None} == set(SOURCES)
+
+
+@pytest.mark.parametrize("verdict", [UNSURE, NOT_POTATO])
+def test_without_a_diagnosis_guidance_is_how_to_take_a_better_photo(verdict):
+    told = guidance("en", verdict, "Unsure")
+    assert [part["title"] for part in told["parts"]] == ["How to take a better photo"]
+    assert told["drawing"] is None
+
+
+def test_of_other_classes_nothing_is_told():
+    assert guidance("en", DIAGNOSIS, "Septoria") is None

@@ -1,0 +1,116 @@
+"""What to do about a verdict: what to check, how it spreads, what helps, and who says so.
+
+Statements are keys of web/texts, each with the source it is taken from.
+"""
+
+from pathlib import Path
+
+from model.verdict import DIAGNOSIS
+from web.texts import text
+
+DRAWINGS = Path(__file__).parent / "drawings"
+
+SOURCES = {
+    "usu": (
+        "Utah State University Extension: Late blight",
+        "https://extension.usu.edu/vegetableguide/potato/late-blight",
+    ),
+    "cfsa": (
+        "Carolina Farm Stewardship Association: Identifying and managing late blight",
+        "https://www.carolinafarmstewards.org/identifying-and-managing-late-blight/",
+    ),
+    "attra": (
+        "ATTRA: Organic alternatives for late blight control in potatoes",
+        "https://attra.ncat.org/attra-pub/lateblight.html",
+    ),
+    "cornell": (
+        "Cornell University: Resource guide for organic insect and disease management",
+        "https://web.pppmb.cals.cornell.edu/resourceguide/",
+    ),
+    "uc": (
+        "University of California IPM: Early blight",
+        "https://ipm.ucanr.edu/PMG/GARDEN/VEGES/DISEASES/earlyblight.html",
+    ),
+    "gnb": (
+        "Government of New Brunswick: Early blight",
+        "https://www2.gnb.ca/content/gnb/en/departments/10/agriculture/content/crops/potatoes/diseases/"
+        "early_blight.html",
+    ),
+    "miller": (
+        "Miller Research, in Potato Grower: Early blight found in Magic Valley",
+        "https://www.potatogrower.com/2011/07/early-blight-found-in-magic",
+    ),
+    "news": ("Potatoes News: Alternaria", "https://potatoes.news/?p=38143"),
+}
+
+# The class -> the heading -> (statement, source); a statement about the model itself has no source.
+STATEMENTS = {
+    "late_blight": {
+        "signs": [
+            ("late.signs.greasy", "usu"),
+            ("late.signs.mould", "cfsa"),
+            ("late.signs.stems", "cfsa"),
+        ],
+        "spread": [
+            ("late.spread.wind", "usu"),
+            ("late.spread.weather", "usu"),
+            ("late.spread.tubers", "usu"),
+        ],
+        "now": [("late.now.remove", "cfsa"), ("late.now.dry", "cfsa"), ("late.now.harvest", "usu")],
+        "substances": [("late.substances.organic", "cfsa"), ("late.substances.chemical", "usu")],
+        "next": [("late.next.heaps", "usu"), ("late.next.varieties", "attra")],
+        "expert": [("late.expert.fast", "cornell")],
+    },
+    "early_blight": {
+        "signs": [("early.signs.spots", "uc"), ("early.signs.rings", "uc"), ("early.signs.yellow", "uc")],
+        "spread": [
+            ("early.spread.survives", "uc"),
+            ("early.spread.weather", "uc"),
+            ("early.spread.stress", "gnb"),
+        ],
+        "now": [("early.now.care", "uc")],
+        "substances": [("early.substances.chemical", "miller"), ("early.substances.when", "gnb")],
+        "next": [("early.next.rotation", "gnb"), ("early.next.seed", "gnb"), ("early.next.varieties", "uc")],
+        "expert": [("early.expert.doubt", "news")],
+    },
+    "healthy": {
+        "signs": [("healthy.signs.look", None)],
+        "now": [("healthy.now.scout", "cfsa")],
+        "next": [("healthy.next.seed", "gnb")],
+    },
+}
+BETTER_PHOTO = ("better.one", "better.light", "better.sharp", "better.plain")
+
+
+def guidance(language: str, verdict: str, label: str) -> dict | None:
+    """Return what to do about a verdict, for the page to lay out; None about classes we know nothing of.
+
+    {"drawing": SVG or None, "parts": [{"title", "points": [{"text", "source": number or None}]}],
+    "sources": [{"number", "name", "url"}], "sources_title"}
+    """
+    if verdict != DIAGNOSIS:
+        points = [{"text": text(language, key), "source": None} for key in BETTER_PHOTO]
+        parts = [{"title": text(language, "better"), "points": points}]
+        return {"drawing": None, "parts": parts, "sources": [], "sources_title": ""}
+    known = label.lower().replace(" ", "_")
+    if known not in STATEMENTS:
+        return None
+    used = list(dict.fromkeys(source for part in STATEMENTS[known].values() for _, source in part if source))
+    parts = []
+    for heading, statements in STATEMENTS[known].items():
+        points = [
+            {"text": text(language, key), "source": used.index(source) + 1 if source else None}
+            for key, source in statements
+        ]
+        if heading == "substances":
+            points.append({"text": text(language, "label"), "source": None})
+        parts.append({"title": text(language, heading), "points": points})
+    return {
+        "drawing": (DRAWINGS / f"{known}.svg").read_text("utf-8"),
+        "parts": parts,
+        "sources": [
+            {"number": number, "name": SOURCES[source][0], "url": SOURCES[source][1]}
+            for number, source in enumerate(used, 1)
+        ],
+        "sources_title": text(language, "sources"),
+    }

@@ -1,0 +1,35 @@
+"""Every text of the page, in every language: one JSON file a language, for a translator to edit."""
+
+import json
+from pathlib import Path
+
+ENGLISH = "en"
+_FILES = sorted(Path(__file__).parent.glob("*.json"), key=lambda file: (file.stem != ENGLISH, file.stem))
+TEXTS = {file.stem: json.loads(file.read_text("utf-8")) for file in _FILES}
+LANGUAGES = {code: texts["language"] for code, texts in TEXTS.items()}  # code -> its own name
+
+
+def text(language: str, key: str, **values: object) -> str:
+    """Return a text with the values put in. Raises KeyError if there is no such text."""
+    return TEXTS[language][key].format(**values)
+
+
+def class_name(language: str, label: str) -> str:
+    """Name a class, or "Unsure" and the like, in a language; labels we have no word for stay as they are."""
+    return TEXTS[language].get("class." + label.lower().replace(" ", "_"), label)
+
+
+def choose(asked: str | None, accept_language: str | None) -> str:
+    """Choose a language: the one asked for, else the first of a browser's Accept-Language that we have."""
+    ranked = []
+    for position, part in enumerate((accept_language or "").split(",")):
+        tag, _, quality = part.partition(";q=")
+        try:
+            ranked.append((-float(quality or 1), position, tag))
+        except ValueError:  # no number: a header nobody's browser sends
+            continue
+    for tag in (asked or "", *(tag for _, _, tag in sorted(ranked))):
+        code = tag.strip().lower().split("-")[0]
+        if code in TEXTS:
+            return code
+    return ENGLISH
