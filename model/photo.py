@@ -9,21 +9,22 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pi_heif
 from PIL import AvifImagePlugin, ExifTags, Image, WebPImagePlugin  # noqa: F401 the plugins register themselves
 
 warnings.filterwarnings("ignore", module="PIL")  # odd metadata is no news to the user
+pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 # Raise this when a change alters the pixels of any photo: caches of prepared pixels are then made anew.
 VERSION = 1
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
-FORMAT_NAMES = "JPEG, PNG, WebP, GIF, BMP or AVIF"
-SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF")
+FORMAT_NAMES = "JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC"
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif", ".heic", ".heif")
 MAX_PIXELS = 64_000_000  # a 50-megapixel phone photo passes; a decompression bomb does not
 
 # Types that people do send and we do not read, told by their first bytes (offset, bytes).
 UNREAD_TYPES = {
-    "a HEIC photo": (4, (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1", b"ftyphevc")),
     "a TIFF picture": (0, (b"II*\0", b"MM\0*")),
     "a PDF": (0, (b"%PDF",)),
     "an SVG drawing": (0, (b"<svg", b"<?xml")),

@@ -3,6 +3,7 @@ import struct
 import zlib
 
 import numpy as np
+import pillow_heif
 import pytest
 from drawing import draw
 from PIL import Image
@@ -14,7 +15,10 @@ LEAF = draw("Potato___Early_blight", seed=1, size=200)
 
 def encode(image: Image.Image, form: str = "PNG", **options) -> bytes:
     file = io.BytesIO()
-    image.save(file, form, **options)
+    if form == "HEIF":  # Pillow itself only reads it
+        pillow_heif.from_pillow(image).save(file)
+    else:
+        image.save(file, form, **options)
     return file.getvalue()
 
 
@@ -55,7 +59,7 @@ def test_every_mode_is_read(mode):
     assert difference(pixels, expected) < (40 if mode == "1" else 12)
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF"])
 def test_every_format_is_read(form):
     assert difference(photo.prepare(encode(LEAF, form), 64), photo.prepare(encode(LEAF), 64)) < 12
 
@@ -98,13 +102,13 @@ def png_claiming(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-JPEG, AVIF = encode(LEAF, "JPEG"), encode(LEAF, "AVIF")
+JPEG, AVIF, HEIC = (encode(LEAF, form) for form in ("JPEG", "AVIF", "HEIF"))
 REFUSED = {
     "empty": (b"", photo.PhotoError, "The file is empty; please choose a photo."),
     "text": (
         b"hello, I am a photo",
         photo.PhotoError,
-        "This is not a picture we can read; please send JPEG, PNG, WebP, GIF, BMP or AVIF.",
+        "This is not a picture we can read; please send JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC.",
     ),
     "truncated": (
         JPEG[: len(JPEG) // 2],
@@ -131,15 +135,20 @@ REFUSED = {
         photo.TooLargeError,
         "The picture has more than 64 megapixels; please send a smaller one.",
     ),
-    "heic": (
+    "damaged HEIC": (
+        HEIC[: len(HEIC) // 2],
+        photo.PhotoError,
+        "The picture is damaged and can't be read; please send the original file.",
+    ),
+    "no HEIC": (
         b"\0\0\0\x24ftypheic\0\0\0\0",
-        photo.UnreadTypeError,
-        "This is a HEIC photo, which we don't read; please send JPEG, PNG, WebP, GIF, BMP or AVIF.",
+        photo.PhotoError,
+        "This is not a picture we can read; please send JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC.",
     ),
     "pdf": (
         b"%PDF-1.7",
         photo.UnreadTypeError,
-        "This is a PDF, which we don't read; please send JPEG, PNG, WebP, GIF, BMP or AVIF.",
+        "This is a PDF, which we don't read; please send JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC.",
     ),
 }
 

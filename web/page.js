@@ -1,10 +1,36 @@
-// What gradio's photo input lacks: it takes a file dropped or pasted anywhere on the page, hands a file of any
-// type to the server (which says what it can't read), and says in the card when a file is too large.
+// What gradio's photo input lacks: it takes a file dropped or pasted anywhere on the page, shrinks a phone's photo
+// before it travels, hands a file of any type to the server (which says what it can't read), and says in the card
+// when a file is too large.
 
+const LONGEST = 1024; // pixels; the model sees far fewer
 const megabytes = window.gradio_config.max_file_size / 1e6;
 const handed = new WeakSet();
+let latest = 0;
 
-function hand(file) {
+async function shrink(file) {
+  try {
+    const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+    const scale = LONGEST / Math.max(bitmap.width, bitmap.height);
+    if (scale >= 1) return file;
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.round(bitmap.width * scale);
+    canvas.height = Math.round(bitmap.height * scale);
+    const pen = canvas.getContext("2d");
+    pen.imageSmoothingQuality = "high";
+    pen.fillStyle = "white"; // what the server puts behind transparent parts
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.85));
+    return blob ? new File([blob], file.name, { type: "image/jpeg" }) : file;
+  } catch {
+    return file; // this browser can't read it; perhaps the server can
+  }
+}
+
+async function hand(original) {
+  const turn = ++latest;
+  const file = await shrink(original);
+  if (turn !== latest) return; // another photo came meanwhile
   if (file.size > megabytes * 1e6) {
     props.value = {
       verdict: "error",

@@ -6,16 +6,19 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx2
+import numpy as np
+import pillow_heif
 import pytest
-from drawing import draw
+from drawing import draw, draw_portrait
 from driving import drop, find_chromium, jpeg, open_browser, paste, pick, visit
 from gradio_client import Client, handle_file
+from PIL import ExifTags, Image
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 LEAF = jpeg(draw("Potato___Late_blight", 900))
 OTHER_LEAF = jpeg(draw("Potato___healthy", 901))
 SCENE = jpeg(draw("scenes", 902))
-UNREADABLE = "This is not a picture we can read; please send JPEG, PNG, WebP, GIF, BMP or AVIF."
+UNREADABLE = "This is not a picture we can read; please send JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC."
 # gradio's own client says so whenever it closes a stream.
 HARMLESS = "Method not implemented."
 
@@ -73,6 +76,31 @@ def test_a_file_is_answered_as_the_rest_api_answers_it(page, server, send):
     send(page, LEAF)
     check_answer(page, server.predict(LEAF).json())
     expect(page.locator("#heat img")).to_be_visible()
+
+
+def test_a_phone_s_photo_is_shrunk_before_it_travels_and_answered_upright(page, server):
+    drawn = draw_portrait(seed=3).resize((4000, 3000))
+    noise = np.random.default_rng(1).normal(0, 6, (3000, 4000, 1))
+    photo = Image.fromarray((np.asarray(drawn) + noise).clip(0, 255).astype(np.uint8))
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    photo.save(file, "JPEG", quality=90, exif=exif)
+    assert len(file.getvalue()) > 2_000_000
+    with page.expect_request(lambda request: "/upload" in request.url) as sent:
+        pick(page, file.getvalue())
+    rest = server.predict(file.getvalue()).json()
+    expect(page.locator(f"#verdict .{rest['verdict']} h2")).to_have_text(rest["class"])
+    assert int(sent.value.all_headers()["content-length"]) < 400_000
+    shown = page.locator("#photo .image-frame img")
+    expect(shown).to_have_js_property("naturalWidth", 768)
+    expect(shown).to_have_js_property("naturalHeight", 1024)
+
+
+def test_an_iphone_s_photo_is_answered_though_the_browser_can_t_read_it(page, server):
+    file = io.BytesIO()
+    pillow_heif.from_pillow(draw("Potato___Late_blight", 904)).save(file)
+    drop(page, file.getvalue(), name="IMG_0001.HEIC", mime="")
+    check_answer(page, server.predict(file.getvalue()).json())
 
 
 def test_a_pasted_picture_is_answered(page, server):
