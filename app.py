@@ -28,6 +28,7 @@ from fastapi_offline import FastAPIOffline as FastAPI
 
 from model import bundle, hub, photo
 from model.classifier import Classifier, Diagnosis
+from model.plant import joint_answer
 from web import heatmap, page
 from web.limits import MEGABYTE, LimitUploads
 
@@ -57,7 +58,7 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
             places.release()
 
     # Runs on a worker thread: decoding never blocks the event loop.
-    def answer(upload: UploadFile, with_heatmap: bool = False) -> dict:
+    def answer(upload: UploadFile, with_heatmap: bool = False) -> tuple[Diagnosis, dict]:
         if upload.size > MAX_UPLOAD_MB * MEGABYTE:
             raise HTTPException(
                 413, f"The photo has more than {MAX_UPLOAD_MB} MB; please send a smaller one."
@@ -68,7 +69,7 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
             drawn = {"heatmap": heatmap.data_url(data, diagnosis.heat)} if with_heatmap else {}
         except photo.PhotoError as error:
             raise HTTPException(STATUS[type(error)], str(error)) from error
-        return _as_json(diagnosis) | drawn
+        return diagnosis, _as_json(diagnosis) | drawn
 
     @api.post("/predict")
     async def predict(
@@ -76,26 +77,29 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
     ) -> dict:
         """Diagnose one photo."""
         with place():
-            return await to_thread.run_sync(answer, file, heatmap, limiter=cores) | {"model": model}
+            _, answered = await to_thread.run_sync(answer, file, heatmap, limiter=cores)
+            return answered | {"model": model}
 
     @api.post("/predict/batch")
     async def predict_batch(files: Annotated[list[UploadFile], File(description="photos")]) -> dict:
-        """Diagnose several photos; one that can't be read is an error in its place."""
+        """Diagnose photos of one plant or field, each and together; a bad one is an error in its place."""
         if len(files) > MAX_BATCH:
             raise HTTPException(413, f"At most {MAX_BATCH} photos at once, please; these are {len(files)}.")
-        results = []
+        results, diagnoses = [], []
         with place():
             for upload in files:
                 try:
-                    results.append(
-                        {"file": upload.filename} | await to_thread.run_sync(answer, upload, limiter=cores)
-                    )
+                    diagnosis, answered = await to_thread.run_sync(answer, upload, limiter=cores)
+                    diagnoses.append(diagnosis)
                 except HTTPException as error:
-                    results.append(
-                        {"file": upload.filename, "error": error.detail, "status": error.status_code}
-                    )
-        classes = Counter(result["class"] for result in results if "class" in result)
-        summary = {"photos": len(results), "errors": sum("error" in r for r in results), "classes": classes}
+                    answered = {"error": error.detail, "status": error.status_code}
+                results.append({"file": upload.filename} | answered)
+        summary = {
+            "photos": len(results),
+            "errors": len(results) - len(diagnoses),
+            "classes": Counter(diagnosis.label for diagnosis in diagnoses),
+            "together": _together(diagnoses),
+        }
         return {"results": results, "summary": summary, "model": model}
 
     @api.get("/ping")
@@ -134,6 +138,20 @@ def _as_json(diagnosis: Diagnosis) -> dict:
         "probabilities": diagnosis.probabilities,
         "leaf_probability": diagnosis.leaf,
         "severity": diagnosis.severity,
+    }
+
+
+def _together(diagnoses: list[Diagnosis]) -> dict | None:
+    if not diagnoses:
+        return None
+    joint = joint_answer(diagnoses)
+    return {
+        "class": joint.label,
+        "confidence": joint.confidence,
+        "verdict": joint.verdict,
+        "probabilities": joint.probabilities,
+        "voters": joint.voters,
+        "severity": joint.severity,
     }
 
 

@@ -11,12 +11,15 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 from model import hub, photo
 from model.bundle import BundleError, read
-from model.classifier import Classifier
+from model.classifier import Classifier, Diagnosis
+from model.plant import joint_answer
+from model.table import columns, row
 
 
 def photos_in(paths: list[str]) -> Iterator[Path]:
@@ -42,24 +45,24 @@ def main(argv: list[str]) -> int:
     if found.notice:
         print(found.notice, file=sys.stderr)
 
-    def row(path: Path) -> dict[str, str]:
+    def answer(path: Path) -> Diagnosis | str:
         try:
-            found = classifier.diagnose(path)
+            return classifier.diagnose(path)
         except (photo.PhotoError, OSError) as error:
-            return {"photo": str(path), "error": str(error)}
-        shares = {label: f"{share:.4f}" for label, share in found.probabilities.items()}
-        answer = {"class": found.label, "confidence": f"{found.confidence:.4f}", "verdict": found.verdict}
-        return {"photo": str(path), **answer, **shares}
+            return str(error)
 
-    header = ["photo", "class", "confidence", "verdict", *classifier.labels, "error"]
-    failed = False
+    diagnoses = []
     with ThreadPoolExecutor(os.cpu_count()) as pool, _output(options.csv) as file:
-        table = csv.DictWriter(file, header)
+        table = csv.DictWriter(file, columns(classifier.labels))
         table.writeheader()
-        for answer in pool.map(row, paths):
-            table.writerow(answer)
-            failed |= "error" in answer
-    return int(failed)
+        for path, answered in zip(paths, pool.map(answer, paths), strict=True):
+            table.writerow(row(str(path), answered))
+            if isinstance(answered, Diagnosis):
+                diagnoses.append(replace(answered, heat=None))
+    if len(diagnoses) > 1:
+        joint = joint_answer(diagnoses)
+        print(f"Together: {joint.label} ({joint.voters} of {joint.photos} photos had a say)", file=sys.stderr)
+    return int(len(diagnoses) < len(paths))
 
 
 def _output(path: str | None) -> TextIO:

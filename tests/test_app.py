@@ -125,6 +125,9 @@ def test_a_batch_answers_all_and_names_the_bad_one(server):
     assert answer["summary"]["photos"] == 4
     assert answer["summary"]["errors"] == 1
     assert sum(answer["summary"]["classes"].values()) == 3
+    together = answer["summary"]["together"]
+    assert sum(together["probabilities"].values()) == pytest.approx(1)
+    assert together["voters"] == sum(r.get("verdict") == "diagnosis" for r in answer["results"])
 
 
 def test_a_batch_has_a_limit(server):
@@ -230,7 +233,7 @@ def test_the_command_line_writes_a_row_for_each_photo(tiny, server, tmp_path):
     ended = run("-m", "model", folder, "--csv", tmp_path / "out.csv", MODEL_REPO=tiny)
     assert ended.returncode == 1  # one could not be read
     header, good, bad = (tmp_path / "out.csv").read_text().splitlines()
-    assert header == "photo,class,confidence,verdict,Early blight,Late blight,Healthy,error"
+    assert header == "photo,class,confidence,verdict,severity,Early blight,Late blight,Healthy,error"
     expected = server.predict(folder / "a.png").json()
     assert good.startswith(f"{folder / 'a.png'},Late blight,{expected['confidence']:.4f},diagnosis,")
     assert bad.endswith(f'"{REFUSED["text"][2]}"')

@@ -1,0 +1,60 @@
+"""Several leaves of one plant or field -> one joint answer."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.classifier import LABELS, Diagnosis
+from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
+
+AGREEMENT = 0.7  # the least pooled probability of a joint diagnosis: below, the leaves contradict each other
+
+
+@dataclass(frozen=True)
+class Joint:
+    """What several leaves say together.
+
+    verdict, label, confidence, probabilities: as of one Diagnosis; photos: how many there were; voters: how
+    many had a say; counts: photos by their own label; severity: the mean of those measured, 0 to 1, or None.
+    """
+
+    verdict: str
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+    photos: int
+    voters: int
+    counts: dict[str, int]
+    severity: float | None
+
+
+def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
+    """Combine the answers to photos, at least one, of leaves of one plant or field.
+
+    The probabilities are pooled by their geometric mean (a logarithmic opinion pool: Genest & Zidek 1986,
+    Statistical Science 1, p. 114). It is the product that independent witnesses would have, tempered by their
+    number: leaves of one plant, photographed alike, mislead alike. Leaves without a diagnosis don't vote.
+    """
+    voters = [d for d in diagnoses if d.verdict == DIAGNOSIS]
+    logs = np.log([[max(p, 1e-6) for p in d.probabilities.values()] for d in voters or diagnoses])
+    pooled = np.exp(logs.mean(axis=0))
+    pooled /= pooled.sum()
+    labels = list(diagnoses[0].probabilities)
+    best = int(pooled.argmax())
+    if voters:
+        verdict = DIAGNOSIS if pooled[best] >= AGREEMENT else UNSURE
+    else:
+        verdict = NOT_POTATO if all(d.verdict == NOT_POTATO for d in diagnoses) else UNSURE
+    measured = [d.severity for d in diagnoses if d.severity is not None]
+    return Joint(
+        verdict=verdict,
+        label=labels[best] if verdict == DIAGNOSIS else LABELS[verdict],
+        confidence=float(pooled[best]),
+        probabilities=dict(zip(labels, map(float, pooled), strict=True)),
+        photos=len(diagnoses),
+        voters=len(voters),
+        counts=dict(Counter(d.label for d in diagnoses).most_common()),
+        severity=float(np.mean(measured)) if measured else None,
+    )

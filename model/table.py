@@ -1,0 +1,25 @@
+"""Diagnoses as rows of a table, for CSV files."""
+
+from collections.abc import Sequence
+
+from model.classifier import Diagnosis
+
+
+def columns(labels: Sequence[str]) -> list[str]:
+    """Name the columns, given the labels of the classes."""
+    return ["photo", "class", "confidence", "verdict", "severity", *labels, "error"]
+
+
+def row(name: str, answered: Diagnosis | str) -> dict[str, str]:
+    """Return the row of a photo: its diagnosis, or the sentence why there is none."""
+    if isinstance(answered, str):
+        return {"photo": name, "error": answered}
+    severity = "" if answered.severity is None else f"{answered.severity:.3f}"
+    return {
+        "photo": name,
+        "class": answered.label,
+        "confidence": f"{answered.confidence:.4f}",
+        "verdict": answered.verdict,
+        "severity": severity,
+        **{label: f"{share:.4f}" for label, share in answered.probabilities.items()},
+    }

@@ -1,0 +1,65 @@
+"""Measure how much it helps to ask several leaves of one plant or field instead of one.
+
+    python tests/bench/voting.py [--model FOLDER] [--held-out] NAME=FOLDER_OR_PATTERN...
+
+Draws groups of 1, 3 and 6 photos of one class from each set, without putting any back, and asks for their
+joint answer, as the page and /predict/batch do. With --held-out only photos count that training kept for the
+test.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from evaluate import diagnose_all, find, held_out
+
+from model import bundle
+from model.classifier import Classifier
+from model.plant import joint_answer
+from model.verdict import DIAGNOSIS
+
+SIZES = (1, 3, 6)
+ROUNDS = 50  # of dealing all photos out into groups
+
+
+def main() -> None:
+    """Print, for every set and size of group, the shares of groups answered and answered rightly."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default=str(bundle.DEFAULT), metavar="FOLDER", help="the bundle")
+    parser.add_argument("--held-out", action="store_true", help="only leaves that training kept for the test")
+    parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER_OR_PATTERN")
+    options = parser.parse_args()
+    classifier = Classifier(bundle.read(Path(options.model)))
+    label_of = {name.folder: name.label for name in classifier.bundle.classes}
+    kept = held_out(classifier.bundle.description) if options.held_out else None
+    random = np.random.default_rng(1)
+    for name, place in (named.split("=", 1) for named in options.sets):
+        found = [
+            p for p in find(place) if p.folder in label_of and (kept is None or p.path.resolve() in kept)
+        ]
+        answers = diagnose_all(classifier, [p.path for p in found])
+        for size in SIZES:
+            answered, right = [], []
+            for folder, label in label_of.items():
+                of_class = [a for a, p in zip(answers, found, strict=True) if p.folder == folder]
+                for _ in range(ROUNDS):
+                    order = random.permutation(len(of_class))
+                    for start in range(0, len(order) - size + 1, size):
+                        joint = joint_answer([of_class[i] for i in order[start : start + size]])
+                        answered.append(joint.verdict == DIAGNOSIS)
+                        right.append(joint.verdict == DIAGNOSIS and joint.label == label)
+            if answered:
+                print(
+                    f"{name}, {size} photos: {np.mean(answered):.3f} answered, "
+                    f"{np.sum(right) / max(1, np.sum(answered)):.3f} of these rightly"
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+import pytest
+
+from model.classifier import Diagnosis
+from model.plant import joint_answer
+
+
+def leaf(late: float, verdict: str = "diagnosis", severity: float | None = None) -> Diagnosis:
+    probabilities = {"Late blight": late, "Healthy": 1 - late}
+    label = {"unsure": "Unsure", "not_a_potato_leaf": "Not a potato leaf"}.get(verdict)
+    label = label or max(probabilities, key=probabilities.get)
+    return Diagnosis(verdict, label, max(late, 1 - late), probabilities, 0.9, None, severity)
+
+
+def test_leaves_that_agree_make_a_diagnosis_with_their_mean_severity():
+    joint = joint_answer([leaf(0.9, severity=0.2), leaf(0.8, severity=0.4), leaf(0.95)])
+    assert (joint.verdict, joint.label, joint.photos, joint.voters) == ("diagnosis", "Late blight", 3, 3)
+    assert 0.8 < joint.confidence < 0.95
+    assert sum(joint.probabilities.values()) == pytest.approx(1)
+    assert joint.severity == pytest.approx(0.3)
+    assert joint.counts == {"Late blight": 3}
+
+
+def test_unsure_leaves_do_not_vote():
+    joint = joint_answer([leaf(0.95), leaf(0.01, "unsure"), leaf(0.01, "not_a_potato_leaf")])
+    assert (joint.verdict, joint.label, joint.voters) == ("diagnosis", "Late blight", 1)
+    assert joint.confidence == pytest.approx(0.95)
+    assert joint.counts == {"Late blight": 1, "Unsure": 1, "Not a potato leaf": 1}
+
+
+def test_leaves_that_contradict_each_other_are_unsure():
+    assert joint_answer([leaf(0.95), leaf(0.05)]).verdict == "unsure"
+
+
+def test_without_voters_there_is_no_diagnosis():
+    nothing = [leaf(0.9, "not_a_potato_leaf")] * 2
+    assert joint_answer(nothing).label == "Not a potato leaf"
+    assert joint_answer([*nothing, leaf(0.9, "unsure")]).label == "Unsure"
