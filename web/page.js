@@ -56,13 +56,33 @@ function take(event, file) {
   hand(file);
 }
 
+// Several photos go in together, each shrunk.
+async function handSeveral(input, files) {
+  const carried = new DataTransfer();
+  for (const file of await Promise.all([...files].map(shrink))) carried.items.add(file);
+  input.files = carried.files;
+  const change = new Event("change", { bubbles: true });
+  handed.add(change);
+  input.dispatchEvent(change);
+}
+
+function takeAll(event, files) {
+  const several = document.querySelector("#photos input[type=file]");
+  if (document.body.dataset.part !== "several") take(event, files[0]);
+  else if (files.length && !handed.has(event)) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    handSeveral(several, files);
+  }
+}
+
 const capture = { capture: true };
 document.addEventListener("dragover", (event) => event.preventDefault(), capture);
-document.addEventListener("drop", (event) => take(event, event.dataTransfer.files[0]), capture);
-document.addEventListener("paste", (event) => take(event, event.clipboardData.files[0]), capture);
+document.addEventListener("drop", (event) => takeAll(event, event.dataTransfer.files), capture);
+document.addEventListener("paste", (event) => takeAll(event, event.clipboardData.files), capture);
 document.addEventListener(
   "change",
-  (event) => event.target.matches("#photo input[type=file]") && take(event, event.target.files[0]),
+  (event) => event.target.matches("input[type=file]") && takeAll(event, event.target.files),
   capture,
 );
 

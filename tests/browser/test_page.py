@@ -1,5 +1,7 @@
 """The page in a real Chromium: photos come in by every way, the answers are the REST API's, nothing leaks."""
 
+import base64
+import csv
 import io
 import os
 from collections.abc import Iterator
@@ -154,6 +156,49 @@ def test_a_file_s_name_and_type_do_not_matter(page):
     check_sentence(page, UNREADABLE)
     assert page.title() == "Blightcheck"
     assert "onerror" not in page.locator("#verdict").inner_text()
+
+
+def several(*photos: tuple[str, bytes]) -> list[dict]:
+    return [{"name": name, "mimeType": "image/jpeg", "buffer": data} for name, data in photos]
+
+
+def linked(page: Page, title: str) -> str:
+    """Return what a download link of the page holds."""
+    url = page.get_by_role("link", name=title).get_attribute("href")
+    return base64.b64decode(url.split(",")[1]).decode("utf-8-sig")
+
+
+def test_several_photos_are_answered_each_and_together(page, server):
+    page.get_by_label("Several leaves").click()
+    expect(page.locator("#photo")).to_be_hidden()
+    leaves = [(f"{i}.jpg", jpeg(draw("Potato___Late_blight", 910 + i))) for i in range(3)]
+    photos = [*leaves, ("<b>diary</b>.jpg", b"Dear diary"), ("scene.jpg", SCENE)]
+    page.set_input_files("#photos input[type=file]", files=several(*photos))
+    figures = page.locator("#joint figure")
+    expect(figures).to_have_count(5)
+    files = [("files", photo) for photo in photos]
+    rest = httpx2.post(f"{server.url}/predict/batch", files=files, timeout=60).json()
+    expect(page.locator("#joint h2")).to_have_text(rest["summary"]["together"]["class"])
+    for figure, result in zip(figures.all(), rest["results"], strict=True):
+        expect(figure).to_contain_text(result.get("class") or result["error"])
+        expect(figure).to_contain_text(result["file"])
+    rows = list(csv.DictReader(io.StringIO(linked(page, "Table (CSV)"))))
+    assert [row["photo"] for row in rows] == [name for name, _ in photos]
+    assert [row["class"] for row in rows] == [result.get("class", "") for result in rest["results"]]
+    report = linked(page, "Report to print")
+    assert report.count("<figure>") == 5
+    assert "&lt;b&gt;diary&lt;/b&gt;.jpg" in report
+    assert "http" not in report
+    page.get_by_label("One leaf").click()
+    drop(page, LEAF)
+    check_answer(page, server.predict(LEAF).json())
+
+
+def test_too_many_photos_are_too_many(page):
+    page.get_by_label("Several leaves").click()
+    photos = several(*[(f"{i}.jpg", LEAF) for i in range(33)])
+    page.set_input_files("#photos input[type=file]", files=photos)
+    expect(page.locator("#joint .error p")).to_have_text("At most 32 photos at once, please; these are 33.")
 
 
 def test_another_language_says_everything_anew(page, server):

@@ -1,0 +1,69 @@
+"""What a visitor takes home of several leaves: a CSV file and a page to print."""
+
+import base64
+import csv
+import datetime
+import html
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from model.classifier import Diagnosis
+from model.table import columns, row
+from web.texts import text
+
+REPORT = """<!doctype html><html lang="{language}"><meta charset="utf-8"><title>Blightcheck</title><style>
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 720px; margin: 24px auto; padding: 0 16px; }}
+figure {{ display: inline-block; width: 160px; margin: 0 12px 16px 0; vertical-align: top; }}
+figure, section {{ break-inside: avoid; }} small {{ color: #555; }}
+img {{ width: 160px; border-radius: 8px; }} figcaption {{ overflow-wrap: anywhere; }}</style>
+<h1>{title}</h1>{paragraphs}{leaves}{guidance}<p><small>{made}</small></p></html>"""
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One of the photos: its file's name, its diagnosis (without heat) or why there is none, a thumbnail."""
+
+    name: str
+    answered: Diagnosis | str
+    picture: str | None
+
+
+def table(leaves: Sequence[Leaf]) -> str:
+    """Return the answers as a CSV file's data URL."""
+    labels = next((list(x.answered.probabilities) for x in leaves if isinstance(x.answered, Diagnosis)), [])
+    file = io.StringIO()
+    table = csv.DictWriter(file, columns(labels))
+    table.writeheader()
+    table.writerows(row(leaf.name, leaf.answered) for leaf in leaves)
+    return "data:text/csv;base64," + base64.b64encode(file.getvalue().encode("utf-8-sig")).decode()
+
+
+def printable(language: str, shown: dict, advice: dict | None) -> str:
+    """Return a page to print, which needs nothing else, as a data URL; `shown` is what the page shows."""
+
+    def escaped(words: str | None) -> str:
+        return html.escape(words or "")
+
+    leaves = "".join(
+        "<figure>"
+        + (f'<img src="{leaf["picture"]}" alt="">' if leaf["picture"] else "")
+        + f"<figcaption><b>{escaped(leaf['title'])}</b> {escaped(leaf['chance'])}<br>"
+        f"<small>{escaped(leaf['name'])}</small></figcaption></figure>"
+        for leaf in shown["leaves"]
+    )
+    parts = "".join(
+        f"<section><h2>{escaped(part['title'])}</h2><ul>"
+        + "".join(f"<li>{escaped(point['text'])}</li>" for point in part["points"])
+        + "</ul></section>"
+        for part in (advice["parts"] if advice else [])
+    )
+    page = REPORT.format(
+        language=language,
+        title=escaped(shown["title"]),
+        paragraphs="".join(f"<p>{escaped(shown[key])}</p>" for key in ("advice", "severity") if shown[key]),
+        leaves=leaves,
+        guidance=parts,
+        made=escaped(text(language, "several.made", date=datetime.date.today().isoformat())),
+    )
+    return "data:text/html;base64," + base64.b64encode(page.encode()).decode()
