@@ -93,3 +93,13 @@ function speak() {
 }
 speak();
 watch("texts", speak);
+
+// The history keeps answers, but not those said anew in another language.
+let told = null;
+watch("value", () => {
+  const photo = document.querySelector("#photo .image-frame img")?.src;
+  if (photo && photo !== told && !["waiting", "error"].includes(props.value.verdict)) {
+    told = photo;
+    document.dispatchEvent(new CustomEvent("blightcheck:answered", { detail: props.value }));
+  }
+});

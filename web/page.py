@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from model.classifier import Classifier
-from web import one_leaf, several
+from web import history, one_leaf, several
 from web.texts import ENGLISH, LANGUAGES, choose, text
 
 HERE = Path(__file__).parent
@@ -58,6 +58,7 @@ def build(classifier: Classifier, notice: str | None) -> gr.Blocks:
             None, part, js="(part) => { document.body.dataset.part = part; }", api_visibility="private"
         )
         parts = [room.lay_out(classifier, language) for room in (one_leaf, several)]
+        earlier = history.lay_out()
 
         def translate(language: str, *shown: object) -> list:
             """Say everything on the page in a language."""
@@ -68,10 +69,11 @@ def build(classifier: Classifier, notice: str | None) -> gr.Blocks:
             ]
             for (_, _, say), of_part in zip(parts, shown, strict=True):
                 said += say(language, of_part)
-            return said
+            return [*said, gr.HTML(texts=history.spoken(language))]
 
         states, components = [state for state, _, _ in parts], [introduction, language, part]
         components += [component for _, of_part, _ in parts for component in of_part]
+        components.append(earlier)
         quietly = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
         blocks.load(greet, None, language, **quietly)
         language.change(translate, [language, *states], components, **quietly)

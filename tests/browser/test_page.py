@@ -158,6 +158,29 @@ def test_a_file_s_name_and_type_do_not_matter(page):
     assert "onerror" not in page.locator("#verdict").inner_text()
 
 
+def test_earlier_checks_are_kept_in_this_browser_until_cleared(page, server):
+    expect(page.locator("#history details")).to_have_count(0)
+    for photo in (LEAF, OTHER_LEAF):
+        drop(page, photo)
+        check_answer(page, server.predict(photo).json())
+    expect(page.locator("#history figure")).to_have_count(2)
+    page.get_by_label("Language").click()
+    page.get_by_role("option", name="Français").click()
+    expect(page.locator("#history summary")).to_have_text("Vos vérifications précédentes")
+    expect(page.locator("#history figure")).to_have_count(2)
+    page.reload()
+    page.locator("#history summary").click()
+    figures = page.locator("#history figure")
+    expect(figures.first).to_contain_text("Healthy")
+    expect(figures.last).to_contain_text("Late blight")
+    expect(figures.last.locator("img")).to_have_js_property("naturalWidth", 96)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#history details")).to_have_count(0)
+    page.reload()
+    expect(page.locator("#verdict .waiting")).to_be_visible()
+    expect(page.locator("#history details")).to_have_count(0)
+
+
 def several(*photos: tuple[str, bytes]) -> list[dict]:
     return [{"name": name, "mimeType": "image/jpeg", "buffer": data} for name, data in photos]
 

@@ -1,0 +1,47 @@
+// This browser's earlier checks, with small pictures, kept in its local storage and nowhere else.
+
+const KEY = "blightcheck.history";
+const MOST = 24;
+const THUMBNAIL = 96; // pixels
+
+function kept() {
+  try {
+    return JSON.parse(localStorage.getItem(KEY)) ?? [];
+  } catch {
+    return []; // no storage in this browser, or not ours
+  }
+}
+
+function keep(checks) {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(checks));
+  } catch {
+    // full or forbidden: the page works without a history
+  }
+  show();
+}
+
+function show() {
+  props.value = kept().map((check) => ({ ...check, when: new Date(check.time).toLocaleString(props.texts.code) }));
+}
+
+async function thumbnail() {
+  const photo = document.querySelector("#photo .image-frame img");
+  await photo.decode();
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = THUMBNAIL;
+  const side = Math.min(photo.naturalWidth, photo.naturalHeight);
+  const [left, top] = [(photo.naturalWidth - side) / 2, (photo.naturalHeight - side) / 2];
+  canvas.getContext("2d").drawImage(photo, left, top, side, side, 0, 0, THUMBNAIL, THUMBNAIL);
+  return canvas.toDataURL("image/jpeg", 0.7);
+}
+
+document.addEventListener("blightcheck:answered", async ({ detail }) => {
+  const { verdict, title } = detail;
+  // A photo this browser can't show, such as a HEIC photo, is kept without a picture.
+  const picture = await thumbnail().catch(() => null);
+  keep([{ time: Date.now(), verdict, title, class: detail.class, picture }, ...kept()].slice(0, MOST));
+});
+element.addEventListener("click", (event) => event.target.closest("button") && keep([]));
+watch("texts", show);
+setTimeout(show); // once gradio has put its own first value in place

@@ -1,0 +1,33 @@
+"""The part of the page for this browser's earlier checks: history.js keeps them, no server sees them."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from web.texts import ENGLISH, TEXTS
+
+SCRIPT = Path(__file__).parent / "history.js"
+TEMPLATE = """{{#if value}}<details><summary>{{texts.history}}</summary><p>{{texts.kept}}
+<button type="button">{{texts.clear}}</button></p><div class="leaves">{{#each value}}
+<figure class="card {{this.verdict}}" data-class="{{this.class}}">
+{{#if this.picture}}<img src="{{this.picture}}" alt="">{{/if}}
+<figcaption><b>{{this.title}}</b><br><small>{{this.when}}</small></figcaption></figure>
+{{/each}}</div></details>{{/if}}"""
+
+
+def lay_out() -> gr.HTML:
+    """Lay out this part."""
+    return gr.HTML(
+        [],
+        html_template=TEMPLATE,
+        js_on_load=SCRIPT.read_text("utf-8"),
+        elem_id="history",
+        texts=spoken(ENGLISH),
+    )
+
+
+def spoken(language: str) -> dict[str, str]:
+    """Return what this part says in a language."""
+    texts = TEXTS[language]
+    keys = {"history": "history", "kept": "history.kept", "clear": "history.clear"}
+    return {"code": language} | {name: texts[key] for name, key in keys.items()}
