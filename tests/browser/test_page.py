@@ -3,7 +3,6 @@
 import base64
 import csv
 import io
-import os
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -12,10 +11,10 @@ import numpy as np
 import pillow_heif
 import pytest
 from drawing import draw, draw_portrait
-from driving import drop, find_chromium, jpeg, open_browser, paste, pick, visit
+from driving import drop, jpeg, paste, pick, visit
 from gradio_client import Client, handle_file
 from PIL import ExifTags, Image
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import ConsoleMessage, Page, expect
 
 LEAF = jpeg(draw("Potato___Late_blight", 900))
 OTHER_LEAF = jpeg(draw("Potato___healthy", 901))
@@ -23,15 +22,6 @@ SCENE = jpeg(draw("scenes", 902))
 UNREADABLE = "This is not a picture we can read; please send JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC."
 # gradio's own client says so whenever it closes a stream.
 HARMLESS = "Method not implemented."
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = find_chromium()
-    if chromium is None:
-        (pytest.fail if "CI" in os.environ else pytest.skip)("Chromium is not on this machine")
-    with open_browser(chromium) as running:
-        yield running
 
 
 @pytest.fixture

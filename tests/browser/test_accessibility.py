@@ -1,0 +1,45 @@
+"""axe-core finds no serious fault in the page: in light and dark, empty and with answers, on a phone."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from drawing import draw
+from driving import drop, jpeg, visit
+from playwright.sync_api import Page, expect
+
+LEAF = jpeg(draw("Potato___Late_blight", 900))
+
+
+def check(page: Page) -> None:
+    violations = Axe().run(page).response["violations"]
+    grave = [v for v in violations if v["impact"] in ("serious", "critical")]
+    assert [(v["id"], [node["html"] for node in v["nodes"]]) for v in grave] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everyone_can_read_and_use_the_page(browser, server, scheme):
+    window = {"width": 390, "height": 844}
+    # Without motion, so that no colour is caught halfway through fading in.
+    with browser.new_context(viewport=window, color_scheme=scheme, reduced_motion="reduce") as context:
+        page = context.new_page()
+        visit(page, server.url)
+        check(page)
+        drop(page, LEAF)
+        expect(page.locator("#heat img")).to_be_visible(timeout=20_000)
+        page.locator("#history summary").click()
+        check(page)
+        page.get_by_label("Several leaves").click()
+        file = {"name": "leaf.jpg", "mimeType": "image/jpeg", "buffer": LEAF}
+        page.set_input_files("#photos input[type=file]", files=[file, file | {"buffer": b"no photo"}])
+        expect(page.locator("#joint figure")).to_have_count(2, timeout=20_000)
+        check(page)
+
+
+def test_the_keyboard_alone_suffices(browser, server):
+    with browser.new_context() as context:
+        page = context.new_page()
+        visit(page, server.url)
+        page.get_by_label("One leaf").focus()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Space")
+        expect(page.locator("#photos")).to_be_visible()
+        expect(page.locator("#photo")).to_be_hidden()
