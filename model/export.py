@@ -15,6 +15,8 @@ from keras import ops
 
 from model.bundle import check_files
 
+FLOOR = 0.25  # heat below this share of a photo's hottest spot is mostly background, and left out
+
 
 def answering_model(cnn: keras.Model, classes: int, temperature: float) -> keras.Model:
     """Turn the trained network, whose first `classes` outputs are those asked for, into one that answers.
@@ -59,7 +61,8 @@ class HeatMap(keras.layers.Layer):
         heat = ops.matmul(quads * passed, gradient)  # [n, h * w, 4, K]
         heat = ops.transpose(ops.reshape(heat, (-1, h, w, 2, 2, self.classes)), (0, 1, 3, 2, 4, 5))
         heat = ops.relu(ops.reshape(heat, (-1, 2 * h, 2 * w, self.classes)))
-        return heat / (ops.max(heat, axis=(1, 2, 3), keepdims=True) + 1e-6)
+        heat = heat / (ops.max(heat, axis=(1, 2, 3), keepdims=True) + 1e-6)
+        return ops.relu(heat - FLOOR) / (1 - FLOOR)
 
 
 def load_keras(folder: Path) -> keras.Model:
