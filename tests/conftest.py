@@ -115,3 +115,15 @@ def real_photos() -> Path:
     if not REAL_PHOTOS.is_dir():
         pytest.skip("the real photos are not on this machine")
     return REAL_PHOTOS
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """A running Chromium."""
+    from driving import find_chromium, open_browser
+
+    chromium = find_chromium()
+    if chromium is None:
+        (pytest.fail if "CI" in os.environ else pytest.skip)("Chromium is not on this machine")
+    with open_browser(chromium) as running:
+        yield running
