@@ -51,14 +51,18 @@ class Classifier:
         for _ in range(os.cpu_count() or 1):
             self._idle.put(_load(bundle))
 
+    def answer(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the model's bare outputs, as in model/export.py, for one prepared photo."""
+        runner = self._idle.get()
+        try:
+            return runner(input=pixels[None])
+        finally:
+            self._idle.put(runner)
+
     def diagnose(self, source: bytes | Path) -> Diagnosis:
         """Diagnose one photo. Raises photo.PhotoError with a sentence if it can't be read."""
         pixels = photo.prepare(source, self.bundle.image_size)
-        runner = self._idle.get()
-        try:
-            answer = runner(input=pixels[None])
-        finally:
-            self._idle.put(runner)
+        answer = self.answer(pixels)
         verdict = str(verdicts(answer["probabilities"], answer["leaf"], self.bundle.thresholds)[0])
         probabilities = answer["probabilities"][0]
         best = int(probabilities.argmax())

@@ -150,6 +150,15 @@ def test_ping_health_and_documentation(server):
     assert set(paths) == {"/predict", "/predict/batch", "/ping", "/health"}
 
 
+def test_the_page_can_be_installed_like_an_app(server):
+    manifest = httpx2.get(f"{server.url}/manifest.json").json()
+    assert (manifest["name"], manifest["display"]) == ("Blightcheck", "standalone")
+    icon = httpx2.get(server.url + manifest["icons"][0]["src"])
+    assert icon.headers["content-type"].startswith("image/svg")
+    assert b"<svg" in icon.content
+    assert "manifest.json" in httpx2.get(server.url).text
+
+
 def test_many_at_once_are_all_answered(server):
     photos = [encode(draw("Potato___Early_blight", seed)) for seed in range(8)]
     alone = [server.predict(data).json()["probabilities"] for data in photos]

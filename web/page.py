@@ -31,6 +31,8 @@ LOOKS = {
         link_text_color_active_dark="*primary_400",
     ),
     "css_paths": [HERE / "style.css"],
+    "favicon_path": str(HERE / "drawings" / "icon.svg"),
+    "pwa": True,  # can be installed like an app
     "footer_links": ["api"],
     "run_history": False,
 }

@@ -1,0 +1,68 @@
+"""Measure a bundle on held-out lab leaves laid on other backgrounds.
+
+    python tests/bench/backgrounds.py [--model FOLDER]
+
+Cuts every held-out leaf with a plain background out and lays it on a held-out photo of something else, so
+that the leaf alone can tell. The sources must lie where the bundle's training command says.
+"""
+
+import argparse
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import train
+from model import bundle, data, evaluation
+from model.classifier import Classifier
+from model.dataset import OTHER
+from model.settings import DEFAULT_CACHE, Settings
+
+
+def main() -> None:
+    """Print the figures of the leaves of each source, and of the other lab leaves."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default=str(bundle.DEFAULT), metavar="FOLDER", help="the bundle")
+    classifier = Classifier(bundle.read(Path(parser.parse_args().model)))
+    settings = Settings(**classifier.bundle.description["training"]["settings"])
+    photos = train.gather(settings, DEFAULT_CACHE)
+    held_out = data.split_by_leaf(
+        photos.photos, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
+    )["test"]
+    backgrounds = photos.backgrounds(held_out)
+    leaves = held_out[photos.masks[held_out].any(axis=(1, 2))]
+    chosen = np.random.default_rng(1).choice(backgrounds, len(leaves))
+
+    def laid(leaf: int, background: int) -> np.ndarray:
+        mask = Image.fromarray(np.uint8(photos.masks[leaf]) * 255).resize(photos.images.shape[2:0:-1])
+        picture = Image.fromarray(photos.images[background].copy())
+        picture.paste(Image.fromarray(photos.images[leaf]), mask=mask)
+        return np.asarray(picture)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        answers = list(pool.map(classifier.answer, map(laid, leaves, chosen)))
+    probabilities, leaf = (np.concatenate([a[key] for a in answers]) for key in ("probabilities", "leaf"))
+    labels, sources = photos.asked(leaves), photos.sources(leaves)
+    parts = {source: (labels != OTHER) & (sources == source) for source in np.unique(sources)}
+    for name, part in (parts | {"other lab leaves": labels == OTHER}).items():
+        if part.any():
+            figures = evaluation.measure(
+                probabilities[part],
+                leaf[part],
+                labels[part],
+                photos.leaves[leaves][part],
+                classifier.labels,
+                classifier.bundle.thresholds,
+            )
+            print("\n" + evaluation.table(name, figures))
+
+
+if __name__ == "__main__":
+    main()
