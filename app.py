@@ -34,7 +34,7 @@ from web.limits import MEGABYTE, LimitUploads
 
 MAX_UPLOAD_MB = int(os.environ.get("MAX_UPLOAD_MB") or 20)
 MAX_BATCH = 32  # photos in one /predict/batch
-MAX_AT_ONCE = 64  # photos answered or waiting; beyond that we say so instead of keeping people waiting
+MAX_AT_ONCE = 64  # requests answered or waiting; beyond that we say so instead of keeping people waiting
 
 STATUS = {photo.PhotoError: 400, photo.UnreadTypeError: 415, photo.TooLargeError: 413}
 

@@ -107,7 +107,7 @@ def _blur(x: tf.Tensor, uniform) -> tf.Tensor:
 
 
 def _light(x: tf.Tensor, size: int, uniform) -> tf.Tensor:
-    """Change white balance, saturation, brightness, contrast and gamma, and let light fall unevenly."""
+    """Change white balance, saturation, brightness and contrast, and let light fall unevenly."""
     balance = tf.exp(uniform(-0.15, 0.15, 1, 1, 3))
     grey = tf.reduce_mean(x, axis=3, keepdims=True)
     x = (grey + (x - grey) * uniform(0.7, 1.3, 1, 1, 1)) * balance
@@ -119,7 +119,7 @@ def _light(x: tf.Tensor, size: int, uniform) -> tf.Tensor:
 
 
 def _cut_out(x: tf.Tensor, size: int, uniform) -> tf.Tensor:
-    """Hide a rectangle of half of the photos behind an even colour."""
+    """Hide a rectangle of a quarter of the photos behind an even colour."""
     at = tf.range(size, dtype=tf.float32)[None]
     half_x, half_y = uniform(-0.2, 0.2, 1) * size, uniform(-0.2, 0.2, 1) * size  # negative: nothing hidden
     inside_x = tf.abs(at - uniform(0, 1, 1) * size) < half_x

@@ -51,7 +51,7 @@ class Dataset:
         ]
 
     def backgrounds(self, indices: np.ndarray) -> np.ndarray:
-        """Return those of some photos to lay leaves on: of other things, with no plain background."""
+        """Return those of some photos to lay leaves on: of other things, with no leaf to be cut out."""
         other = self.labels[indices] >= len(self.classes)
         return indices[other & ~self.masks[indices].any(axis=(1, 2))]
 

@@ -148,10 +148,11 @@ def choose_thresholds(
 ) -> Thresholds:
     """Choose from held-out photos when to answer.
 
-    confidence: the least at which, in every source, at most `risk` of the answers are wrong, and of the other
-    pictures at most `risk` get one. leaf: declines at most `most_declined` of the potato leaves of any
-    source, but never a likely one. labels: int [n], -1 for "not a potato leaf"; sources: [n], where a photo
-    comes from (labs are easier than fields: a risk kept on average would not be kept in the field).
+    confidence: what the hardest source needs so that at most `risk` of its answers are wrong, or what it
+    takes so that at most `risk` of the other pictures get one. leaf: declines at most `most_declined` of the
+    potato leaves of any source, but never a likely one. labels: int [n], -1 for "not a potato leaf";
+    sources: [n], where a photo comes from (labs are easier than fields: a risk kept on average would not be
+    kept in the field).
     """
     sure, right = confidence(probabilities, leaf), probabilities.argmax(1) == labels
     potato = labels >= 0

@@ -18,7 +18,7 @@ WHOLE = 0.85  # and had at least this share of its area before gaps were closed.
 
 
 def leaf_mask(pixels: np.ndarray) -> np.ndarray:
-    """Return where the leaf is, bool [SIZE, SIZE]; all False if the background is not plain.
+    """Return where the leaf is, bool [SIZE, SIZE]; all False if it can't be told.
 
     pixels: uint8 [S, S, 3]. A pixel belongs to the leaf if its chromaticity is far from the border's, by
     Otsu's threshold (1979, IEEE Trans. SMC 9, p. 62). Brightness would take shadows for leaf. What the leaf

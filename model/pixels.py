@@ -124,9 +124,10 @@ def training_batches(
     """Yield (pixels, targets, weights) batches without end, epoch after epoch from `first_epoch` on.
 
     images: uint8 [n, S, S, 3]; masks: where the leaf is, bool [n, h, w]; targets: float32 [n, K]; weights:
-    float32 [n]; `indices` are the photos to train on, `backgrounds` those to lay leaves on (even colours if
-    there are none). Order and augmentation depend on seed, epoch and step alone, so that a resumed training
-    sees what an uninterrupted one would have. An epoch is len(indices) // batch_size steps.
+    float32 [n]; `indices` are the photos to train on, `backgrounds` those to lay leaves on (for a quarter of
+    them, or if there are none, an even colour). Order and augmentation depend on seed, epoch and step alone,
+    so that a resumed training sees what an uninterrupted one would have. An epoch is
+    len(indices) // batch_size steps.
     """
     steps = max(1, len(indices) // batch_size)
 
@@ -141,7 +142,7 @@ def training_batches(
                 behind[:] = random.integers(0, 256, (len(batch), 1, 1, 3))
                 if len(backgrounds):
                     scenes = random.random(len(batch)) < 0.75
-                    behind[scenes] = images[np.sort(random.choice(backgrounds, scenes.sum()))]
+                    behind[scenes] = images[random.choice(backgrounds, scenes.sum())]
                 key = np.array([seed, epoch * steps + step])
                 yield images[batch], masks[batch], behind, targets[batch], weights[batch], key
             epoch += 1

@@ -10,6 +10,7 @@ from model.classifier import LABELS, Diagnosis
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 
 AGREEMENT = 0.7  # the least pooled probability of a joint diagnosis: below, the leaves contradict each other
+LEAST = 0.02  # no leaf rules a class out: a single mistake must not outvote all others
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Joint:
     """What several leaves say together.
 
     verdict, label, confidence, probabilities: as of one Diagnosis; photos: how many there were; voters: how
-    many had a say; counts: photos by their own label; severity: the mean of those measured, 0 to 1, or None.
+    many had a say; counts: photos by their own label; severity: their mean where they agree, 0 to 1, or None.
     """
 
     verdict: str
@@ -38,19 +39,21 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
     number: leaves of one plant, photographed alike, mislead alike. Leaves without a diagnosis don't vote.
     """
     voters = [d for d in diagnoses if d.verdict == DIAGNOSIS]
-    logs = np.log([[max(p, 1e-6) for p in d.probabilities.values()] for d in voters or diagnoses])
+    logs = np.log([[max(p, LEAST) for p in d.probabilities.values()] for d in voters or diagnoses])
     pooled = np.exp(logs.mean(axis=0))
     pooled /= pooled.sum()
     labels = list(diagnoses[0].probabilities)
     best = int(pooled.argmax())
     if voters:
-        verdict = DIAGNOSIS if pooled[best] >= AGREEMENT else UNSURE
+        agreed = len(voters) == 1 or pooled[best] >= AGREEMENT
+        verdict = DIAGNOSIS if agreed else UNSURE
     else:
         verdict = NOT_POTATO if all(d.verdict == NOT_POTATO for d in diagnoses) else UNSURE
-    measured = [d.severity for d in diagnoses if d.severity is not None]
+    label = labels[best] if verdict == DIAGNOSIS else LABELS[verdict]
+    measured = [d.severity for d in voters if d.severity is not None and d.label == label]
     return Joint(
         verdict=verdict,
-        label=labels[best] if verdict == DIAGNOSIS else LABELS[verdict],
+        label=label,
         confidence=float(pooled[best]),
         probabilities=dict(zip(labels, map(float, pooled), strict=True)),
         photos=len(diagnoses),

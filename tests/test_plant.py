@@ -27,6 +27,12 @@ def test_unsure_leaves_do_not_vote():
     assert joint.counts == {"Late blight": 1, "Unsure": 1, "Not a potato leaf": 1}
 
 
+def test_one_mistaken_leaf_does_not_outvote_the_others_nor_lend_them_its_severity():
+    joint = joint_answer([leaf(1.0, severity=0.5), *[leaf(0.1)] * 4])
+    assert (joint.label, joint.severity) == ("Healthy", None)
+    assert joint_answer([leaf(0.6)]).label == "Late blight"
+
+
 def test_leaves_that_contradict_each_other_are_unsure():
     assert joint_answer([leaf(0.95), leaf(0.05)]).verdict == "unsure"
 

@@ -25,8 +25,7 @@ function show() {
   props.value = kept().map((check) => ({ ...check, when: new Date(check.time).toLocaleString(props.texts.code) }));
 }
 
-async function thumbnail() {
-  const photo = document.querySelector("#photo .image-frame img");
+async function thumbnail(photo) {
   await photo.decode();
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = THUMBNAIL;
@@ -39,7 +38,7 @@ async function thumbnail() {
 document.addEventListener("blightcheck:answered", async ({ detail }) => {
   const { verdict, title } = detail;
   // A photo this browser can't show, such as a HEIC photo, is kept without a picture.
-  const picture = await thumbnail().catch(() => null);
+  const picture = await thumbnail(detail.picture).catch(() => null);
   keep([{ time: Date.now(), verdict, title, class: detail.class, picture }, ...kept()].slice(0, MOST));
 });
 element.addEventListener("click", (event) => event.target.closest("button") && keep([]));

@@ -10,7 +10,7 @@ DRAIN = 4  # times the limit that we still take in, so that a client that is sen
 
 
 class LimitUploads:
-    """ASGI middleware: answers 413 to a request body beyond the limit (`batch` times it for a batch)."""
+    """ASGI middleware: answers 413 to a request body beyond the limit (`batch` times it for several)."""
 
     def __init__(self, app: ASGIApp, megabytes: int, batch: int) -> None:
         self.app, self.megabytes, self.batch = app, megabytes, batch
@@ -18,7 +18,8 @@ class LimitUploads:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        megabytes = self.megabytes * (self.batch if scope["path"].endswith("/batch") else 1)
+        several = scope["path"].endswith(("/batch", "/upload"))  # gradio checks each upload by itself too
+        megabytes = self.megabytes * (self.batch if several else 1)
         limit = megabytes * MEGABYTE + FORM_OVERHEAD
         sentence = f"The upload has more than {megabytes} MB; please send a smaller photo."
         seen = 0

@@ -13,6 +13,7 @@ from model.photo import PhotoError
 from model.severity import grade
 from model.verdict import NOT_POTATO, UNSURE
 from web import guidance, heatmap
+from web.inert import inert
 from web.texts import ENGLISH, TEXTS, choose, class_name, text
 from web.uploads import uploaded
 
@@ -49,7 +50,9 @@ def lay_out(
         except PhotoError as error:
             return *answer(language, str(error)), None, str(error)
         shown = replace(diagnosis, heat=None)
-        return *answer(language, shown), drawing, shown
+        card, chances, advice = answer(language, shown)
+        # Tells page.js which photo this is about; said anew in another language, an answer has no photo.
+        return card | {"photo": file.parent.name}, chances, advice, drawing, shown
 
     def translate(language: str, shown: Diagnosis | str | None) -> list:
         card, chances, advice = answer(language, shown)
@@ -124,7 +127,8 @@ def answer(language: str, shown: Diagnosis | str | None) -> tuple[dict, dict[str
         title, advice = text(language, "waiting"), text(language, "waiting.advice")
         return {"verdict": "waiting", "class": "", "title": title, "advice": advice}, {}, None
     if isinstance(shown, str):
-        return {"verdict": "error", "class": "", "title": text(language, "error"), "advice": shown}, {}, None
+        said = {"verdict": "error", "class": "", "title": text(language, "error"), "advice": shown}
+        return inert(said), {}, None
     likeliest = max(shown.probabilities, key=shown.probabilities.get)
     doubtful = shown.verdict == UNSURE and shown.leaf < 0.5
     card = {
@@ -144,7 +148,7 @@ def answer(language: str, shown: Diagnosis | str | None) -> tuple[dict, dict[str
         percent = round(shown.severity * 100)
         card["severity"] = text(language, "severity", percent=percent, **{"from": start, "to": end})
     chances = {class_name(language, label): chance for label, chance in shown.probabilities.items()}
-    return card, chances, guidance.guidance(language, shown.verdict, shown.label)
+    return inert(card), chances, guidance.guidance(language, shown.verdict, shown.label)
 
 
 def _spoken(language: str) -> dict[str, str]:

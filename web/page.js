@@ -57,9 +57,11 @@ function take(event, file) {
 }
 
 // Several photos go in together, each shrunk.
-async function handSeveral(input, files) {
+async function handSeveral(files) {
   const carried = new DataTransfer();
   for (const file of await Promise.all([...files].map(shrink))) carried.items.add(file);
+  const input = document.querySelector("#photos input[type=file]"); // gradio may have made a new one meanwhile
+  if (!input) return;
   input.files = carried.files;
   const change = new Event("change", { bubbles: true });
   handed.add(change);
@@ -67,12 +69,11 @@ async function handSeveral(input, files) {
 }
 
 function takeAll(event, files) {
-  const several = document.querySelector("#photos input[type=file]");
   if (document.body.dataset.part !== "several") take(event, files[0]);
   else if (files.length && !handed.has(event)) {
     event.preventDefault();
     event.stopImmediatePropagation();
-    handSeveral(several, files);
+    handSeveral(files);
   }
 }
 
@@ -94,12 +95,10 @@ function speak() {
 speak();
 watch("texts", speak);
 
-// The history keeps answers, but not those said anew in another language.
-let told = null;
+// The history keeps each answer once, with the photo it is about; said anew in another language it names none.
 watch("value", () => {
-  const photo = document.querySelector("#photo .image-frame img")?.src;
-  if (photo && photo !== told && !["waiting", "error"].includes(props.value.verdict)) {
-    told = photo;
-    document.dispatchEvent(new CustomEvent("blightcheck:answered", { detail: props.value }));
+  const picture = document.querySelector("#photo .image-frame img");
+  if (props.value.photo && picture?.src.includes(props.value.photo)) {
+    document.dispatchEvent(new CustomEvent("blightcheck:answered", { detail: { ...props.value, picture } }));
   }
 });

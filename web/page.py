@@ -6,6 +6,7 @@ import gradio as gr
 
 from model.classifier import Classifier
 from web import history, one_leaf, several
+from web.inert import inert
 from web.texts import ENGLISH, LANGUAGES, choose, text
 
 HERE = Path(__file__).parent
@@ -63,7 +64,7 @@ def build(classifier: Classifier, notice: str | None) -> gr.Blocks:
             )
         if notice:
             said = {"verdict": "notice", "title": text(ENGLISH, "notice"), "advice": notice}
-            gr.HTML(said, html_template=one_leaf.CARD)
+            gr.HTML(inert(said), html_template=one_leaf.CARD)
         # Not gradio's tabs, whose labels can't be changed to another language.
         part = gr.Radio(
             _parts(ENGLISH), value="one", label="Leaves", show_label=False, container=False, elem_id="part"

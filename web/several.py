@@ -18,6 +18,7 @@ from model.classifier import Classifier, Diagnosis
 from model.plant import joint_answer
 from model.verdict import DIAGNOSIS
 from web import guidance, report
+from web.inert import inert
 from web.report import Leaf
 from web.texts import ENGLISH, class_name, text
 from web.uploads import uploaded
@@ -131,7 +132,7 @@ def summarise(language: str, leaves: Sequence[Leaf] | str | None) -> tuple[dict,
     if not diagnoses:
         advice = text(language, "several.nobody", photos=len(leaves))
         shown |= {"verdict": "error", "title": text(language, "error"), "advice": advice, "severity": None}
-        return shown | {"report": report.printable(language, shown, None)}, None
+        return inert(shown | {"report": report.printable(language, shown, None)}), None
     joint = joint_answer(diagnoses)
     key = "several.voters" if joint.voters else "several.nobody"
     shown |= {
@@ -154,7 +155,7 @@ def summarise(language: str, leaves: Sequence[Leaf] | str | None) -> tuple[dict,
         ],
     }
     advice = guidance.guidance(language, joint.verdict, joint.label)
-    return shown | {"report": report.printable(language, shown, advice)}, advice
+    return inert(shown | {"report": report.printable(language, shown, advice)}), advice
 
 
 def _caption(language: str, leaf: Leaf) -> dict:

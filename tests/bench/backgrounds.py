@@ -17,11 +17,11 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import train
-from model import bundle, data, evaluation
+from evaluate import split_again
+
+from model import bundle, evaluation
 from model.classifier import Classifier
 from model.dataset import OTHER
-from model.settings import DEFAULT_CACHE, Settings
 
 
 def main() -> None:
@@ -31,11 +31,7 @@ def main() -> None:
     )
     parser.add_argument("--model", default=str(bundle.DEFAULT), metavar="FOLDER", help="the bundle")
     classifier = Classifier(bundle.read(Path(parser.parse_args().model)))
-    settings = Settings(**classifier.bundle.description["training"]["settings"])
-    photos = train.gather(settings, DEFAULT_CACHE)
-    held_out = data.split_by_leaf(
-        photos.photos, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
-    )["test"]
+    photos, held_out = split_again(classifier.bundle.description)
     backgrounds = photos.backgrounds(held_out)
     leaves = held_out[photos.masks[held_out].any(axis=(1, 2))]
     chosen = np.random.default_rng(1).choice(backgrounds, len(leaves))

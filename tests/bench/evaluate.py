@@ -42,8 +42,8 @@ def find(named: str) -> list[data.LabelledPhoto]:
     return [data.LabelledPhoto(p, p.parent.name, named) for p in sorted(Path().glob(named))]
 
 
-def held_out(description: dict) -> set[Path]:
-    """Return the photos that a training kept for the test, by splitting its sources once more."""
+def split_again(description: dict):
+    """Split a training's photos again; return them, a Dataset, and the indices it kept for the test."""
     import train  # TensorFlow only where it is needed
 
     known = description["training"]
@@ -54,7 +54,13 @@ def held_out(description: dict) -> set[Path]:
     split = data.split_by_leaf(
         photos.photos, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
     )
-    return {photos.photos[i].path.resolve() for i in split["test"]}
+    return photos, split["test"]
+
+
+def held_out(description: dict) -> set[Path]:
+    """Return the photos that a training kept for the test."""
+    photos, test = split_again(description)
+    return {photos.photos[i].path.resolve() for i in test}
 
 
 def measure(classifier: Classifier, found: list[data.LabelledPhoto], answers: list[Diagnosis]) -> dict:

@@ -185,7 +185,7 @@ def test_several_photos_are_answered_each_and_together(page, server):
     page.get_by_label("Several leaves").click()
     expect(page.locator("#photo")).to_be_hidden()
     leaves = [(f"{i}.jpg", jpeg(draw("Potato___Late_blight", 910 + i))) for i in range(3)]
-    photos = [*leaves, ("<b>diary</b>.jpg", b"Dear diary"), ("scene.jpg", SCENE)]
+    photos = [*leaves, ("<b>${document.title='run'}.jpg", b"Dear diary"), ("scene.jpg", SCENE)]
     page.set_input_files("#photos input[type=file]", files=several(*photos))
     figures = page.locator("#joint figure")
     expect(figures).to_have_count(5)
@@ -200,7 +200,8 @@ def test_several_photos_are_answered_each_and_together(page, server):
     assert [row["class"] for row in rows] == [result.get("class", "") for result in rest["results"]]
     report = linked(page, "Report to print")
     assert report.count("<figure>") == 5
-    assert "&lt;b&gt;diary&lt;/b&gt;.jpg" in report
+    assert "&lt;b&gt;${document.title=&#x27;run&#x27;}.jpg" in report
+    assert page.title() == "Blightcheck"
     assert "http" not in report
     page.get_by_label("One leaf").click()
     drop(page, LEAF)
