@@ -11,7 +11,6 @@ import os
 import sys
 import threading
 import time
-from collections import Counter
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -28,12 +27,12 @@ from fastapi_offline import FastAPIOffline as FastAPI
 
 from model import bundle, hub, photo
 from model.classifier import Classifier, Diagnosis
-from model.plant import joint_answer
-from web import heatmap, page
+from model.plant import Joint, joint_answer
+from web import heatmap, page, several
 from web.limits import MEGABYTE, LimitUploads
 
 MAX_UPLOAD_MB = int(os.environ.get("MAX_UPLOAD_MB") or 20)
-MAX_BATCH = 32  # photos in one /predict/batch
+MAX_BATCH = several.MOST  # photos in one /predict/batch
 MAX_AT_ONCE = 64  # requests answered or waiting; beyond that we say so instead of keeping people waiting
 
 STATUS = {photo.PhotoError: 400, photo.UnreadTypeError: 415, photo.TooLargeError: 413}
@@ -69,7 +68,7 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
             drawn = {"heatmap": heatmap.data_url(data, diagnosis.heat)} if with_heatmap else {}
         except photo.PhotoError as error:
             raise HTTPException(STATUS[type(error)], str(error)) from error
-        return diagnosis, _as_json(diagnosis) | drawn
+        return diagnosis, _as_json(diagnosis) | {"leaf_probability": diagnosis.leaf} | drawn
 
     @api.post("/predict")
     async def predict(
@@ -94,11 +93,12 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
                 except HTTPException as error:
                     answered = {"error": error.detail, "status": error.status_code}
                 results.append({"file": upload.filename} | answered)
+        joint = joint_answer(diagnoses) if diagnoses else None
         summary = {
             "photos": len(results),
             "errors": len(results) - len(diagnoses),
-            "classes": Counter(diagnosis.label for diagnosis in diagnoses),
-            "together": _together(diagnoses),
+            "classes": joint.counts if joint else {},
+            "together": _as_json(joint) | {"voters": joint.voters} if joint else None,
         }
         return {"results": results, "summary": summary, "model": model}
 
@@ -130,28 +130,13 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
     return api
 
 
-def _as_json(diagnosis: Diagnosis) -> dict:
+def _as_json(answered: Diagnosis | Joint) -> dict:
     return {
-        "class": diagnosis.label,
-        "confidence": diagnosis.confidence,
-        "verdict": diagnosis.verdict,
-        "probabilities": diagnosis.probabilities,
-        "leaf_probability": diagnosis.leaf,
-        "severity": diagnosis.severity,
-    }
-
-
-def _together(diagnoses: list[Diagnosis]) -> dict | None:
-    if not diagnoses:
-        return None
-    joint = joint_answer(diagnoses)
-    return {
-        "class": joint.label,
-        "confidence": joint.confidence,
-        "verdict": joint.verdict,
-        "probabilities": joint.probabilities,
-        "voters": joint.voters,
-        "severity": joint.severity,
+        "class": answered.label,
+        "confidence": answered.confidence,
+        "verdict": answered.verdict,
+        "probabilities": answered.probabilities,
+        "severity": answered.severity,
     }
 
 

@@ -5,7 +5,7 @@ from PIL import Image, ImageFilter
 
 from model.foreground import leaf_mask
 
-HEALTHY = 0.7  # this quantile of the leaf's greenness stands for its healthy tissue
+HEALTHY_QUANTILE = 0.7  # this quantile of the leaf's greenness stands for its healthy tissue
 FADED = 0.4  # tissue with less than this share of the healthy greenness is a symptom
 
 # Upper ends, in percent of the leaf's area, of the grades that blights are scored in: Horsfall &
@@ -30,7 +30,7 @@ def severity(pixels: np.ndarray) -> float | None:
     smooth = np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(size[0] / 160)), np.float32)
     red, green, blue = smooth[leaf].T
     greenness = (2 * green - red - blue) / (red + green + blue + 1)
-    return float((greenness < FADED * np.quantile(greenness, HEALTHY)).mean())
+    return float((greenness < FADED * np.quantile(greenness, HEALTHY_QUANTILE)).mean())
 
 
 def grade(share: float) -> tuple[int, int]:

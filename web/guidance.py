@@ -6,9 +6,7 @@ Statements are keys of web/texts, each with the source it is taken from.
 from pathlib import Path
 
 from model.verdict import DIAGNOSIS
-from web.texts import text
-
-DRAWINGS = Path(__file__).parent / "drawings"
+from web.texts import class_key, text
 
 SOURCES = {
     "usu": (
@@ -79,6 +77,10 @@ STATEMENTS = {
         "next": [("healthy.next.seed", "gnb")],
     },
 }
+DRAWINGS = {
+    name: (Path(__file__).parent / "drawings" / f"{name}.svg").read_text("utf-8") for name in STATEMENTS
+}
+
 # Statements carry the numbers of their sources. The drawing is the project's own SVG and not escaped.
 TEMPLATE = """{{#if value}}<div class="guidance">{{{value.drawing}}}
 {{#each value.parts}}<section><h3>{{this.title}}</h3><ul>{{#each this.points}}<li>{{this.text}}
@@ -100,7 +102,7 @@ def guidance(language: str, verdict: str, label: str) -> dict | None:
         points = [{"text": text(language, key), "source": None} for key in BETTER_PHOTO]
         parts = [{"title": text(language, "better"), "points": points}]
         return {"drawing": None, "parts": parts, "sources": [], "sources_title": ""}
-    known = label.lower().replace(" ", "_")
+    known = class_key(label)
     if known not in STATEMENTS:
         return None
     used = list(dict.fromkeys(source for part in STATEMENTS[known].values() for _, source in part if source))
@@ -114,7 +116,7 @@ def guidance(language: str, verdict: str, label: str) -> dict | None:
             points.append({"text": text(language, "label"), "source": None})
         parts.append({"title": text(language, heading), "points": points})
     return {
-        "drawing": (DRAWINGS / f"{known}.svg").read_text("utf-8"),
+        "drawing": DRAWINGS[known],
         "parts": parts,
         "sources": [
             {"number": number, "name": SOURCES[source][0], "url": SOURCES[source][1]}

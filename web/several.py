@@ -19,6 +19,7 @@ from model.plant import joint_answer
 from model.verdict import DIAGNOSIS
 from web import guidance, report
 from web.inert import inert
+from web.one_leaf import CARD
 from web.report import Leaf
 from web.texts import ENGLISH, class_name, text
 from web.uploads import uploaded
@@ -28,9 +29,9 @@ THUMBNAIL = 160  # pixels
 NO_PROGRESS = gr.Progress()  # gradio puts a visible one in its place
 
 # Handlebars escapes every text; names of files are whatever their senders called them.
-SUMMARY = """<div class="card {{value.verdict}}" data-class="{{value.class}}" role="status">
-<h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>
-{{#if value.leaves}}
+SUMMARY = (
+    f"{CARD}\n"
+    + """{{#if value.leaves}}
 <ul class="counts">{{#each value.counts}}<li><span>{{this.title}}</span>
 <meter max="{{../value.photos}}" value="{{this.count}}" aria-label="{{this.title}}"></meter>
 <b>{{this.count}}</b></li>{{/each}}</ul>
@@ -40,6 +41,7 @@ SUMMARY = """<div class="card {{value.verdict}}" data-class="{{value.class}}" ro
 {{/each}}</div>
 <p class="downloads"><a download="blightcheck.csv" href="{{value.csv}}">{{value.csv_title}}</a>
 <a download="blightcheck.html" href="{{value.report}}">{{value.report_title}}</a></p>{{/if}}"""
+)
 
 
 def lay_out(

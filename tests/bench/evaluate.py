@@ -12,6 +12,7 @@ also tells how much of the positive heat of blight diagnoses falls on the leaf a
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from model import bundle, data, evaluation, photo
-from model.classifier import Classifier, Diagnosis
+from model.classifier import HEALTHY, Classifier, Diagnosis
 from model.settings import DEFAULT_CACHE, Settings
 from model.verdict import DIAGNOSIS
 
@@ -85,28 +86,41 @@ def heat_shares(answer: Diagnosis, mask: Image.Image) -> tuple[float, float]:
     return float(heat[leaf].sum() / total), float(heat[lesion].sum() / total)
 
 
-def main() -> None:
-    """Print the figures of every set named."""
+def command_line(description: str) -> argparse.ArgumentParser:
+    """Return the command line of a bench that measures a bundle on sets of photos."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default=str(bundle.DEFAULT), metavar="FOLDER", help="the bundle")
     parser.add_argument("--held-out", action="store_true", help="only leaves that training kept for the test")
-    parser.add_argument("--masks", metavar="FOLDER", help="lesion masks of some of the photos")
     parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER_OR_PATTERN")
+    return parser
+
+
+def named_sets(
+    options: argparse.Namespace, description: dict
+) -> Iterator[tuple[str, list[data.LabelledPhoto]]]:
+    """Return the name and the photos of every set that the command line names."""
+    kept = held_out(description) if options.held_out else None
+    for name, place in (named.split("=", 1) for named in options.sets):
+        yield name, [p for p in find(place) if kept is None or p.path.resolve() in kept]
+
+
+def main() -> None:
+    """Print the figures of every set named."""
+    parser = command_line(__doc__)
+    parser.add_argument("--masks", metavar="FOLDER", help="lesion masks of some of the photos")
     options = parser.parse_args()
     classifier = Classifier(bundle.read(Path(options.model)))
-    kept = held_out(classifier.bundle.description) if options.held_out else None
-    for name, place in (named.split("=", 1) for named in options.sets):
-        found = [p for p in find(place) if kept is None or p.path.resolve() in kept]
+    for name, found in named_sets(options, classifier.bundle.description):
         if not found:
-            sys.exit(f"evaluate.py: no photos in {place}.")
+            sys.exit(f"evaluate.py: no photos in {name}.")
         answers = diagnose_all(classifier, [p.path for p in found])
         print("\n" + evaluation.table(name, measure(classifier, found, answers)))
         shares = [
             heat_shares(answer, Image.open(mask))
             for p, answer in zip(found, answers, strict=True)
-            if options.masks and answer.verdict == DIAGNOSIS and answer.label != "Healthy"
+            if options.masks and answer.verdict == DIAGNOSIS and answer.label != HEALTHY
             if (mask := Path(options.masks) / p.folder / f"{p.path.stem}.png").exists()
         ]
         if shares:

@@ -7,7 +7,6 @@ joint answer, as the page and /predict/batch do. With --held-out only photos cou
 test.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from evaluate import diagnose_all, find, held_out
+from evaluate import command_line, diagnose_all, named_sets
 
 from model import bundle
 from model.classifier import Classifier
@@ -28,21 +27,12 @@ ROUNDS = 50  # of dealing all photos out into groups
 
 def main() -> None:
     """Print, for every set and size of group, the shares of groups answered and answered rightly."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", default=str(bundle.DEFAULT), metavar="FOLDER", help="the bundle")
-    parser.add_argument("--held-out", action="store_true", help="only leaves that training kept for the test")
-    parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER_OR_PATTERN")
-    options = parser.parse_args()
+    options = command_line(__doc__).parse_args()
     classifier = Classifier(bundle.read(Path(options.model)))
     label_of = {name.folder: name.label for name in classifier.bundle.classes}
-    kept = held_out(classifier.bundle.description) if options.held_out else None
     random = np.random.default_rng(1)
-    for name, place in (named.split("=", 1) for named in options.sets):
-        found = [
-            p for p in find(place) if p.folder in label_of and (kept is None or p.path.resolve() in kept)
-        ]
+    for name, photos in named_sets(options, classifier.bundle.description):
+        found = [p for p in photos if p.folder in label_of]
         answers = diagnose_all(classifier, [p.path for p in found])
         for size in SIZES:
             answered, right = [], []

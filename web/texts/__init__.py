@@ -14,9 +14,14 @@ def text(language: str, key: str, **values: object) -> str:
     return TEXTS[language][key].format(**values)
 
 
+def class_key(label: str) -> str:
+    """Return what our texts, statements and drawings call a class: "Late blight" -> "late_blight"."""
+    return label.lower().replace(" ", "_")
+
+
 def class_name(language: str, label: str) -> str:
     """Name a class, or "Unsure" and the like, in a language; labels we have no word for stay as they are."""
-    return TEXTS[language].get("class." + label.lower().replace(" ", "_"), label)
+    return TEXTS[language].get("class." + class_key(label), label)
 
 
 def choose(asked: str | None, accept_language: str | None) -> str:
