@@ -4,7 +4,7 @@
     MODEL_REPO=someone/leaf python app.py       a model from the Hugging Face Hub (or a local folder)
 
 Settings are environment variables: MODEL_REPO, HF_TOKEN, HF_ENDPOINT, GRADIO_SERVER_NAME, GRADIO_SERVER_PORT,
-MAX_UPLOAD_MB, ALLOWED_ORIGINS.
+MAX_UPLOAD_MB, ALLOWED_ORIGINS, FEEDBACK_REPO.
 """
 
 import os
@@ -25,17 +25,17 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline as FastAPI
 
-from model import bundle, hub, photo
+from model import bundle, feedback, hub, photo
 from model.classifier import Classifier, Diagnosis
 from model.plant import Joint, joint_answer
-from web import heatmap, page, several
+from web import page, pictures, several
 from web.limits import MEGABYTE, LimitUploads
 
 MAX_UPLOAD_MB = int(os.environ.get("MAX_UPLOAD_MB") or 20)
 MAX_BATCH = several.MOST  # photos in one /predict/batch
 MAX_AT_ONCE = 64  # requests answered or waiting; beyond that we say so instead of keeping people waiting
 
-STATUS = {photo.PhotoError: 400, photo.UnreadTypeError: 415, photo.TooLargeError: 413}
+STATUS = {photo.UnreadTypeError: 415, photo.TooLargeError: 413}  # of a photo that can't be answered, else 400
 
 
 def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
@@ -65,9 +65,9 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
         data = upload.file.read()
         try:
             diagnosis = classifier.diagnose(data)
-            drawn = {"heatmap": heatmap.data_url(data, diagnosis.heat)} if with_heatmap else {}
+            drawn = {"heatmap": _drawn(data, diagnosis)} if with_heatmap else {}
         except photo.PhotoError as error:
-            raise HTTPException(STATUS[type(error)], str(error)) from error
+            raise HTTPException(STATUS.get(type(error), 400), str(error)) from error
         return diagnosis, _as_json(diagnosis) | {"leaf_probability": diagnosis.leaf} | drawn
 
     @api.post("/predict")
@@ -103,12 +103,12 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
         return {"results": results, "summary": summary, "model": model}
 
     @api.get("/ping")
-    def ping() -> str:
+    async def ping() -> str:
         """Answer as soon as the process serves."""
         return "pong"
 
     @api.get("/health")
-    def health() -> dict:
+    async def health() -> dict:
         """Tell which model answers."""
         uptime = round(time.monotonic() - started, 1)
         return {
@@ -128,6 +128,10 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
         return JSONResponse({"detail": f"The parameter {field} is wrong: {why}."}, 422)
 
     return api
+
+
+def _drawn(data: bytes, diagnosis: Diagnosis) -> str | None:
+    return None if diagnosis.heat is None else pictures.heat_over(data, diagnosis.heat)
 
 
 def _as_json(answered: Diagnosis | Joint) -> dict:
@@ -153,10 +157,26 @@ def create_app() -> FastAPI:
     api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MAX_BATCH)
     if origins := os.environ.get("ALLOWED_ORIGINS"):
         api.add_middleware(CORSMiddleware, allow_origins=origins.split(","), allow_methods=["*"])
-    blocks = page.build(classifier, found.notice)
+    blocks = page.build(classifier, found.notice, _keeper())
     return gr.mount_gradio_app(
-        api, blocks, path="/", max_file_size=MAX_UPLOAD_MB * MEGABYTE, show_error=False, **page.LOOKS
+        api,
+        blocks,
+        path="/",
+        max_file_size=MAX_UPLOAD_MB * MEGABYTE,
+        show_error=False,
+        mcp_server=True,
+        **page.LOOKS,
     )
+
+
+def _keeper() -> feedback.Keep | None:
+    if not (place := os.environ.get("FEEDBACK_REPO")):
+        return None
+    try:
+        return feedback.keeper(place)
+    except hub.HubError as error:
+        print(f"app.py: no feedback is kept: {error}", file=sys.stderr)
+        return None
 
 
 def main() -> None:

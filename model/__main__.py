@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -45,11 +44,11 @@ def main(argv: list[str]) -> int:
     if found.notice:
         print(found.notice, file=sys.stderr)
 
-    def answer(path: Path) -> Diagnosis | str:
+    def answer(path: Path) -> Diagnosis | Exception:
         try:
-            return classifier.diagnose(path)
+            return classifier.diagnose(path).words()
         except (photo.PhotoError, OSError) as error:
-            return str(error)
+            return error
 
     diagnoses = []
     with ThreadPoolExecutor(os.cpu_count()) as pool, _output(options.csv) as file:
@@ -58,7 +57,7 @@ def main(argv: list[str]) -> int:
         for path, answered in zip(paths, pool.map(answer, paths), strict=True):
             table.writerow(row(str(path), answered))
             if isinstance(answered, Diagnosis):
-                diagnoses.append(replace(answered, heat=None))
+                diagnoses.append(answered)
     if len(diagnoses) > 1:
         joint = joint_answer(diagnoses)
         print(f"Together: {joint.label} ({joint.voters} of {joint.photos} photos had a say)", file=sys.stderr)

@@ -2,7 +2,9 @@
 
 import os
 import queue
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +27,10 @@ class Diagnosis:
 
     verdict: "diagnosis", "unsure" or "not_a_potato_leaf"; label: what to show a person; confidence: of the
     likeliest class, 0 to 1; probabilities: of all classes, by label, summing to 1; leaf: the probability that
-    it is a potato leaf; heat: float32 [h, w], 0 to 1, where in the photo's centre square the likeliest class
-    was seen; severity: the share of the leaf's area that shows symptoms, 0 to 1, of a diseased leaf on a
-    plain background, else None.
+    it is a potato leaf; severity: the share of the leaf's area that shows symptoms, 0 to 1, of a diseased
+    leaf on a plain background, else None; pixels: what the model saw, the photo's centre square, uint8
+    [S, S, 3] RGB; heat: float32 [h, w], 0 to 1, where in it the likeliest class was seen, None if the model
+    doesn't tell.
     """
 
     verdict: str
@@ -35,8 +38,13 @@ class Diagnosis:
     confidence: float
     probabilities: dict[str, float]
     leaf: float
-    heat: np.ndarray | None
     severity: float | None
+    pixels: np.ndarray | None
+    heat: np.ndarray | None
+
+    def words(self) -> "Diagnosis":
+        """Return it without its arrays, for keeping."""
+        return replace(self, pixels=None, heat=None)
 
 
 class Classifier:
@@ -51,18 +59,24 @@ class Classifier:
         for _ in range(os.cpu_count() or 1):
             self._idle.put(_load(bundle))
 
+    @contextmanager
+    def _interpreter(self) -> Iterator[Callable[..., dict[str, np.ndarray]]]:
+        interpreter = self._idle.get()
+        try:
+            yield interpreter
+        finally:
+            self._idle.put(interpreter)
+
     def answer(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """Return the model's bare outputs, as in model/export.py, for one prepared photo."""
-        runner = self._idle.get()
-        try:
-            return runner(input=pixels[None])
-        finally:
-            self._idle.put(runner)
+        with self._interpreter() as run:
+            return run(input=pixels[None])
 
     def diagnose(self, source: bytes | Path) -> Diagnosis:
         """Diagnose one photo. Raises photo.PhotoError with a sentence if it can't be read."""
-        pixels = photo.prepare(source, self.bundle.image_size)
-        answer = self.answer(pixels)
+        with self._interpreter() as run:  # before decoding: no more photos at a time than there are cores
+            pixels = photo.prepare(source, self.bundle.image_size)
+            answer = run(input=pixels[None])
         verdict = str(verdicts(answer["probabilities"], answer["leaf"], self.bundle.thresholds)[0])
         probabilities = answer["probabilities"][0]
         best = int(probabilities.argmax())
@@ -72,8 +86,9 @@ class Classifier:
             confidence=float(probabilities[best]),
             probabilities=dict(zip(self.labels, map(float, probabilities), strict=True)),
             leaf=float(answer["leaf"][0]),
-            heat=answer["heat"][0, :, :, best],
             severity=severity(pixels) if verdict == DIAGNOSIS and self.labels[best] != HEALTHY else None,
+            pixels=pixels,
+            heat=answer["heat"][0, :, :, best] if "heat" in answer else None,
         )
 
 
@@ -87,7 +102,7 @@ def _load(bundle: Bundle):
     size = bundle.image_size
     if "input" not in inputs or list(inputs["input"]["shape"][1:]) != [size, size, 3]:
         raise wrong
-    if not {"probabilities", "leaf", "heat"} <= outputs.keys():
+    if not {"probabilities", "leaf"} <= outputs.keys():
         raise wrong
     if outputs["probabilities"]["shape"][-1] != len(bundle.classes):
         raise wrong

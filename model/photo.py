@@ -25,12 +25,12 @@ MAX_PIXELS = 64_000_000  # a 50-megapixel phone photo passes; a decompression bo
 
 # Types that people do send and we do not read, told by their first bytes (offset, bytes).
 UNREAD_TYPES = {
-    "a TIFF picture": (0, (b"II*\0", b"MM\0*")),
-    "a PDF": (0, (b"%PDF",)),
-    "an SVG drawing": (0, (b"<svg", b"<?xml")),
-    "a Photoshop file": (0, (b"8BPS",)),
-    "a video": (4, (b"ftypisom", b"ftypmp4", b"ftypqt", b"ftypM4V")),
-    "a ZIP archive": (0, (b"PK\x03\x04",)),
+    "TIFF": (0, (b"II*\0", b"MM\0*")),
+    "PDF": (0, (b"%PDF",)),
+    "SVG": (0, (b"<svg", b"<?xml")),
+    "Photoshop": (0, (b"8BPS",)),
+    "video": (4, (b"ftypisom", b"ftypmp4", b"ftypqt", b"ftypM4V")),
+    "ZIP": (0, (b"PK\x03\x04",)),
 }
 
 # EXIF orientation (TIFF 6.0 / EXIF 2.3, tag 0x0112) -> what makes the picture upright.
@@ -58,22 +58,59 @@ DECODE_ERRORS = (
 
 
 class PhotoError(ValueError):
-    """The picture is empty, damaged or no picture; the message is one sentence for the user."""
+    """A photo we can't answer.
+
+    `str` of it is one sentence for the user; `reason` and `values` serve to say it in other words.
+    """
+
+    reason: str
+    sentence: str
+
+    def __init__(self, **values: object) -> None:
+        super().__init__(self.sentence.format(**values))
+        self.values = values
+
+
+class EmptyError(PhotoError):
+    """No bytes at all."""
+
+    reason = "empty"
+    sentence = "The file is empty; please choose a photo."
+
+
+class NoPictureError(PhotoError):
+    """A file that is nothing we know."""
+
+    reason = "no_picture"
+    sentence = "This is not a picture we can read; please send {formats}."
 
 
 class UnreadTypeError(PhotoError):
     """A file of a known type that we do not read."""
 
+    reason = "unread_type"
+    sentence = "We don't read {kind} files; please send {formats}."
+
 
 class TooLargeError(PhotoError):
     """More pixels than we are ready to decode."""
+
+    reason = "too_large"
+    sentence = "The picture has more than {megapixels} megapixels; please send a smaller one."
+
+
+class DamagedError(PhotoError):
+    """A picture that breaks off or makes no sense."""
+
+    reason = "damaged"
+    sentence = "The picture is damaged and can't be read; please send the original file."
 
 
 def prepare(source: bytes | Path, size: int) -> np.ndarray:
     """Return the photo's upright centre square, scaled to `size`: uint8 [size, size, 3] RGB, 0 to 255.
 
     The square is as large as the photo's shorter side, whatever its shape. Of an animation it is the first
-    frame; transparent parts become white. Raises PhotoError (UnreadTypeError, TooLargeError) with a sentence.
+    frame; transparent parts become white. Raises one of the PhotoErrors, with a sentence.
     """
     data = source.read_bytes() if isinstance(source, Path) else source
     image = _open(data)
@@ -91,35 +128,25 @@ def prepare(source: bytes | Path, size: int) -> np.ndarray:
             image = image.transpose(turn)  # a centre square turned is the turned photo's centre square
         return np.asarray(image)
     except DECODE_ERRORS as error:
-        raise PhotoError(
-            "The picture is damaged and can't be read; please send the original file."
-        ) from error
+        raise DamagedError from error
 
 
 def _open(data: bytes) -> Image.Image:
     """Read the header only, and check from it that the picture is one we will decode."""
     if not data:
-        raise PhotoError("The file is empty; please choose a photo.")
+        raise EmptyError
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise _too_large() from error
+        raise TooLargeError(megapixels=MAX_PIXELS // 1_000_000) from error
     except DECODE_ERRORS as error:
         for name, (offset, starts) in UNREAD_TYPES.items():
             if data[offset:].startswith(starts):
-                raise UnreadTypeError(
-                    f"This is {name}, which we don't read; please send {FORMAT_NAMES}."
-                ) from error
-        raise PhotoError(f"This is not a picture we can read; please send {FORMAT_NAMES}.") from error
+                raise UnreadTypeError(kind=name, formats=FORMAT_NAMES) from error
+        raise NoPictureError(formats=FORMAT_NAMES) from error
     if image.width * image.height > MAX_PIXELS:
-        raise _too_large()
+        raise TooLargeError(megapixels=MAX_PIXELS // 1_000_000)
     return image
-
-
-def _too_large() -> TooLargeError:
-    return TooLargeError(
-        f"The picture has more than {MAX_PIXELS // 1_000_000} megapixels; please send a smaller one."
-    )
 
 
 def _orientation(image: Image.Image) -> int:

@@ -10,10 +10,10 @@ def columns(labels: Sequence[str]) -> list[str]:
     return ["photo", "class", "confidence", "verdict", "severity", *labels, "error"]
 
 
-def row(name: str, answered: Diagnosis | str) -> dict[str, str]:
-    """Return the row of a photo: its diagnosis, or the sentence why there is none."""
-    if isinstance(answered, str):
-        return {"photo": name, "error": answered}
+def row(name: str, answered: Diagnosis | Exception) -> dict[str, str]:
+    """Return the row of a photo: its diagnosis, or why there is none."""
+    if isinstance(answered, Exception):
+        return {"photo": name, "error": str(answered)}
     severity = "" if answered.severity is None else f"{answered.severity:.3f}"
     return {
         "photo": name,

@@ -103,53 +103,24 @@ def png_claiming(width: int, height: int) -> bytes:
 
 
 JPEG, AVIF, HEIC = (encode(LEAF, form) for form in ("JPEG", "AVIF", "HEIF"))
+READ = "please send JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC."
+DAMAGED = "The picture is damaged and can't be read; please send the original file."
+LARGE = "The picture has more than 64 megapixels; please send a smaller one."
 REFUSED = {
-    "empty": (b"", photo.PhotoError, "The file is empty; please choose a photo."),
-    "text": (
-        b"hello, I am a photo",
-        photo.PhotoError,
-        "This is not a picture we can read; please send JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC.",
-    ),
-    "truncated": (
-        JPEG[: len(JPEG) // 2],
-        photo.PhotoError,
-        "The picture is damaged and can't be read; please send the original file.",
-    ),
-    "damaged": (
-        png_claiming(300, 300),
-        photo.PhotoError,
-        "The picture is damaged and can't be read; please send the original file.",
-    ),
-    "damaged AVIF": (
-        AVIF[: len(AVIF) // 2] + bytes(len(AVIF) // 2),
-        photo.PhotoError,
-        "The picture is damaged and can't be read; please send the original file.",
-    ),
-    "huge": (
-        png_claiming(30_000, 30_000),
-        photo.TooLargeError,
-        "The picture has more than 64 megapixels; please send a smaller one.",
-    ),
-    "large": (
-        png_claiming(9_000, 9_000),
-        photo.TooLargeError,
-        "The picture has more than 64 megapixels; please send a smaller one.",
-    ),
-    "damaged HEIC": (
-        HEIC[: len(HEIC) // 2],
-        photo.PhotoError,
-        "The picture is damaged and can't be read; please send the original file.",
-    ),
+    "empty": (b"", photo.EmptyError, "The file is empty; please choose a photo."),
+    "text": (b"hello, I am a photo", photo.NoPictureError, f"This is not a picture we can read; {READ}"),
+    "truncated": (JPEG[: len(JPEG) // 2], photo.DamagedError, DAMAGED),
+    "damaged": (png_claiming(300, 300), photo.DamagedError, DAMAGED),
+    "damaged AVIF": (AVIF[: len(AVIF) // 2] + bytes(len(AVIF) // 2), photo.DamagedError, DAMAGED),
+    "huge": (png_claiming(30_000, 30_000), photo.TooLargeError, LARGE),
+    "large": (png_claiming(9_000, 9_000), photo.TooLargeError, LARGE),
+    "damaged HEIC": (HEIC[: len(HEIC) // 2], photo.DamagedError, DAMAGED),
     "no HEIC": (
         b"\0\0\0\x24ftypheic\0\0\0\0",
-        photo.PhotoError,
-        "This is not a picture we can read; please send JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC.",
+        photo.NoPictureError,
+        f"This is not a picture we can read; {READ}",
     ),
-    "pdf": (
-        b"%PDF-1.7",
-        photo.UnreadTypeError,
-        "This is a PDF, which we don't read; please send JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC.",
-    ),
+    "pdf": (b"%PDF-1.7", photo.UnreadTypeError, f"We don't read PDF files; {READ}"),
 }
 
 

@@ -8,7 +8,7 @@ def leaf(late: float, verdict: str = "diagnosis", severity: float | None = None)
     probabilities = {"Late blight": late, "Healthy": 1 - late}
     label = {"unsure": "Unsure", "not_a_potato_leaf": "Not a potato leaf"}.get(verdict)
     label = label or max(probabilities, key=probabilities.get)
-    return Diagnosis(verdict, label, max(late, 1 - late), probabilities, 0.9, None, severity)
+    return Diagnosis(verdict, label, max(late, 1 - late), probabilities, 0.9, severity, None, None)
 
 
 def test_leaves_that_agree_make_a_diagnosis_with_their_mean_severity():

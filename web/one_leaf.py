@@ -1,44 +1,57 @@
 """The part of the page for one leaf: a photo in; the verdict, its chances, the heat map and advice out."""
 
-import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
 from gradio.components import Component
 
 from model.classifier import Classifier, Diagnosis
+from model.feedback import Keep
 from model.photo import PhotoError
 from model.severity import grade
 from model.verdict import NOT_POTATO, UNSURE
-from web import guidance, heatmap
+from web import feedback, guidance
 from web.inert import inert
+from web.pictures import heat_layer, thumbnail
 from web.texts import ENGLISH, TEXTS, choose, class_name, text
-from web.uploads import uploaded
+from web.uploads import explain, uploaded
 
 SCRIPT = Path(__file__).parent / "page.js"
+HEAT_SCRIPT = Path(__file__).parent / "heat.js"
 REAR_CAMERA = {"video": {"facingMode": "environment"}}
 
 # A verdict is a dictionary: the page shows it as a card (Handlebars escapes its texts), the API hands it on.
 CARD = """<div class="card {{value.verdict}}" data-class="{{value.class}}" role="status">
 <h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>"""
 
+# The photo here is the small one that the model saw; heat.js puts the visitor's own in its place.
+HEAT = """{{#if value}}<figure><figcaption>{{texts.heat}}</figcaption>
+<div><img class="photo" src="{{value.photo}}" alt="{{texts.photo}}">
+<img class="layer" src="{{value.layer}}" alt="{{texts.alt}}"></div>
+<label>{{texts.photo}}<input type="range" min="0" max="100" value="100" aria-label="{{texts.heat}}">
+{{texts.heat_short}}</label></figure>{{/if}}"""
+
 
 def lay_out(
-    classifier: Classifier, language: Component
-) -> tuple[gr.State, list[Component], Callable[[str, Diagnosis | str | None], list]]:
-    """Lay out this part.
+    classifier: Classifier, language: Component, keep: Keep | None
+) -> tuple[gr.State, list[Component], Callable[[str, Diagnosis | PhotoError | None], list]]:
+    """Lay out this part; `keep` is where visitors' corrections go, if anywhere.
 
-    Returns the state, which holds what is shown (a diagnosis without its heat, an error's sentence, or None);
-    the components; and a function that says them all in a language.
+    Returns the state, which holds what is shown (a diagnosis in words, an error, or None); the components;
+    and a function that says them all in a language.
     """
 
     # Gets the file as it was sent: the photo room alone decides whether and how to decode it.
     def diagnose(photo: dict | None, language: str = ENGLISH) -> tuple:
-        """Diagnose a photo of a potato leaf: the verdict, each class's probability, what to do, a heat map.
+        """Tell early blight, late blight and healthy apart on a photo of a potato leaf.
 
-        The language is one of en, es, fr, hi, sw, zh.
+        Returns the verdict in words (its class, or that it is unsure or no potato leaf), each class's
+        probability, what to do about it with sources, and where on the leaf the model looked.
+
+        Args:
+            photo: a photo of one potato leaf that fills most of the picture
+            language: of the words: en, es, fr, hi, sw or zh
         """
         language = choose(language, None)
         if photo is None:
@@ -46,15 +59,16 @@ def lay_out(
         try:
             file = uploaded(photo, Path(picture.GRADIO_CACHE))
             diagnosis = classifier.diagnose(file)
-            drawing = None if diagnosis.verdict == NOT_POTATO else heatmap.draw(file, diagnosis.heat)
         except PhotoError as error:
-            return *answer(language, str(error)), None, str(error)
-        shown = replace(diagnosis, heat=None)
-        card, chances, advice = answer(language, shown)
+            return *answer(language, error), None, error
+        seen = None
+        if diagnosis.heat is not None and diagnosis.verdict != NOT_POTATO:
+            seen = {"photo": thumbnail(diagnosis.pixels), "layer": heat_layer(diagnosis.heat)}
+        card, chances, advice = answer(language, diagnosis)
         # Tells page.js which photo this is about; said anew in another language, an answer has no photo.
-        return card | {"photo": file.parent.name}, chances, advice, drawing, shown
+        return card | {"photo": file.parent.name}, chances, advice, seen, diagnosis.words()
 
-    def translate(language: str, shown: Diagnosis | str | None) -> list:
+    def translate(language: str, shown: Diagnosis | PhotoError | None) -> list:
         card, chances, advice = answer(language, shown)
         return [
             gr.Image(
@@ -65,12 +79,13 @@ def lay_out(
             gr.HTML(value=card, texts=_spoken(language)),
             gr.Label(label=text(language, "chances"), value=chances),
             advice,
-            gr.Image(label=text(language, "heat"), alt_text=text(language, "heat.alt")),
+            gr.HTML(texts=_heat_texts(language)),
+            *form.say(language),
         ]
 
     shown = gr.State(None)
     with gr.Column(elem_id="one"):
-        with gr.Row(equal_height=False):
+        with gr.Row(equal_height=False, elem_id="answer"):
             with gr.Column():
                 picture = gr.Image(
                     sources=["upload", "webcam", "clipboard"],
@@ -81,6 +96,14 @@ def lay_out(
                     height=360,
                     buttons=["fullscreen"],
                     elem_id="photo",
+                )
+                heat = gr.HTML(
+                    None,
+                    label="Where the model looked",
+                    html_template=HEAT,
+                    js_on_load=HEAT_SCRIPT.read_text("utf-8"),
+                    elem_id="heat",
+                    texts=_heat_texts(ENGLISH),
                 )
             with gr.Column():
                 verdict = gr.HTML(
@@ -95,17 +118,9 @@ def lay_out(
                     label = gr.Label(
                         label=text(ENGLISH, "chances"), show_heading=False, elem_id="probabilities"
                     )
-                    heat = gr.Image(
-                        label=text(ENGLISH, "heat"),
-                        alt_text=text(ENGLISH, "heat.alt"),
-                        format="jpeg",
-                        height=280,
-                        buttons=["fullscreen"],
-                        interactive=False,
-                        elem_id="heat",
-                    )
         advice = gr.HTML(None, label="What to do", html_template=guidance.TEMPLATE, elem_id="guidance")
-    for told in (verdict, advice):  # not strings, as gradio would tell its clients
+        form = feedback.lay_out(classifier.bundle.classes, keep, picture, language, shown)
+    for told in (verdict, advice, heat):  # not strings, as gradio would tell its clients
         told.api_info = lambda: {"type": "object"}
     picture.input(
         diagnose,
@@ -115,20 +130,20 @@ def lay_out(
         preprocess=False,
         # A photo dropped over another one is two events: cleared, then a new photo. The last must count.
         trigger_mode="always_last",
-        concurrency_limit=os.cpu_count(),
+        queue=False,  # one request instead of three; the classifier itself keeps the order
         show_progress="minimal",
     )
-    return shown, [picture, verdict, label, advice, heat], translate
+    return shown, [picture, verdict, label, advice, heat, *form.components], translate
 
 
-def answer(language: str, shown: Diagnosis | str | None) -> tuple[dict, dict[str, float], dict | None]:
+def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, dict[str, float], dict | None]:
     """Return the card, the probabilities and the guidance of what is shown, in a language."""
     if shown is None:
         title, advice = text(language, "waiting"), text(language, "waiting.advice")
         return {"verdict": "waiting", "class": "", "title": title, "advice": advice}, {}, None
-    if isinstance(shown, str):
-        said = {"verdict": "error", "class": "", "title": text(language, "error"), "advice": shown}
-        return inert(said), {}, None
+    if isinstance(shown, PhotoError):
+        said = {"title": text(language, "error"), "advice": explain(language, shown)}
+        return inert({"verdict": "error", "class": ""} | said), {}, None
     likeliest = max(shown.probabilities, key=shown.probabilities.get)
     doubtful = shown.verdict == UNSURE and shown.leaf < 0.5
     card = {
@@ -149,6 +164,13 @@ def answer(language: str, shown: Diagnosis | str | None) -> tuple[dict, dict[str
         card["severity"] = text(language, "severity", percent=percent, **{"from": start, "to": end})
     chances = {class_name(language, label): chance for label, chance in shown.probabilities.items()}
     return inert(card), chances, guidance.guidance(language, shown.verdict, shown.label)
+
+
+def _heat_texts(language: str) -> dict[str, str]:
+    """Return what is said around the heat map."""
+    texts = TEXTS[language]
+    keys = {"heat": "heat", "heat_short": "heat.short", "photo": "photo", "alt": "heat.alt"}
+    return {name: texts[key] for name, key in keys.items()}
 
 
 def _spoken(language: str) -> dict[str, str]:

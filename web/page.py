@@ -5,6 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from model.classifier import Classifier
+from model.feedback import Keep
 from web import history, one_leaf, several
 from web.inert import inert
 from web.texts import ENGLISH, LANGUAGES, choose, text
@@ -21,6 +22,7 @@ LOOKS = {
     ).set(
         background_fill_primary="*neutral_50",
         block_label_text_color="*primary_700",
+        block_title_text_color="*primary_700",
         # Gradio's own greens and blues are too pale to read.
         block_label_background_fill_dark="*primary_800",
         checkbox_label_background_fill_selected="*primary_700",
@@ -40,8 +42,8 @@ LOOKS = {
 HOUR = 3600  # seconds
 
 
-def build(classifier: Classifier, notice: str | None) -> gr.Blocks:
-    """Lay out the page."""
+def build(classifier: Classifier, notice: str | None, keep: Keep | None) -> gr.Blocks:
+    """Lay out the page; `keep` is where visitors' corrections go, if anywhere."""
 
     def greet(request: gr.Request) -> str:
         """Choose the language at the start: the link's ?lang=, or the browser's."""
@@ -72,7 +74,7 @@ def build(classifier: Classifier, notice: str | None) -> gr.Blocks:
         part.change(
             None, part, js="(part) => { document.body.dataset.part = part; }", api_visibility="private"
         )
-        parts = [room.lay_out(classifier, language) for room in (one_leaf, several)]
+        parts = [one_leaf.lay_out(classifier, language, keep), several.lay_out(classifier, language)]
         earlier = history.lay_out()
 
         def translate(language: str, *shown: object) -> list:

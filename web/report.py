@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model.classifier import Diagnosis
+from model.photo import PhotoError
 from model.table import columns, row
 from web.texts import text
 
@@ -22,10 +23,10 @@ img {{ width: 160px; border-radius: 8px; }} figcaption {{ overflow-wrap: anywher
 
 @dataclass(frozen=True)
 class Leaf:
-    """One of the photos: its file's name, its diagnosis (without heat) or why there is none, a thumbnail."""
+    """One of the photos: its file's name, its diagnosis in words or why there is none, a thumbnail."""
 
     name: str
-    answered: Diagnosis | str
+    answered: Diagnosis | PhotoError
     picture: str | None
 
 

@@ -1,32 +1,35 @@
 """The part of the page for several leaves of one plant or field: each answer, and the joint one."""
 
-import base64
-import io
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import gradio as gr
-import numpy as np
 from gradio.components import Component
-from PIL import Image
 
-from model import photo
 from model.classifier import Classifier, Diagnosis
+from model.photo import PhotoError
 from model.plant import joint_answer
 from model.verdict import DIAGNOSIS
 from web import guidance, report
 from web.inert import inert
 from web.one_leaf import CARD
+from web.pictures import thumbnail
 from web.report import Leaf
 from web.texts import ENGLISH, class_name, text
-from web.uploads import uploaded
+from web.uploads import explain, uploaded
 
 MOST = 32  # photos at once
-THUMBNAIL = 160  # pixels
 NO_PROGRESS = gr.Progress()  # gradio puts a visible one in its place
+
+
+class TooManyError(PhotoError):
+    """More photos than are answered at once."""
+
+    reason = "too_many"
+    sentence = "At most {most} photos at once, please; these are {photos}."
+
 
 # Handlebars escapes every text; names of files are whatever their senders called them.
 SUMMARY = (
@@ -46,28 +49,28 @@ SUMMARY = (
 
 def lay_out(
     classifier: Classifier, language: Component
-) -> tuple[gr.State, list[Component], Callable[[str, Sequence[Leaf] | str | None], list]]:
+) -> tuple[gr.State, list[Component], Callable[[str, Sequence[Leaf] | PhotoError | None], list]]:
     """Lay out this part.
 
-    Returns the state, which holds what is shown (leaves, an error's sentence, or None); the components; and a
+    Returns the state, which holds what is shown (leaves, an error, or None); the components; and a
     function that says them all in a language.
     """
 
     def diagnose(photos: list[dict] | None, language: str, progress: gr.Progress = NO_PROGRESS) -> tuple:
         if not photos:
             shown = None
-        elif len(photos) > MOST:
-            shown = text(language, "several.many", most=MOST, photos=len(photos))
         else:
             try:
+                if len(photos) > MOST:
+                    raise TooManyError(most=MOST, photos=len(photos))
                 folder = Path(pictures.GRADIO_CACHE)
                 named = [(p.get("orig_name") or "", uploaded(p, folder)) for p in photos]
                 shown = diagnose_all(classifier, named, progress)
-            except photo.PhotoError as error:
-                shown = str(error)
+            except PhotoError as error:
+                shown = error
         return *summarise(language, shown), shown
 
-    def translate(language: str, shown: Sequence[Leaf] | str | None) -> list:
+    def translate(language: str, shown: Sequence[Leaf] | PhotoError | None) -> list:
         return [
             gr.File(label=text(language, "several.photos")),
             *summarise(language, shown),
@@ -106,22 +109,26 @@ def diagnose_all(
     def one(named: tuple[str, Path]) -> Leaf:
         name, file = named
         try:
-            diagnosis = replace(classifier.diagnose(file), heat=None)
-            return Leaf(name, diagnosis, _data_url(photo.prepare(file, THUMBNAIL)))
-        except photo.PhotoError as error:
-            return Leaf(name, str(error), None)
+            diagnosis = classifier.diagnose(file)
+            return Leaf(name, diagnosis.words(), thumbnail(diagnosis.pixels))
+        except PhotoError as error:
+            return Leaf(name, error, None)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(progress.tqdm(pool.map(one, files), total=len(files)))
 
 
-def summarise(language: str, leaves: Sequence[Leaf] | str | None) -> tuple[dict, dict | None]:
-    """Return what is shown of the leaves, or of a sentence about them, and what to do."""
+def summarise(language: str, leaves: Sequence[Leaf] | PhotoError | None) -> tuple[dict, dict | None]:
+    """Return what is shown of the leaves, or of an error, and what to do."""
     if leaves is None:
         card = {"verdict": "waiting", "title": text(language, "several.waiting")}
         return card | {"advice": text(language, "several.advice")}, None
-    if isinstance(leaves, str):
-        return {"verdict": "error", "title": text(language, "error"), "advice": leaves}, None
+    if isinstance(leaves, PhotoError):
+        return {
+            "verdict": "error",
+            "title": text(language, "error"),
+            "advice": explain(language, leaves),
+        }, None
     diagnoses = [leaf.answered for leaf in leaves if isinstance(leaf.answered, Diagnosis)]
     shown = {
         "photos": len(leaves),
@@ -161,8 +168,9 @@ def summarise(language: str, leaves: Sequence[Leaf] | str | None) -> tuple[dict,
 
 
 def _caption(language: str, leaf: Leaf) -> dict:
-    if isinstance(leaf.answered, str):
-        caption = {"verdict": "error", "class": "", "title": leaf.answered, "chance": ""}
+    if isinstance(leaf.answered, PhotoError):
+        why = explain(language, leaf.answered)
+        caption = {"verdict": "error", "class": "", "title": why, "chance": ""}
     else:
         sure = leaf.answered.verdict == DIAGNOSIS
         caption = {
@@ -172,9 +180,3 @@ def _caption(language: str, leaf: Leaf) -> dict:
             "chance": f"{round(leaf.answered.confidence * 100)}%" if sure else "",
         }
     return caption | {"name": leaf.name, "picture": leaf.picture}
-
-
-def _data_url(pixels: np.ndarray) -> str:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,0 +1,81 @@
+"""The question whether an answer was right: with the visitor's consent, and where the host wants it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import gradio as gr
+from gradio.components import Component
+
+from model import photo
+from model.bundle import ClassName
+from model.classifier import Diagnosis
+from model.feedback import Keep
+from web.texts import ENGLISH, class_name, text
+from web.uploads import explain, uploaded
+
+ELSE = "something_else"  # the folder of leaves, and other things, that are none of the classes
+SIZE = 512  # pixels, of the photos kept: enough to train on, and without what a file says of place and owner
+
+
+class Form(NamedTuple):
+    """The components, and a function that says them all in a language."""
+
+    components: list[Component]
+    say: Callable[[str], list]
+
+
+def lay_out(
+    classes: Sequence[ClassName],
+    keep: Keep | None,
+    picture: gr.Image,
+    language: Component,
+    shown: gr.State,
+) -> Form:
+    """Lay out the question about the photo in `picture`, answered as `shown`; nothing if it can't be kept."""
+    if keep is None:
+        return Form([], lambda _: [])
+
+    def choices(language: str) -> list[tuple[str, str]]:
+        named = [(class_name(language, name.label), name.folder) for name in classes]
+        return [*named, (text(language, "feedback.else"), ELSE)]
+
+    def send(
+        sent: dict | None, said: str | None, consent: bool, language: str, answered: Diagnosis | None
+    ) -> tuple:
+        known = [folder for _, folder in choices(language)]  # a caller may name any
+        if not (sent and said in known and consent and isinstance(answered, Diagnosis)):
+            return text(language, "feedback.incomplete"), said, consent
+        try:
+            pixels = photo.prepare(uploaded(sent, Path(picture.GRADIO_CACHE)), SIZE)
+        except photo.PhotoError as error:
+            return explain(language, error), said, consent
+        told = {"verdict": answered.verdict, "probabilities": answered.probabilities, "leaf": answered.leaf}
+        keep(pixels, said, told)
+        return text(language, "feedback.thanks"), None, False
+
+    with gr.Column(elem_id="feedback"):
+        right = gr.Radio(choices(ENGLISH), label=text(ENGLISH, "feedback.ask"))
+        consent = gr.Checkbox(label=text(ENGLISH, "feedback.consent"))
+        button = gr.Button(text(ENGLISH, "feedback.send"), size="sm")
+        reply = gr.Markdown(elem_id="reply")
+    button.click(
+        send,
+        [picture, right, consent, language, shown],
+        [reply, right, consent],
+        preprocess=False,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    # Another photo, another question.
+    picture.input(None, None, [reply, right, consent], js="() => ['', null, false]", api_visibility="private")
+
+    def say(language: str) -> list:
+        return [
+            gr.Radio(choices(language), label=text(language, "feedback.ask")),
+            gr.Checkbox(label=text(language, "feedback.consent")),
+            gr.Button(text(language, "feedback.send")),
+        ]
+
+    return Form([right, consent, button], say)

@@ -1,0 +1,46 @@
+"""Pictures that travel inside an answer, as data URLs: the photo, the heat, and both."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from model import photo
+
+SIZE = 320  # pixels
+RED = np.array([230, 60, 20], np.float32)
+STRENGTH = 0.7  # of the colour where the heat is 1
+FADED = 0.6  # of the photo's own colour is taken away: red on green would look like a brown spot
+
+
+def thumbnail(pixels: np.ndarray) -> str:
+    """Return a small photo, uint8 [h, w, 3] RGB, as a JPEG."""
+    return _data_url(Image.fromarray(pixels), "jpeg", quality=80)
+
+
+def heat_layer(heat: np.ndarray) -> str:
+    """Return heat, [h, w] from 0 to 1, as a PNG to lay over the photo's centre square: red, clear where 0."""
+    alpha = _alpha(heat, SIZE // 4)  # smooth as it is: the browser makes it larger
+    red = np.broadcast_to(RED, (*alpha.shape[:2], 3))
+    return _data_url(Image.fromarray(np.concatenate([red, alpha * 255], axis=-1).astype(np.uint8)), "png")
+
+
+def heat_over(source: bytes | Path, heat: np.ndarray) -> str:
+    """Return the photo's centre square, paled, with the heat laid over it, as a PNG."""
+    square = photo.prepare(source, SIZE).astype(np.float32)
+    square += (square.mean(axis=-1, keepdims=True) - square) * FADED
+    alpha = _alpha(heat, SIZE)
+    return _data_url(Image.fromarray((square * (1 - alpha) + RED * alpha).astype(np.uint8)), "png")
+
+
+def _alpha(heat: np.ndarray, size: int) -> np.ndarray:
+    smooth = Image.fromarray(heat.astype(np.float32)).resize((size, size), Image.Resampling.BICUBIC)
+    return np.clip(np.asarray(smooth), 0, 1)[..., None] * STRENGTH
+
+
+def _data_url(picture: Image.Image, form: str, **options: int) -> str:
+    file = io.BytesIO()
+    picture.save(file, form, **options)
+    return f"data:image/{form};base64,{base64.b64encode(file.getvalue()).decode()}"
