@@ -26,13 +26,15 @@ from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline as FastAPI
 
 from model import bundle, feedback, hub, photo
+from model.answers import one_as_json, together_as_json
 from model.classifier import Classifier, Diagnosis
-from model.plant import Joint, joint_answer
+from model.plant import joint_answer
 from web import page, pictures, several
 from web.limits import MEGABYTE, LimitUploads
 
 MAX_UPLOAD_MB = int(os.environ.get("MAX_UPLOAD_MB") or 20)
 MAX_BATCH = several.MOST  # photos in one /predict/batch
+GRACE = 3  # seconds to finish what is in hand when stopped; an open page would hold on for ever
 MAX_AT_ONCE = 64  # requests answered or waiting; beyond that we say so instead of keeping people waiting
 
 STATUS = {photo.UnreadTypeError: 415, photo.TooLargeError: 413}  # of a photo that can't be answered, else 400
@@ -68,7 +70,7 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
             drawn = {"heatmap": _drawn(data, diagnosis)} if with_heatmap else {}
         except photo.PhotoError as error:
             raise HTTPException(STATUS.get(type(error), 400), str(error)) from error
-        return diagnosis, _as_json(diagnosis) | {"leaf_probability": diagnosis.leaf} | drawn
+        return diagnosis, one_as_json(diagnosis) | drawn
 
     @api.post("/predict")
     async def predict(
@@ -98,7 +100,7 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
             "photos": len(results),
             "errors": len(results) - len(diagnoses),
             "classes": joint.counts if joint else {},
-            "together": _as_json(joint) | {"voters": joint.voters} if joint else None,
+            "together": together_as_json(joint) if joint else None,
         }
         return {"results": results, "summary": summary, "model": model}
 
@@ -132,16 +134,6 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
 
 def _drawn(data: bytes, diagnosis: Diagnosis) -> str | None:
     return None if diagnosis.heat is None else pictures.heat_over(data, diagnosis.heat)
-
-
-def _as_json(answered: Diagnosis | Joint) -> dict:
-    return {
-        "class": answered.label,
-        "confidence": answered.confidence,
-        "verdict": answered.verdict,
-        "probabilities": answered.probabilities,
-        "severity": answered.severity,
-    }
 
 
 def load_model() -> tuple[Classifier, hub.Found]:
@@ -186,7 +178,13 @@ def main() -> None:
     except (hub.HubError, bundle.BundleError) as error:
         sys.exit(f"app.py: {error}")
     host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
-    uvicorn.run(app, host=host, port=int(os.environ.get("GRADIO_SERVER_PORT") or 7860), log_level="warning")
+    uvicorn.run(
+        app,
+        host=host,
+        port=int(os.environ.get("GRADIO_SERVER_PORT") or 7860),
+        log_level="warning",
+        timeout_graceful_shutdown=GRACE,
+    )
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TextIO
 
 from model import hub, photo
+from model.answers import columns, row
 from model.bundle import BundleError, read
 from model.classifier import Classifier, Diagnosis
 from model.plant import joint_answer
-from model.table import columns, row
 
 
 def photos_in(paths: list[str]) -> Iterator[Path]:

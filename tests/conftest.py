@@ -71,11 +71,11 @@ class Server:
 
 @contextlib.contextmanager
 def serve(**environment: str | Path) -> Iterator[Server]:
-    """Start app.py on a free port and wait until it answers."""
+    """Start app.py, on a free port unless GRADIO_SERVER_PORT names one, and wait until it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = {"GRADIO_SERVER_PORT": str(port), **{key: str(value) for key, value in environment.items()}}
+        port = environment.setdefault("GRADIO_SERVER_PORT", probe.getsockname()[1])
+    settings = {key: str(value) for key, value in environment.items()}
     process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **settings})
     url = f"http://127.0.0.1:{port}"
     try:

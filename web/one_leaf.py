@@ -6,6 +6,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.components import Component
 
+from model.answers import one_as_json
 from model.classifier import Classifier, Diagnosis
 from model.feedback import Keep
 from model.photo import PhotoError
@@ -43,17 +44,7 @@ def lay_out(
     """
 
     # Gets the file as it was sent: the photo room alone decides whether and how to decode it.
-    def diagnose(photo: dict | None, language: str = ENGLISH) -> tuple:
-        """Tell early blight, late blight and healthy apart on a photo of a potato leaf.
-
-        Returns the verdict in words (its class, or that it is unsure or no potato leaf), each class's
-        probability, what to do about it with sources, and where on the leaf the model looked.
-
-        Args:
-            photo: a photo of one potato leaf that fills most of the picture
-            language: of the words: en, es, fr, hi, sw or zh
-        """
-        language = choose(language, None)
+    def diagnose(photo: dict | None, language: str) -> tuple:
         if photo is None:
             return *answer(language, None), None, None
         try:
@@ -67,6 +58,25 @@ def lay_out(
         card, chances, advice = answer(language, diagnosis)
         # Tells page.js which photo this is about; said anew in another language, an answer has no photo.
         return card | {"photo": file.parent.name}, chances, advice, seen, diagnosis.words()
+
+    def predict(photo: dict, language: str = ENGLISH) -> dict:
+        """Tell early blight, late blight and healthy potato leaves apart on a photo.
+
+        Answers with the class, or that it is unsure or no potato leaf, the probability of each class, the
+        share of the leaf that shows symptoms, and what to do, with sources.
+
+        Args:
+            photo: one potato leaf that fills most of the picture
+            language: of the advice: en, es, fr, hi, sw or zh
+        """
+        language = choose(language, None)
+        try:
+            diagnosis = classifier.diagnose(uploaded(photo or {"path": None}, Path(picture.GRADIO_CACHE)))
+        except PhotoError as error:
+            raise gr.Error(explain(language, error), print_exception=False) from error
+        card, _, advice = answer(language, diagnosis)
+        to_do = {key: advice[key] for key in ("parts", "sources")} if advice else None
+        return one_as_json(diagnosis) | {"advice": card["advice"], "what_to_do": to_do}
 
     def translate(language: str, shown: Diagnosis | PhotoError | None) -> list:
         card, chances, advice = answer(language, shown)
@@ -120,18 +130,25 @@ def lay_out(
                     )
         advice = gr.HTML(None, label="What to do", html_template=guidance.TEMPLATE, elem_id="guidance")
         form = feedback.lay_out(classifier.bundle.classes, keep, picture, language, shown)
-    for told in (verdict, advice, heat):  # not strings, as gradio would tell its clients
-        told.api_info = lambda: {"type": "object"}
     picture.input(
         diagnose,
         inputs=[picture, language],
         outputs=[verdict, label, advice, heat, shown],
-        api_name="predict",
+        api_visibility="private",
         preprocess=False,
         # A photo dropped over another one is two events: cleared, then a new photo. The last must count.
         trigger_mode="always_last",
         queue=False,  # one request instead of three; the classifier itself keeps the order
         show_progress="minimal",
+    )
+    # For programs: gradio's clients and, as an MCP tool, agents.
+    gr.Button(visible=False).click(
+        predict,
+        [picture, language],
+        gr.JSON(visible=False),
+        api_name="predict",
+        preprocess=False,
+        queue=False,
     )
     return shown, [picture, verdict, label, advice, heat, *form.components], translate
 
@@ -175,5 +192,5 @@ def _heat_texts(language: str) -> dict[str, str]:
 
 def _spoken(language: str) -> dict[str, str]:
     """Return what page.js says by itself."""
-    keys = ("error", "error.large", "error.again")
+    keys = ("error", "error.large", "error.again", "error.offline")
     return {"code": language} | {key: TEXTS[language][key] for key in keys}

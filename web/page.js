@@ -3,6 +3,7 @@
 // when a file is too large.
 
 const LONGEST = 1024; // pixels; the model sees far fewer
+const AGAIN = 1000; // milliseconds between attempts to reach the server
 const megabytes = window.gradio_config.max_file_size / 1e6;
 const handed = new WeakSet();
 let latest = 0;
@@ -27,9 +28,24 @@ async function shrink(file) {
   }
 }
 
+// Photos wait here while the server can't be reached: gradio would lose them, and reload the page.
+const banner = document.createElement("p");
+banner.id = "offline";
+banner.role = "alert";
+document.querySelector(".gradio-container").prepend(banner);
+
+async function reached(turn) {
+  while (turn === latest) {
+    const answered = await fetch("ping", { cache: "no-store" }).then((reply) => reply.ok, () => false);
+    banner.textContent = answered ? "" : props.texts["error.offline"];
+    if (answered) return;
+    await new Promise((done) => setTimeout(done, AGAIN));
+  }
+}
+
 async function hand(original) {
   const turn = ++latest;
-  const file = await shrink(original);
+  const [file] = await Promise.all([shrink(original), reached(turn)]);
   if (turn !== latest) return; // another photo came meanwhile
   if (file.size > megabytes * 1e6) {
     props.value = {
@@ -58,8 +74,11 @@ function take(event, file) {
 
 // Several photos go in together, each shrunk.
 async function handSeveral(files) {
+  const turn = ++latest;
   const carried = new DataTransfer();
-  for (const file of await Promise.all([...files].map(shrink))) carried.items.add(file);
+  const [shrunk] = await Promise.all([Promise.all([...files].map(shrink)), reached(turn)]);
+  if (turn !== latest) return;
+  for (const file of shrunk) carried.items.add(file);
   const input = document.querySelector("#photos input[type=file]"); // gradio may have made a new one meanwhile
   if (!input) return;
   input.files = carried.files;

@@ -8,9 +8,9 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model.answers import columns, row
 from model.classifier import Diagnosis
 from model.photo import PhotoError
-from model.table import columns, row
 from web.texts import text
 
 REPORT = """<!doctype html><html lang="{language}"><meta charset="utf-8"><title>Blightcheck</title><style>

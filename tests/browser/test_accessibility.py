@@ -24,7 +24,7 @@ def test_everyone_can_read_and_use_the_page(browser, server, scheme):
         visit(page, server.url)
         check(page)
         drop(page, LEAF)
-        expect(page.locator("#heat img")).to_be_visible(timeout=20_000)
+        expect(page.locator("#heat .layer")).to_be_visible(timeout=20_000)
         page.locator("#history summary").click()
         check(page)
         page.get_by_label("Several leaves").click()

@@ -4,17 +4,22 @@ import base64
 import csv
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
 import numpy as np
 import pillow_heif
 import pytest
+from conftest import Server
 from drawing import draw, draw_portrait
 from driving import drop, jpeg, paste, pick, visit
 from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
 from PIL import ExifTags, Image
 from playwright.sync_api import ConsoleMessage, Page, expect
+
+from model import bundle, cnn, export
 
 LEAF = jpeg(draw("Potato___Late_blight", 900))
 OTHER_LEAF = jpeg(draw("Potato___healthy", 901))
@@ -67,7 +72,21 @@ def check_sentence(page: Page, sentence: str) -> None:
 def test_a_file_is_answered_as_the_rest_api_answers_it(page, server, send):
     send(page, LEAF)
     check_answer(page, server.predict(LEAF).json())
-    expect(page.locator("#heat img")).to_be_visible()
+    expect(page.locator("#heat .layer")).to_be_visible()
+
+
+def test_the_slider_goes_from_the_photo_to_the_heat(page, server):
+    drop(page, LEAF)
+    layer, slider = page.locator("#heat .layer"), page.get_by_role("slider", name="Where the model looked")
+    expect(layer).to_have_css("opacity", "1")
+    assert page.locator("#heat .photo").evaluate("(photo) => photo.src.includes('/file=')")  # one's own
+    slider.fill("0")
+    expect(layer).to_have_css("opacity", "0")
+    slider.press("ArrowRight")
+    expect(layer).to_have_css("opacity", "0.01")
+    drop(page, OTHER_LEAF)
+    check_answer(page, server.predict(OTHER_LEAF).json())
+    expect(layer).to_have_css("opacity", "1")
 
 
 def test_a_phone_s_photo_is_shrunk_before_it_travels_and_answered_upright(page, server):
@@ -93,6 +112,7 @@ def test_an_iphone_s_photo_is_answered_though_the_browser_can_t_read_it(page, se
     pillow_heif.from_pillow(draw("Potato___Late_blight", 904)).save(file)
     drop(page, file.getvalue(), name="IMG_0001.HEIC", mime="")
     check_answer(page, server.predict(file.getvalue()).json())
+    expect(page.locator("#heat .photo")).not_to_have_js_property("naturalWidth", 0)  # the server's small one
 
 
 def test_a_pasted_picture_is_answered(page, server):
@@ -229,6 +249,10 @@ def test_another_language_says_everything_anew(page, server):
     expect(page.locator("#verdict .error p")).to_have_text(
         "La foto pesa más de 20 MB; envíe una más pequeña."
     )
+    drop(page, LEAF[: len(LEAF) // 2])
+    expect(page.locator("#verdict .error p")).to_have_text(
+        "La imagen está dañada y no se puede leer; envíe el archivo original."
+    )
     drop(page, OTHER_LEAF)
     expect(page.locator("#verdict .diagnosis h2")).to_have_text("Sana")
 
@@ -259,18 +283,108 @@ def test_the_gradio_client_gets_the_same_answer(server, tmp_path):
     endpoints = client.view_api(return_format="dict")
     assert list(endpoints["named_endpoints"]) == ["/predict"]
     assert endpoints["unnamed_endpoints"] == {}
-    verdict, label, guidance, heat = client.predict(photo=handle_file(photo), api_name="/predict")
+    answer = client.predict(photo=handle_file(photo), language="fr", api_name="/predict")
     rest = server.predict(LEAF).json()
-    assert guidance["parts"][0]["points"]
-    assert (verdict["verdict"], verdict["class"]) == (rest["verdict"], rest["class"])
-    assert {row["label"]: row["confidence"] for row in label["confidences"]} == rest["probabilities"]
-    assert (heat is None) == (rest["verdict"] == "not_a_potato_leaf")
+    assert {key: answer[key] for key in rest if key != "model"} == {k: rest[k] for k in rest if k != "model"}
+    assert answer["what_to_do"]["parts"][0]["title"] == "Vérifiez de vos propres yeux"
+    photo.write_bytes(b"text")
+    with pytest.raises(AppError, match=r"^Ce n'est pas une image que nous savons lire"):
+        client.predict(photo=handle_file(photo), language="fr", api_name="/predict")
 
 
 @pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
 def test_no_caller_reads_a_file_of_the_server(server, tmp_path, meta):
     photo = tmp_path / "leaf.jpg"
     photo.write_bytes(LEAF)
-    asked = {"data": [{"path": str(photo)} | meta]}
+    asked = {"data": [{"path": str(photo)} | meta, "en"]}
     answer = httpx2.post(f"{server.url}/gradio_api/run/predict", json=asked, timeout=60)
-    assert answer.status_code == 500 or answer.json()["data"][0]["verdict"] == "error"
+    assert answer.status_code == 500
+
+
+def test_while_the_server_is_away_a_photo_waits(browser, tiny, start):
+    with browser.new_context() as context:
+        opened = context.new_page()
+        with start(MODEL_REPO=tiny) as first:
+            visit(opened, first.url)
+        drop(opened, LEAF)
+        expect(opened.get_by_role("alert")).to_have_text(
+            "The server can't be reached. Your photo is sent as soon as it answers."
+        )
+        with start(MODEL_REPO=tiny, GRADIO_SERVER_PORT=urlsplit(first.url).port) as again:
+            check_answer(opened, again.predict(LEAF).json())
+            expect(opened.get_by_role("alert")).to_be_empty()
+            expect(opened.get_by_test_id("toast-body")).to_have_count(0)
+
+
+@pytest.fixture(scope="module")
+def asking(tiny, start, tmp_path_factory) -> Iterator[tuple[Server, Path]]:
+    """A server that keeps feedback, and where."""
+    folder = tmp_path_factory.mktemp("feedback")
+    with start(MODEL_REPO=tiny, FEEDBACK_REPO=folder) as running:
+        yield running, folder
+
+
+def test_feedback_is_kept_with_consent_only(browser, asking):
+    server, folder = asking
+    with browser.new_context() as context:
+        opened = context.new_page()
+        visit(opened, server.url)
+        expect(opened.locator("#feedback")).to_be_hidden()
+        drop(opened, LEAF)
+        opened.locator("#feedback").get_by_text("Healthy").click()
+        opened.get_by_role("button", name="Send").click()
+        expect(opened.locator("#reply")).to_have_text("Choose what it is and agree to keep it, then send.")
+        assert list(folder.iterdir()) == []
+        opened.get_by_label("Keep this photo").check()
+        opened.get_by_role("button", name="Send").click()
+        expect(opened.locator("#reply")).to_have_text("Thank you; it was kept.")
+        kept = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.*"))
+        assert [file.split("/")[0] for file in kept] == ["Potato___healthy"] * 2
+        expect(opened.get_by_label("Keep this photo")).not_to_be_checked()
+        drop(opened, OTHER_LEAF)
+        expect(opened.locator("#reply")).to_be_empty()
+
+
+def test_nobody_is_asked_if_the_host_keeps_no_feedback(page):
+    drop(page, LEAF)
+    expect(page.locator("#probabilities .confidence-set").first).to_be_visible()
+    expect(page.locator("#feedback")).to_have_count(0)
+
+
+LABELS = ["आलू का झुलसा", "疫病", "<b>${1+1}</b>", *(f"Disease {i} of a long list" for i in range(4, 21))]
+
+
+@pytest.fixture(scope="module")
+def unusual(tmp_path_factory) -> Path:
+    """A bundle with 20 classes, named in several scripts, and without heat maps."""
+    out = tmp_path_factory.mktemp("unusual") / "bundle"
+    model = export.answering_model(cnn.build_cnn((64, 64, 3), 21), 20, 1.0)
+    with bundle.writing(out) as draft:
+        model.export(draft / bundle.LITERT_MODEL, format="litert", verbose=False)
+        classes = [{"folder": f"class{i}", "label": label} for i, label in enumerate(LABELS)]
+        thresholds = {"leaf": 0.0, "confidence": 0.0}
+        bundle.seal(draft, {"classes": classes, "image_size": 64, "thresholds": thresholds})
+    return out
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_model_of_other_classes_without_heat_works_as_well(browser, unusual, start, width):
+    with (
+        start(MODEL_REPO=unusual) as server,
+        browser.new_context(viewport={"width": width, "height": 800}) as context,
+    ):
+        opened = context.new_page()
+        visit(opened, server.url)
+        drop(opened, LEAF)
+        expect(opened.locator("#verdict .diagnosis h2")).to_have_text(server.predict(LEAF).json()["class"])
+        shown = opened.locator("#probabilities .confidence-set dt").all_inner_texts()
+        assert sorted(shown) == sorted(LABELS)
+        assert server.predict(LEAF, heatmap="true").json()["heatmap"] is None
+        expect(opened.locator("#heat img")).to_have_count(0)
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert opened.evaluate(overflow) == 0
+        opened.get_by_label("Several leaves").click()
+        opened.set_input_files(
+            "#photos input[type=file]", files=several(("a.jpg", LEAF), ("b.jpg", OTHER_LEAF))
+        )
+        expect(opened.locator("#joint figure")).to_have_count(2)

@@ -1,8 +1,29 @@
-"""Diagnoses as rows of a table, for CSV files."""
+"""Answers as programs read them: JSON objects, and rows of CSV files."""
 
 from collections.abc import Sequence
 
 from model.classifier import Diagnosis
+from model.plant import Joint
+
+
+def _shared(answered: Diagnosis | Joint) -> dict:
+    return {
+        "class": answered.label,
+        "confidence": answered.confidence,
+        "verdict": answered.verdict,
+        "probabilities": answered.probabilities,
+        "severity": answered.severity,
+    }
+
+
+def one_as_json(diagnosis: Diagnosis) -> dict:
+    """Return the answer to one photo."""
+    return _shared(diagnosis) | {"leaf_probability": diagnosis.leaf}
+
+
+def together_as_json(joint: Joint) -> dict:
+    """Return the joint answer to several photos."""
+    return _shared(joint) | {"voters": joint.voters}
 
 
 def columns(labels: Sequence[str]) -> list[str]:
