@@ -69,12 +69,17 @@ class Server:
         )
 
 
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @contextlib.contextmanager
 def serve(**environment: str | Path) -> Iterator[Server]:
     """Start app.py, on a free port unless GRADIO_SERVER_PORT names one, and wait until it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = environment.setdefault("GRADIO_SERVER_PORT", probe.getsockname()[1])
+    port = environment.setdefault("GRADIO_SERVER_PORT", free_port())
     settings = {key: str(value) for key, value in environment.items()}
     process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **settings})
     url = f"http://127.0.0.1:{port}"

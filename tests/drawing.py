@@ -1,9 +1,10 @@
 """Drawn leaves and scenes: small, synthetic, and enough for a tiny network to learn."""
 
+import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import ExifTags, Image, ImageDraw, ImageFilter
 
 CLASSES = ("Potato___Early_blight", "Potato___Late_blight", "Potato___healthy")
 OTHERS = ("Tomato___healthy", "scenes")
@@ -82,6 +83,16 @@ def draw_portrait(seed: int, size: int = 480) -> Image.Image:
     grain = np.kron(random.normal(0, 5, (size // 4, size // 4)), np.ones((4, 4)))[..., None]
     noisy = np.asarray(picture) + grain + random.normal(0, 4, (size, size, 3))
     return Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(0.8))
+
+
+def photograph(width: int, height: int, orientation: int = 1) -> bytes:
+    """Return a drawn leaf as a camera would: a JPEG file of that many pixels, with noise."""
+    drawn = np.asarray(draw_portrait(seed=3).resize((width, height))).astype(np.float32)
+    noise = np.random.default_rng(1).normal(0, 6, (height, width, 1)).astype(np.float32)
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray((drawn + noise).clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=90, exif=exif)
+    return file.getvalue()
 
 
 def draw_set(folder: Path, leaves: int, kinds: tuple[str, ...] = CLASSES + OTHERS) -> Path:

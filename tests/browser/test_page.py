@@ -8,15 +8,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
-import numpy as np
 import pillow_heif
 import pytest
 from conftest import Server
-from drawing import draw, draw_portrait
+from drawing import draw, photograph
 from driving import drop, jpeg, paste, pick, visit
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from PIL import ExifTags, Image
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 from model import bundle, cnn, export
@@ -90,16 +88,11 @@ def test_the_slider_goes_from_the_photo_to_the_heat(page, server):
 
 
 def test_a_phone_s_photo_is_shrunk_before_it_travels_and_answered_upright(page, server):
-    drawn = draw_portrait(seed=3).resize((4000, 3000))
-    noise = np.random.default_rng(1).normal(0, 6, (3000, 4000, 1))
-    photo = Image.fromarray((np.asarray(drawn) + noise).clip(0, 255).astype(np.uint8))
-    file, exif = io.BytesIO(), Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6
-    photo.save(file, "JPEG", quality=90, exif=exif)
-    assert len(file.getvalue()) > 2_000_000
+    photo = photograph(4000, 3000, orientation=6)
+    assert len(photo) > 2_000_000
     with page.expect_request(lambda request: "/upload" in request.url) as sent:
-        pick(page, file.getvalue())
-    rest = server.predict(file.getvalue()).json()
+        pick(page, photo)
+    rest = server.predict(photo).json()
     expect(page.locator(f"#verdict .{rest['verdict']} h2")).to_have_text(rest["class"])
     assert int(sent.value.all_headers()["content-length"]) < 400_000
     shown = page.locator("#photo .image-frame img")
