@@ -19,9 +19,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-BENCH = Path(__file__).parent
-sys.path.insert(0, str(BENCH.parent))
-sys.path.insert(0, str(BENCH.parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import httpx2
 from conftest import ROOT, free_port
@@ -30,6 +29,7 @@ from gradio_client import Client, handle_file
 
 from model import bundle
 
+BENCH = Path(__file__).parent
 SIZES = {"256 pixels": (256, 256), "2 megapixels": (1632, 1224), "12 megapixels": (4000, 3000)}
 AT_ONCE = (1, 8, 16, 32)
 REQUESTS = {"ours": 40, "usual": 12}  # of one at a time in a round; more for several at once
@@ -50,7 +50,7 @@ def running(name: str, model: str) -> Iterator[tuple[int, subprocess.Popen, floa
     photo = {"file": ("leaf.jpg", photograph(256, 256))}
     path = "/" if name == "usual page" else "/predict"
     try:
-        while True:
+        while process.poll() is None:
             with contextlib.suppress(httpx2.TransportError):
                 url = f"http://127.0.0.1:{port}{path}"
                 answer = httpx2.get(url) if path == "/" else httpx2.post(url, files=photo, timeout=60)

@@ -22,7 +22,7 @@ def load(folder: str):
     """Return a function from a picture to {class: probability}."""
     model = keras.saving.load_model(folder)
     size = model.input_shape[1]
-    classes = [f"class {i}" for i in range(model.output_shape["probabilities"][-1])]
+    classes = [f"class {i}" for i in range(model.get_layer("probabilities").output.shape[-1])]
 
     def predict(picture: Image.Image) -> dict[str, float]:
         pixels = np.array(picture.convert("RGB").resize((size, size)))
