@@ -14,11 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TextIO
 
+from tqdm import tqdm
+
 from model import hub, photo
 from model.answers import columns, row
 from model.bundle import BundleError, read
 from model.classifier import Classifier, Diagnosis
 from model.plant import joint_answer
+
+MOST_TOGETHER = 100  # photos; more are hardly of one plant or field
 
 
 def photos_in(paths: list[str]) -> Iterator[Path]:
@@ -50,18 +54,24 @@ def main(argv: list[str]) -> int:
         except (photo.PhotoError, OSError) as error:
             return error
 
-    diagnoses = []
+    diagnoses, errors = [], 0
     with ThreadPoolExecutor(os.cpu_count()) as pool, _output(options.csv) as file:
         table = csv.DictWriter(file, columns(classifier.labels))
         table.writeheader()
-        for path, answered in zip(paths, pool.map(answer, paths), strict=True):
+        answers = zip(paths, pool.map(answer, paths), strict=True)
+        # The bar shows only on a terminal (None), and never among the rows.
+        for path, answered in tqdm(
+            answers, total=len(paths), unit="photo", disable=None if options.csv else True
+        ):
             table.writerow(row(str(path), answered))
-            if isinstance(answered, Diagnosis):
+            if isinstance(answered, Exception):
+                errors += 1
+            elif len(paths) <= MOST_TOGETHER:
                 diagnoses.append(answered)
     if len(diagnoses) > 1:
         joint = joint_answer(diagnoses)
         print(f"Together: {joint.label} ({joint.voters} of {joint.photos} photos had a say)", file=sys.stderr)
-    return int(len(diagnoses) < len(paths))
+    return int(errors > 0)
 
 
 def _output(path: str | None) -> TextIO:

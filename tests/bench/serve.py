@@ -57,6 +57,8 @@ def running(name: str, model: str) -> Iterator[tuple[int, subprocess.Popen, floa
                 if answer.status_code == 200:
                     break
             time.sleep(0.005)
+        else:
+            raise RuntimeError(f"The server called {name} stopped.")
         yield port, process, time.perf_counter() - started
     finally:
         process.terminate()
