@@ -16,24 +16,23 @@ from typing import Annotated
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is sent anywhere
 
-import gradio as gr
 import uvicorn
 from anyio import CapacityLimiter, to_thread
-from fastapi import File, HTTPException, Request, UploadFile
+from fastapi import FastAPI, File, HTTPException, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
-from fastapi_offline import FastAPIOffline as FastAPI
+from fastapi_offline import FastAPIOffline
 
 from model import bundle, feedback, hub, photo
 from model.answers import one_as_json, together_as_json
 from model.classifier import Classifier, Diagnosis
 from model.plant import joint_answer
-from web import page, pictures, several
-from web.limits import MEGABYTE, LimitUploads
+from web import pictures
+from web.later import Later
+from web.limits import MEGABYTE, MOST, LimitUploads
 
 MAX_UPLOAD_MB = int(os.environ.get("MAX_UPLOAD_MB") or 20)
-MAX_BATCH = several.MOST  # photos in one /predict/batch
 GRACE = 3  # seconds to finish what is in hand when stopped; an open page would hold on for ever
 MAX_AT_ONCE = 64  # requests answered or waiting; beyond that we say so instead of keeping people waiting
 
@@ -42,7 +41,9 @@ STATUS = {photo.UnreadTypeError: 415, photo.TooLargeError: 413}  # of a photo th
 
 def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
     """Build the REST API, documented at /docs."""
-    api = FastAPI(title="Blightcheck", summary="Early blight, late blight or healthy? A potato leaf checker.")
+    api = FastAPIOffline(
+        title="Blightcheck", summary="Early blight, late blight or healthy? A potato leaf checker."
+    )
     started = time.monotonic()
     model = {"name": found.name, "revision": found.revision}
     places = threading.BoundedSemaphore(MAX_AT_ONCE)
@@ -84,8 +85,8 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
     @api.post("/predict/batch")
     async def predict_batch(files: Annotated[list[UploadFile], File(description="photos")]) -> dict:
         """Diagnose photos of one plant or field, each and together; a bad one is an error in its place."""
-        if len(files) > MAX_BATCH:
-            raise HTTPException(413, f"At most {MAX_BATCH} photos at once, please; these are {len(files)}.")
+        if len(files) > MOST:
+            raise HTTPException(413, f"At most {MOST} photos at once, please; these are {len(files)}.")
         results, diagnoses = [], []
         with place():
             for upload in files:
@@ -146,13 +147,24 @@ def create_app() -> FastAPI:
     """Build the whole app: the REST API, and the page at /."""
     classifier, found = load_model()
     api = create_api(classifier, found)
-    api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MAX_BATCH)
+    api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MOST)
     if origins := os.environ.get("ALLOWED_ORIGINS"):
         api.add_middleware(CORSMiddleware, allow_origins=origins.split(","), allow_methods=["*"])
-    blocks = page.build(classifier, found.notice, _keeper())
+    behind = Later(lambda: create_page(classifier, found.notice))
+    api.mount("/", behind)
+    api.router.lifespan_context = behind.lifespan
+    return api
+
+
+def create_page(classifier: Classifier, notice: str | None) -> FastAPI:
+    """Build the page, also for gradio's clients and, as an MCP tool, for agents."""
+    import gradio as gr  # takes longer than all the rest
+
+    from web import page
+
     return gr.mount_gradio_app(
-        api,
-        blocks,
+        FastAPI(openapi_url=None),
+        page.build(classifier, notice, _keeper()),
         path="/",
         max_file_size=MAX_UPLOAD_MB * MEGABYTE,
         show_error=False,

@@ -14,13 +14,13 @@ from model.plant import joint_answer
 from model.verdict import DIAGNOSIS
 from web import guidance, report
 from web.inert import inert
+from web.limits import MOST
 from web.one_leaf import CARD
 from web.pictures import thumbnail
 from web.report import Leaf
 from web.texts import ENGLISH, class_name, text
 from web.uploads import explain, uploaded
 
-MOST = 32  # photos at once
 NO_PROGRESS = gr.Progress()  # gradio puts a visible one in its place
 
 
