@@ -2,9 +2,9 @@
 
 python tests/bench/train.py [--photos 400] [--epochs 3]
 
-The usual way is ImageDataGenerator: every photo is decoded and augmented anew in every epoch, on one core. The
-photos are drawn, 256 pixels. Photos a second are those of the epochs after the first, which compiles. Memory is
-what the process itself took at most (RssAnon): the cache of pixels is the operating system's, which frees it.
+The usual way is ImageDataGenerator: every photo is decoded and augmented anew in every epoch, on one core.
+The photos are drawn, 256 pixels. Photos a second are those of the epochs after the first, which compiles.
+Memory is what the process itself took at most (RssAnon): the cache of pixels is the operating system's.
 """
 
 import argparse
