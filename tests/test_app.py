@@ -219,10 +219,12 @@ def test_a_model_that_is_not_there_stops_the_app_with_one_sentence(tiny, tmp_pat
     assert ended.stderr.strip() == "app.py: empty is no Blightcheck model: it has no bundle.json."
 
 
-def test_it_stops_when_asked(tiny, start):
+def test_it_stops_quietly_when_asked(tiny, start, capfd):
     with start(MODEL_REPO=tiny) as one:
+        assert httpx2.get(one.url, timeout=60).status_code == 200
         one.process.send_signal(signal.SIGTERM)
         assert one.process.wait(timeout=10) in (0, -signal.SIGTERM)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_bundle_whose_model_does_not_fit_is_refused(tiny):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -18,16 +18,22 @@ class Later:
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         """Build the app while the outer one serves, and end it with it."""
-        async with AsyncExitStack() as lives:
+        self.app: asyncio.Future[FastAPI] = asyncio.get_running_loop().create_future()
+        ending = asyncio.Event()
+        life = asyncio.create_task(self._live(ending))
+        yield
+        ending.set()
+        await life
 
-            async def come_up() -> FastAPI:
-                app = await to_thread.run_sync(self.build)
-                await lives.enter_async_context(app.router.lifespan_context(app))
-                return app
-
-            self.app = asyncio.create_task(come_up())
-            yield
-            await asyncio.wait([self.app])
+    async def _live(self, ending: asyncio.Event) -> None:
+        try:
+            app = await to_thread.run_sync(self.build)
+        except Exception as error:
+            self.app.set_exception(error)  # what every request to it will be told, in the log
+            return
+        async with app.router.lifespan_context(app):
+            self.app.set_result(app)
+            await ending.wait()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = await asyncio.shield(self.app)
