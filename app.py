@@ -11,7 +11,8 @@ import os
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is sent anywhere
@@ -24,15 +25,15 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 
-from model import bundle, feedback, hub, photo
+from model import bundle, hub, photo
 from model.answers import one_as_json, together_as_json
 from model.classifier import Classifier, Diagnosis
+from model.feedback import Feedback
 from model.plant import joint_answer
 from web import pictures
 from web.later import Later
-from web.limits import MEGABYTE, MOST, LimitUploads
+from web.limits import MAX_UPLOAD_MB, MEGABYTE, MOST, LimitUploads
 
-MAX_UPLOAD_MB = int(os.environ.get("MAX_UPLOAD_MB") or 20)
 GRACE = 3  # seconds to finish what is in hand when stopped; an open page would hold on for ever
 MAX_AT_ONCE = 64  # requests answered or waiting; beyond that we say so instead of keeping people waiting
 
@@ -162,9 +163,17 @@ def create_page(classifier: Classifier, notice: str | None) -> FastAPI:
 
     from web import page
 
+    kept = open_feedback()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        if kept:
+            await to_thread.run_sync(kept.close)
+
     return gr.mount_gradio_app(
-        FastAPI(openapi_url=None),
-        page.build(classifier, notice, _keeper()),
+        FastAPI(openapi_url=None, lifespan=lifespan),
+        page.build(classifier, notice, kept),
         path="/",
         max_file_size=MAX_UPLOAD_MB * MEGABYTE,
         show_error=False,
@@ -173,11 +182,12 @@ def create_page(classifier: Classifier, notice: str | None) -> FastAPI:
     )
 
 
-def _keeper() -> feedback.Keep | None:
+def open_feedback() -> Feedback | None:
+    """Open what FEEDBACK_REPO names; the page goes without if there is none or it can't be written."""
     if not (place := os.environ.get("FEEDBACK_REPO")):
         return None
     try:
-        return feedback.keeper(place)
+        return Feedback(place)
     except hub.HubError as error:
         print(f"app.py: no feedback is kept: {error}", file=sys.stderr)
         return None

@@ -72,6 +72,14 @@ def build(settings: Settings, outputs: int, steps: int) -> keras.Model:
     return network
 
 
+def variation(settings: Settings) -> int:
+    """Return the seed of order and augmentation: a model that goes on from another sees the photos anew."""
+    if not settings.start_from:
+        return settings.seed
+    weights = bundle.read(Path(settings.start_from)).description["files"]["model.weights.h5"]
+    return settings.seed + int(weights[:8], 16)
+
+
 def fit(settings: Settings, photos: Dataset, splits: dict[str, np.ndarray], folder: Path, resume: bool):
     """Fit the network; return it with the weights of its best epoch, and the checkpoint with the history."""
     steps = max(1, len(splits["train"]) // settings.batch_size)
@@ -106,7 +114,7 @@ def fit(settings: Settings, photos: Dataset, splits: dict[str, np.ndarray], fold
         splits["train"],
         photos.backgrounds(splits["train"]),
         settings.batch_size,
-        settings.seed,
+        variation(settings),
         done,
         cnn.augment,
     )

@@ -159,6 +159,9 @@ def read(folder: Path, name: str | None = None) -> Bundle:
             raise BundleError(
                 f"{LITERT_MODEL} in {name} is not the file it was written with; fetch or train it again."
             )
+        for known in description["classes"]:
+            if Path(known["folder"]).name != known["folder"]:  # feedback is kept in folders of these names
+                raise BundleError(f"{name} has a class whose folder, {known['folder']}, is not a plain name.")
         labels = [known["label"] for known in description["classes"]]
         if len(set(labels)) != len(labels):
             raise BundleError(f"{name} has two classes of one name ({', '.join(labels)}).")

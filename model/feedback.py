@@ -1,59 +1,78 @@
 """Photos that visitors gave, with what they say is on them: photos to train on, in a folder or on the Hub."""
 
+import hashlib
 import json
-import secrets
-from collections.abc import Callable
-from contextlib import nullcontext
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
 import numpy as np
-from huggingface_hub import CommitScheduler
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub import CommitInfo, CommitScheduler
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 from PIL import Image
 
 from model.hub import HubError, require_token
 
-WAITING = (
-    Path.home() / ".cache" / "blightcheck" / "feedback"
-)  # what is on its way to the Hub, a folder a repo
+WAITING = Path.home() / ".local" / "share" / "blightcheck" / "feedback"  # for the Hub, a folder a repo
 MINUTES = 2  # between commits
-
-Keep = Callable[[np.ndarray, str, dict], None]
-
-
-def keeper(place: str) -> Keep:
-    """Return a function (pixels, folder, record) that keeps a photo.
-
-    `place` is a folder, or a Hub dataset repo, which is created, private, if it is missing. A photo, uint8
-    [h, w, 3] RGB, becomes `folder/*.jpg`, as train.py reads it, beside the record, as JSON. What waits for
-    the Hub outlives a restart. Raises HubError with a sentence if the repo can't be written.
-    """
-    if Path(place).is_dir():
-        return _into(Path(place), nullcontext())
-    require_token()
-    try:
-        folder = WAITING / place.replace("/", "--")
-        scheduler = CommitScheduler(
-            repo_id=place, repo_type="dataset", folder_path=folder, every=MINUTES, private=True
-        )
-    except HFValidationError as error:
-        raise HubError(f"{place} is neither a folder here nor a Hub id like user/repo.") from error
-    except (HfHubHTTPError, httpx2.HTTPError) as error:
-        raise HubError(
-            f"The Hub did not let us write to the dataset {place}; check it and HF_TOKEN."
-        ) from error
-    return _into(folder, scheduler.lock)
+PATIENCE = 10  # seconds for the last commit
 
 
-def _into(place: Path, lock) -> Keep:
-    def keep(pixels: np.ndarray, folder: str, record: dict) -> None:
-        now = datetime.now(UTC)
-        file = place / folder / f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}.jpg"
-        with lock:  # a commit takes the photo and its record, or neither
+class Outbox(CommitScheduler):
+    """Commits what lies in a folder every few minutes, and then deletes it there."""
+
+    def push_to_hub(self) -> CommitInfo | None:
+        """Commit the folder, if there is anything in it."""
+        committed = super().push_to_hub()
+        with self.lock:
+            for path in self.last_uploaded:
+                path.unlink(missing_ok=True)
+            self.last_uploaded.clear()
+        return committed
+
+
+class Feedback:
+    """Keeps photos in a folder, or in a dataset repo of the Hub."""
+
+    def __init__(self, place: str) -> None:
+        """Keep them in `place`: a folder, or a dataset repo, which is created, private, if it is missing.
+
+        What could not be sent to the Hub waits on this machine. Raises HubError with a sentence if the repo
+        can't be written.
+        """
+        self.folder, self.outbox, self.lock = Path(place), None, threading.Lock()
+        if self.folder.is_dir():
+            return
+        require_token()
+        self.folder = WAITING / place.replace("/", "--")
+        try:
+            self.outbox = Outbox(
+                repo_id=place, repo_type="dataset", folder_path=self.folder, every=MINUTES, private=True
+            )
+            self.lock = self.outbox.lock
+        except HFValidationError as error:
+            raise HubError(f"{place} is neither a folder here nor a Hub id like user/repo.") from error
+        except HfHubHTTPError as error:
+            raise HubError(f"The Hub does not let us write to {place}; check it and HF_TOKEN.") from error
+        except (httpx2.HTTPError, OfflineModeIsEnabled) as error:
+            raise HubError(f"The Hub can't be reached for {place}.") from error
+
+    def keep(self, pixels: np.ndarray, folder: str, record: dict) -> None:
+        """Keep a photo, uint8 [h, w, 3] RGB, as `folder`/*.jpg, as train.py reads it, and a record, JSON."""
+        name = hashlib.sha256(pixels.tobytes()).hexdigest()[:20]  # the same photo again is one photo
+        file = self.folder / folder / f"{name}.jpg"
+        with self.lock:  # a commit takes the photo and its record, or neither
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(file, quality=92)
-            file.with_suffix(".json").write_text(json.dumps({"time": now.isoformat()} | record))
+            record = {"time": datetime.now(UTC).isoformat()} | record
+            file.with_suffix(".json").write_text(json.dumps(record))
 
-    return keep
+    def close(self) -> None:
+        """Send what still waits for the Hub."""
+        if self.outbox:
+            try:
+                self.outbox.trigger().result(PATIENCE)
+            except (HfHubHTTPError, httpx2.HTTPError, OfflineModeIsEnabled, TimeoutError):
+                print(f"The Hub can't be reached; feedback waits in {self.folder}.")
+            self.outbox.stop()

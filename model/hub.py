@@ -92,7 +92,7 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
 def require_token() -> None:
     """Raise HubError if there is no token to publish with."""
     if not get_token():
-        raise HubError("Set HF_TOKEN to a token that may write (or run `hf auth login`), then push again.")
+        raise HubError("Set HF_TOKEN to a token that may write (or run `hf auth login`), then try again.")
 
 
 def push(folder: Path, repo: str, private: bool) -> str:

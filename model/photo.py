@@ -19,7 +19,7 @@ pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=Fa
 VERSION = 1
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF")
-FORMAT_NAMES = "JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC"
+FORMAT_NAMES = "JPEG, PNG, WebP, GIF, BMP, AVIF, HEIC"
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif", ".heic", ".heif")
 MAX_PIXELS = 64_000_000  # a 50-megapixel phone photo passes; a decompression bomb does not
 
@@ -29,7 +29,7 @@ UNREAD_TYPES = {
     "PDF": (0, (b"%PDF",)),
     "SVG": (0, (b"<svg", b"<?xml")),
     "Photoshop": (0, (b"8BPS",)),
-    "video": (4, (b"ftypisom", b"ftypmp4", b"ftypqt", b"ftypM4V")),
+    "MP4": (4, (b"ftypisom", b"ftypmp4", b"ftypqt", b"ftypM4V")),
     "ZIP": (0, (b"PK\x03\x04",)),
 }
 
@@ -82,14 +82,14 @@ class NoPictureError(PhotoError):
     """A file that is nothing we know."""
 
     reason = "no_picture"
-    sentence = "This is not a picture we can read; please send {formats}."
+    sentence = "This is not a picture we can read; please send one of {formats}."
 
 
 class UnreadTypeError(PhotoError):
     """A file of a known type that we do not read."""
 
     reason = "unread_type"
-    sentence = "We don't read {kind} files; please send {formats}."
+    sentence = "We don't read {kind} files; please send one of {formats}."
 
 
 class TooLargeError(PhotoError):

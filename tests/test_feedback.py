@@ -16,9 +16,10 @@ PIXELS = np.asarray(draw("Potato___healthy", 5, size=64))
 
 
 def test_a_folder_becomes_a_set_to_train_on(tmp_path):
-    keep = feedback.keeper(str(tmp_path))
-    keep(PIXELS, "Potato___healthy", {"verdict": "unsure"})
-    keep(PIXELS[::-1], "something_else", {"verdict": "diagnosis"})
+    kept = feedback.Feedback(str(tmp_path))
+    for _ in range(2):  # the same photo twice is one photo
+        kept.keep(PIXELS, "Potato___healthy", {"verdict": "unsure"})
+    kept.keep(PIXELS[::-1], "something_else", {"verdict": "diagnosis"})
     photos = data.find_photos(str(tmp_path))
     assert sorted(photo.folder for photo in photos) == ["Potato___healthy", "something_else"]
     kept = next(photo.path for photo in photos if photo.folder == "Potato___healthy")
@@ -31,14 +32,16 @@ def test_a_folder_becomes_a_set_to_train_on(tmp_path):
 
 
 KEEP = """
+import sys
 import numpy as np
-from model import feedback
-keep = feedback.keeper("someone/potatoes")
-keep(np.zeros((64, 64, 3), np.uint8), "Potato___healthy", {})
+from model.feedback import Feedback
+kept = Feedback("someone/potatoes")
+kept.keep(np.full((64, 64, 3), int(sys.argv[1]), np.uint8), "Potato___healthy", {})
+kept.close()
 """
 
 
-def test_the_hub_gets_each_photo_with_its_record(tmp_path):
+def test_the_hub_gets_each_photo_once_with_its_record(tmp_path):
     with LoopbackHub() as hub:
         home = {
             "HF_ENDPOINT": hub.url,
@@ -46,12 +49,20 @@ def test_the_hub_gets_each_photo_with_its_record(tmp_path):
             "HOME": tmp_path,
             "HF_TOKEN": "hf_loopback",
         }
-        ended = run("-c", KEEP, **home)
-        assert ended.returncode == 0, ended.stderr
+        assert run("-c", KEEP, 1, **home).returncode == 0
         repo = hub.repos["dataset", "someone/potatoes"]
         assert repo.private
-        files = {name for name in repo.at("main").files if name.startswith("Potato___healthy/")}
-        assert {name.rsplit(".", 1)[1] for name in files} == {"jpg", "json"}
+        first = set(repo.at("main").files)
+        assert {name.rsplit(".", 1)[1] for name in first - {".gitattributes"}} == {"jpg", "json"}
+        hub.fail("POST", "/commit/", 503, times=20)
+        ended = run("-c", KEEP, 2, **home)
+        assert "The Hub can't be reached; feedback waits in" in ended.stdout
+        assert set(repo.at("main").files) == first
+        hub._faults.clear()
+        assert run("-c", KEEP, 3, **home).returncode == 0
+        sent = set(repo.at("main").files) - first
+        assert len(sent) == 4  # the second and the third photo, with their records
+        assert list((tmp_path / ".local").rglob("*.*")) == []
 
 
 @pytest.mark.parametrize(
@@ -59,13 +70,13 @@ def test_the_hub_gets_each_photo_with_its_record(tmp_path):
     [
         (
             "hf_wrong",
-            "app.py: no feedback is kept: The Hub did not let us write to the dataset someone/potatoes; "
+            "app.py: no feedback is kept: The Hub does not let us write to someone/potatoes; "
             "check it and HF_TOKEN.",
         ),
         (
             "",
             "app.py: no feedback is kept: Set HF_TOKEN to a token that may write (or run `hf auth login`), "
-            "then push again.",
+            "then try again.",
         ),
     ],
 )

@@ -133,7 +133,7 @@ def test_a_push_goes_on_after_a_cut_connection(hub, at, tiny):
 
 def test_no_token_no_push(at, tiny):
     assert push(tiny, at | {"HF_TOKEN": ""}) == (
-        "Set HF_TOKEN to a token that may write (or run `hf auth login`), then push again."
+        "Set HF_TOKEN to a token that may write (or run `hf auth login`), then try again."
     )
 
 

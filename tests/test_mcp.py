@@ -43,4 +43,4 @@ def test_an_agent_gets_the_same_answer(server):
 def test_an_agent_is_told_what_is_wrong(server):
     _, result = ask(server.url, photo=data_url(b"text"))
     assert result.isError
-    assert "This is not a picture we can read; please send JPEG" in result.content[0].text
+    assert "This is not a picture we can read; please send one of JPEG" in result.content[0].text

@@ -103,7 +103,7 @@ def png_claiming(width: int, height: int) -> bytes:
 
 
 JPEG, AVIF, HEIC = (encode(LEAF, form) for form in ("JPEG", "AVIF", "HEIF"))
-READ = "please send JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC."
+READ = "please send one of JPEG, PNG, WebP, GIF, BMP, AVIF, HEIC."
 DAMAGED = "The picture is damaged and can't be read; please send the original file."
 LARGE = "The picture has more than 64 megapixels; please send a smaller one."
 REFUSED = {

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+import web.several  # noqa: F401 has refusals of its own
+from model.photo import PhotoError
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 from web.guidance import SOURCES, STATEMENTS, guidance
 from web.texts import ENGLISH, LANGUAGES, TEXTS, choose, class_name, text
@@ -24,6 +26,12 @@ def test_every_text_is_used():
     for key in TEXTS[ENGLISH]:
         composed = key.startswith(("class.", "advice.", "part.", "refused.")) or key == "language"
         assert composed or f'"{key}"' in code, key
+
+
+def test_every_refusal_has_a_text_that_says_what_programs_are_told():
+    kinds = {error.reason: error.sentence for error in PhotoError.__subclasses__()}
+    texts = {key.split(".")[1]: said for key, said in TEXTS[ENGLISH].items() if key.startswith("refused.")}
+    assert texts == kinds
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The question whether an answer was right: with the visitor's consent, and where the host wants it."""
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,9 +11,9 @@ from gradio.components import Component
 from model import photo
 from model.bundle import ClassName
 from model.classifier import Diagnosis
-from model.feedback import Keep
+from model.feedback import Feedback
 from web.texts import ENGLISH, class_name, text
-from web.uploads import explain, uploaded
+from web.uploads import LostError, explain, uploaded
 
 ELSE = "something_else"  # the folder of leaves, and other things, that are none of the classes
 SIZE = 512  # pixels, of the photos kept: enough to train on, and without what a file says of place and owner
@@ -27,31 +28,46 @@ class Form(NamedTuple):
 
 def lay_out(
     classes: Sequence[ClassName],
-    keep: Keep | None,
+    kept: Feedback | None,
     picture: gr.Image,
     language: Component,
+    about: gr.State,
     shown: gr.State,
 ) -> Form:
-    """Lay out the question about the photo in `picture`, answered as `shown`; nothing if it can't be kept."""
-    if keep is None:
+    """Lay out the question about the photo in `picture`; nothing if it can't be kept.
+
+    `shown` holds the answer, and `about` the name of the photo that was answered.
+    """
+    if kept is None:
         return Form([], lambda _: [])
+
+    one_at_a_time = threading.Lock()  # photos decoded at their full size
 
     def choices(language: str) -> list[tuple[str, str]]:
         named = [(class_name(language, name.label), name.folder) for name in classes]
         return [*named, (text(language, "feedback.else"), ELSE)]
 
     def send(
-        sent: dict | None, said: str | None, consent: bool, language: str, answered: Diagnosis | None
+        sent: dict | None,
+        said: str | None,
+        consent: bool,
+        language: str,
+        answered_photo: str | None,
+        answered: Diagnosis | None,
     ) -> tuple:
         known = [folder for _, folder in choices(language)]  # a caller may name any
-        if not (sent and said in known and consent and isinstance(answered, Diagnosis)):
+        if not (sent and said in known and consent):
             return text(language, "feedback.incomplete"), said, consent
         try:
-            pixels = photo.prepare(uploaded(sent, Path(picture.GRADIO_CACHE)), SIZE)
+            file = uploaded(sent, Path(picture.GRADIO_CACHE))
+            if file.parent.name != answered_photo:  # its answer is still to come, or of another session
+                raise LostError
+            with one_at_a_time:
+                pixels = photo.prepare(file, SIZE)
         except photo.PhotoError as error:
             return explain(language, error), said, consent
         told = {"verdict": answered.verdict, "probabilities": answered.probabilities, "leaf": answered.leaf}
-        keep(pixels, said, told)
+        kept.keep(pixels, said, told)
         return text(language, "feedback.thanks"), None, False
 
     with gr.Column(elem_id="feedback"):
@@ -61,7 +77,7 @@ def lay_out(
         reply = gr.Markdown(elem_id="reply")
     button.click(
         send,
-        [picture, right, consent, language, shown],
+        [picture, right, consent, language, about, shown],
         [reply, right, consent],
         preprocess=False,
         queue=False,
@@ -76,6 +92,7 @@ def lay_out(
             gr.Radio(choices(language), label=text(language, "feedback.ask")),
             gr.Checkbox(label=text(language, "feedback.consent")),
             gr.Button(text(language, "feedback.send")),
+            "",
         ]
 
-    return Form([right, consent, button], say)
+    return Form([right, consent, button, reply], say)

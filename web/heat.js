@@ -1,13 +1,22 @@
 // The slider between the photo and the heat over it.
 
-function show() {
-  const photo = element.querySelector(".photo");
-  if (!photo) return;
-  element.style.setProperty("--heat", element.querySelector("input").value / 100);
-  // The visitor's own photo is sharper than the small one from the server, if this browser can show it.
-  const own = document.querySelector("#photo .image-frame img");
-  if (own?.naturalWidth) photo.src = own.src;
+function slide() {
+  const slider = element.querySelector("input");
+  if (slider) element.style.setProperty("--heat", slider.value / 100);
 }
 
-element.addEventListener("input", show);
-watch(["value", "texts"], () => requestAnimationFrame(show));
+// The visitor's own photo is sharper than the small one from the server, if this browser can show it.
+function sharpen() {
+  const [photo, own] = [element.querySelector(".photo"), document.querySelector("#photo .image-frame img")];
+  if (!photo || !own) return;
+  const { src } = own;
+  own.decode().then(() => (photo.src = src), () => {});
+}
+
+element.addEventListener("input", slide);
+watch(["value", "texts"], () =>
+  requestAnimationFrame(() => {
+    slide();
+    sharpen();
+  }),
+);

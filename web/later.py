@@ -1,6 +1,7 @@
 """An ASGI app that takes seconds to import and build: it comes up behind one that serves at once."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -28,12 +29,14 @@ class Later:
     async def _live(self, ending: asyncio.Event) -> None:
         try:
             app = await to_thread.run_sync(self.build)
+            async with app.router.lifespan_context(app):
+                self.app.set_result(app)
+                await ending.wait()
         except Exception as error:
-            self.app.set_exception(error)  # what every request to it will be told, in the log
-            return
-        async with app.router.lifespan_context(app):
-            self.app.set_result(app)
-            await ending.wait()
+            if self.app.done():
+                raise
+            traceback.print_exception(error)
+            self.app.set_exception(error)  # for all who ask for it
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = await asyncio.shield(self.app)

@@ -1,9 +1,12 @@
 """Refusing what is too large while it streams in, before anything keeps it."""
 
+import os
+
 from fastapi import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+MAX_UPLOAD_MB = int(os.environ.get("MAX_UPLOAD_MB") or 20)  # megabytes of a photo
 MOST = 32  # photos at once
 MEGABYTE = 1_000_000  # bytes
 FORM_OVERHEAD = 100_000  # bytes a multipart form may need beside its photos

@@ -8,7 +8,7 @@ from gradio.components import Component
 
 from model.answers import one_as_json
 from model.classifier import Classifier, Diagnosis
-from model.feedback import Keep
+from model.feedback import Feedback
 from model.photo import PhotoError
 from model.severity import grade
 from model.verdict import NOT_POTATO, UNSURE
@@ -16,7 +16,7 @@ from web import feedback, guidance
 from web.inert import inert
 from web.pictures import heat_layer, thumbnail
 from web.texts import ENGLISH, TEXTS, choose, class_name, text
-from web.uploads import explain, uploaded
+from web.uploads import Picture, explain, uploaded
 
 SCRIPT = Path(__file__).parent / "page.js"
 HEAT_SCRIPT = Path(__file__).parent / "heat.js"
@@ -35,29 +35,30 @@ HEAT = """{{#if value}}<figure><figcaption>{{texts.heat}}</figcaption>
 
 
 def lay_out(
-    classifier: Classifier, language: Component, keep: Keep | None
+    classifier: Classifier, language: Component, kept: Feedback | None
 ) -> tuple[gr.State, list[Component], Callable[[str, Diagnosis | PhotoError | None], list]]:
-    """Lay out this part; `keep` is where visitors' corrections go, if anywhere.
+    """Lay out this part; `kept` is where visitors' corrections go, if anywhere.
 
     Returns the state, which holds what is shown (a diagnosis in words, an error, or None); the components;
     and a function that says them all in a language.
     """
 
-    # Gets the file as it was sent: the photo room alone decides whether and how to decode it.
+    # Gets the file as it was sent: model.photo alone decides whether and how to decode it.
     def diagnose(photo: dict | None, language: str) -> tuple:
         if photo is None:
-            return *answer(language, None), None, None
+            return *answer(language, None), None, None, None
         try:
             file = uploaded(photo, Path(picture.GRADIO_CACHE))
             diagnosis = classifier.diagnose(file)
         except PhotoError as error:
-            return *answer(language, error), None, error
+            return *answer(language, error), None, error, None
         seen = None
         if diagnosis.heat is not None and diagnosis.verdict != NOT_POTATO:
             seen = {"photo": thumbnail(diagnosis.pixels), "layer": heat_layer(diagnosis.heat)}
         card, chances, advice = answer(language, diagnosis)
         # Tells page.js which photo this is about; said anew in another language, an answer has no photo.
-        return card | {"photo": file.parent.name}, chances, advice, seen, diagnosis.words()
+        name = file.parent.name
+        return card | {"photo": name}, chances, advice, seen, diagnosis.words(), name
 
     def predict(photo: dict, language: str = ENGLISH) -> dict:
         """Tell early blight, late blight and healthy potato leaves apart on a photo.
@@ -93,11 +94,11 @@ def lay_out(
             *form.say(language),
         ]
 
-    shown = gr.State(None)
+    shown, about = gr.State(None), gr.State(None)  # an answer, and the name of the photo it is about
     with gr.Column(elem_id="one"):
         with gr.Row(equal_height=False, elem_id="answer"):
             with gr.Column():
-                picture = gr.Image(
+                picture = Picture(
                     sources=["upload", "webcam", "clipboard"],
                     webcam_options=gr.WebcamOptions(mirror=False, constraints=REAR_CAMERA),
                     label=text(ENGLISH, "photo"),
@@ -129,11 +130,11 @@ def lay_out(
                         label=text(ENGLISH, "chances"), show_heading=False, elem_id="probabilities"
                     )
         advice = gr.HTML(None, label="What to do", html_template=guidance.TEMPLATE, elem_id="guidance")
-        form = feedback.lay_out(classifier.bundle.classes, keep, picture, language, shown)
+        form = feedback.lay_out(classifier.bundle.classes, kept, picture, language, about, shown)
     picture.input(
         diagnose,
         inputs=[picture, language],
-        outputs=[verdict, label, advice, heat, shown],
+        outputs=[verdict, label, advice, heat, shown, about],
         api_visibility="private",
         preprocess=False,
         # A photo dropped over another one is two events: cleared, then a new photo. The last must count.

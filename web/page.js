@@ -4,6 +4,7 @@
 
 const LONGEST = 1024; // pixels; the model sees far fewer
 const AGAIN = 1000; // milliseconds between attempts to reach the server
+const SILENCE = 5000; // milliseconds without an answer mean that it can't be reached
 const megabytes = window.gradio_config.max_file_size / 1e6;
 const handed = new WeakSet();
 let latest = 0;
@@ -28,7 +29,8 @@ async function shrink(file) {
   }
 }
 
-// Photos wait here while the server can't be reached: gradio would lose them, and reload the page.
+// Photos wait here while the server can't be reached: gradio would lose them, and reload the page. (Those of the
+// page's camera don't: gradio sends them by itself.)
 const banner = document.createElement("p");
 banner.id = "offline";
 banner.role = "alert";
@@ -36,7 +38,8 @@ document.querySelector(".gradio-container").prepend(banner);
 
 async function reached(turn) {
   while (turn === latest) {
-    const answered = await fetch("ping", { cache: "no-store" }).then((reply) => reply.ok, () => false);
+    const asked = fetch("ping", { cache: "no-store", signal: AbortSignal.timeout(SILENCE) });
+    const answered = await asked.then((reply) => reply.ok, () => false);
     banner.textContent = answered ? "" : props.texts["error.offline"];
     if (answered) return;
     await new Promise((done) => setTimeout(done, AGAIN));

@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from model.classifier import Classifier
-from model.feedback import Keep
+from model.feedback import Feedback
 from web import history, one_leaf, several
 from web.inert import inert
 from web.texts import ENGLISH, LANGUAGES, choose, text
@@ -42,8 +42,8 @@ LOOKS = {
 HOUR = 3600  # seconds
 
 
-def build(classifier: Classifier, notice: str | None, keep: Keep | None) -> gr.Blocks:
-    """Lay out the page; `keep` is where visitors' corrections go, if anywhere."""
+def build(classifier: Classifier, notice: str | None, kept: Feedback | None) -> gr.Blocks:
+    """Lay out the page; `kept` is where visitors' corrections go, if anywhere."""
 
     def greet(request: gr.Request) -> str:
         """Choose the language at the start: the link's ?lang=, or the browser's."""
@@ -74,7 +74,7 @@ def build(classifier: Classifier, notice: str | None, keep: Keep | None) -> gr.B
         part.change(
             None, part, js="(part) => { document.body.dataset.part = part; }", api_visibility="private"
         )
-        parts = [one_leaf.lay_out(classifier, language, keep), several.lay_out(classifier, language)]
+        parts = [one_leaf.lay_out(classifier, language, kept), several.lay_out(classifier, language)]
         earlier = history.lay_out()
 
         def translate(language: str, *shown: object) -> list:

@@ -19,7 +19,7 @@ from web.one_leaf import CARD
 from web.pictures import thumbnail
 from web.report import Leaf
 from web.texts import ENGLISH, class_name, text
-from web.uploads import explain, uploaded
+from web.uploads import Pictures, explain, uploaded
 
 NO_PROGRESS = gr.Progress()  # gradio puts a visible one in its place
 
@@ -80,7 +80,7 @@ def lay_out(
     with gr.Column(elem_id="several"):
         with gr.Row(equal_height=False):
             with gr.Column():
-                pictures = gr.File(
+                pictures = Pictures(
                     file_count="multiple", label=text(ENGLISH, "several.photos"), elem_id="photos"
                 )
             with gr.Column():

@@ -1,9 +1,20 @@
 """The files that visitors uploaded, and why one could not be answered, in their language."""
 
+import secrets
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import gradio as gr
+import httpx
+import safehttpx
+from gradio.components import Component
+from gradio_client.utils import is_http_url_like
 
 from model.photo import PhotoError
+from web.limits import MAX_UPLOAD_MB, MEGABYTE
 from web.texts import text
+
+PATIENCE = 10  # seconds another server may keep us waiting
 
 
 class LostError(PhotoError):
@@ -11,6 +22,63 @@ class LostError(PhotoError):
 
     reason = "lost"
     sentence = "The photo did not arrive; please send it again."
+
+
+class Picture(gr.Image):
+    """gr.Image, but of an address it fetches no more than a photo may have, and what is there now."""
+
+    is_template = True  # looks as gr.Image does
+
+    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
+        """Return the path of a file, or of the photo of an address that a program sent."""
+        if _is_address(url_or_file_path):
+            return await _fetch_into(self, str(url_or_file_path))
+        return await super().async_move_resource_to_block_cache(url_or_file_path)
+
+
+class Pictures(gr.File):
+    """gr.File, with the same care."""
+
+    is_template = True
+
+    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
+        """Return the path of a file, or of the photo of an address that a program sent."""
+        if _is_address(url_or_file_path):
+            return await _fetch_into(self, str(url_or_file_path))
+        return await super().async_move_resource_to_block_cache(url_or_file_path)
+
+
+def _is_address(url_or_file_path: str | Path | None) -> bool:
+    return url_or_file_path is not None and is_http_url_like(str(url_or_file_path))
+
+
+async def _fetch_into(component: Component, url: str) -> str:
+    try:
+        # Never an address of this machine or its network.
+        address = await safehttpx.async_validate_url(urlsplit(url).hostname or "")
+        data = await fetch(url, safehttpx.AsyncSecureTransport(address))
+    except (ValueError, httpx.HTTPError) as error:
+        raise gr.Error(str(LostError()), print_exception=False) from error
+    file = Path(component.GRADIO_CACHE) / secrets.token_hex(16) / "photo"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(data)
+    component.temp_files.add(str(file))  # gradio deletes it in time
+    return str(file)
+
+
+async def fetch(url: str, transport: httpx.AsyncBaseTransport | None = None) -> bytes:
+    """Fetch a photo. Raises httpx.HTTPError, or ValueError if it is larger than a photo may be."""
+    data = bytearray()
+    async with (
+        httpx.AsyncClient(transport=transport, timeout=PATIENCE) as client,
+        client.stream("GET", url) as answer,
+    ):
+        answer.raise_for_status()
+        async for part in answer.aiter_bytes():
+            data += part
+            if len(data) > MAX_UPLOAD_MB * MEGABYTE:
+                raise ValueError(f"{url} has more than {MAX_UPLOAD_MB} MB")
+    return bytes(data)
 
 
 def uploaded(photo: dict, folder: Path) -> Path:

@@ -2,13 +2,15 @@
 
 python tests/bench/serve.py [--rounds 5] [--model FOLDER] [--json FILE] [--plot FILE]
 
-Takes about ten minutes on 2 cores. The same drawn photos go to both, in turn; each figure is the median of
-the rounds. A cold start is from starting the process to its first answer to /predict.
+Takes about ten minutes on 2 cores. The same drawn photos go to both, in turn; percentiles are of the requests
+of all rounds, other figures medians of the rounds. A cold start is from starting the process to its first
+answer to /predict, or to its page.
 """
 
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import statistics
@@ -32,7 +34,7 @@ from model import bundle
 BENCH = Path(__file__).parent
 SIZES = {"256 pixels": (256, 256), "2 megapixels": (1632, 1224), "12 megapixels": (4000, 3000)}
 AT_ONCE = (1, 8, 16, 32)
-REQUESTS = {"ours": 40, "usual": 12}  # of one at a time in a round; more for several at once
+REQUESTS = 40  # in a round, of each kind, or three times as many as are sent at once
 SERVERS = {
     "ours": lambda model, port: ["app.py"],
     "usual": lambda model, port: [str(BENCH / "usual.py"), "api", model, str(port)],
@@ -41,25 +43,26 @@ SERVERS = {
 
 
 @contextlib.contextmanager
-def running(name: str, model: str) -> Iterator[tuple[int, subprocess.Popen, float]]:
-    """Start a server; yield its port, its process and the seconds to its first answer."""
+def running(name: str, model: str) -> Iterator[tuple[int, subprocess.Popen, dict[str, float]]]:
+    """Start a server; yield its port, its process and the seconds to its first answers, by what they are."""
     port = free_port()
     environment = {**os.environ, "MODEL_REPO": model, "GRADIO_SERVER_PORT": str(port)}
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, *SERVERS[name](model, port)], cwd=ROOT, env=environment)
     photo = {"file": ("leaf.jpg", photograph(256, 256))}
-    path = "/" if name == "usual page" else "/predict"
+    first = {}
     try:
-        while process.poll() is None:
-            with contextlib.suppress(httpx2.TransportError):
-                url = f"http://127.0.0.1:{port}{path}"
-                answer = httpx2.get(url) if path == "/" else httpx2.post(url, files=photo, timeout=60)
-                if answer.status_code == 200:
-                    break
-            time.sleep(0.005)
-        else:
-            raise RuntimeError(f"The server called {name} stopped.")
-        yield port, process, time.perf_counter() - started
+        for what in ("/predict", "/") if name == "ours" else ("/predict",) if name == "usual" else ("/",):
+            url = f"http://127.0.0.1:{port}{what}"
+            while what not in first:
+                if process.poll() is not None:
+                    raise RuntimeError(f"The server called {name} stopped.")
+                with contextlib.suppress(httpx2.TransportError):
+                    ask = {"method": "GET"} if what == "/" else {"method": "POST", "files": photo}
+                    if httpx2.request(url=url, timeout=60, **ask).status_code == 200:
+                        first[what] = time.perf_counter() - started
+                time.sleep(0.005)
+        yield port, process, first
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -107,23 +110,20 @@ async def load(port: int, photo: bytes, at_once: int, requests: int) -> tuple[li
     return times, time.perf_counter() - started
 
 
-def percentile(times: list[float], share: float) -> float:
-    """Return the time that a share of the requests stays under."""
-    return sorted(times)[min(len(times) - 1, int(share * len(times)))]
-
-
 def measure(model: str, rounds: int) -> dict[str, dict[str, float]]:
     """Measure all servers; return figure -> {server: median}."""
     photos = {name: photograph(*size) for name, size in SIZES.items()}
     figures: dict[str, dict[str, list[float]]] = {}
+    pooled: dict[tuple[str, str], list[float]] = {}
 
     def note(figure: str, server: str, value: float) -> None:
         figures.setdefault(figure, {}).setdefault(server, []).append(value)
 
     for _ in range(rounds):
         for name in SERVERS:
-            with running(name, model) as (_, _, seconds):
-                note("cold start, s", name, seconds)
+            with running(name, model) as (_, _, first):
+                for what, seconds in first.items():
+                    note(f"cold start to {what}, s", name, seconds)
     with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         servers = {name: stack.enter_context(running(name, model)) for name in SERVERS}
         small = Path(folder) / "leaf.jpg"
@@ -133,33 +133,27 @@ def measure(model: str, rounds: int) -> dict[str, dict[str, float]]:
             for name in ("ours", "usual page")
         }
         for turn in range(rounds + 1):  # the first one warms up
-            for size, photo in photos.items():
-                for at_once in AT_ONCE:
-                    for name in ("ours", "usual"):
-                        times, whole = asyncio.run(
-                            load(servers[name][0], photo, at_once, max(REQUESTS[name], 3 * at_once))
-                        )
-                        if turn:
-                            row = f"{size}, {at_once} at once"
-                            for share in (0.5, 0.95, 0.99):
-                                figure = f"{row}: p{int(share * 100)}, ms"
-                                note(figure, name, 1e3 * percentile(times, share))
-                            note(f"{row}: photos a second", name, len(times) / whole)
-            for name, client in clients.items():
-                for _ in range(10):
-                    started = time.perf_counter()
-                    client.predict(handle_file(small), api_name="/predict")
-                    if turn:
-                        note(
-                            "gradio's client, 256 pixels: p50, ms",
-                            name,
-                            1e3 * (time.perf_counter() - started),
-                        )
+            for (size, photo), at_once, name in itertools.product(photos.items(), AT_ONCE, ("ours", "usual")):
+                port, requests = servers[name][0], max(REQUESTS, 3 * at_once)
+                times, whole = asyncio.run(load(port, photo, at_once, requests))
+                if turn:
+                    row = f"{size}, {at_once} at once"
+                    pooled.setdefault((row, name), []).extend(times)
+                    note(f"{row}: photos a second", name, len(times) / whole)
+            for name, client in [*clients.items()] * 10:
+                started = time.perf_counter()
+                client.predict(handle_file(small), api_name="/predict")
+                if turn:
+                    row = "gradio's client, 256 pixels"
+                    pooled.setdefault((row, name), []).append(time.perf_counter() - started)
         for name, (_, process, _) in servers.items():
             note("peak memory, MB", name, peak_memory(process))
+    for (row, name), times in pooled.items():
+        for share in (50, 95, 99):
+            note(f"{row}: p{share}, ms", name, 1e3 * statistics.quantiles(times, n=100)[share - 1])
     return {
         figure: {name: statistics.median(values) for name, values in of.items()}
-        for figure, of in figures.items()
+        for figure, of in sorted(figures.items())
     }
 
 
@@ -195,7 +189,7 @@ def main() -> None:
     figures = measure(options.model, options.rounds)
     print(f"{'':42} {'ours':>9} {'usual':>9} {'usual page':>10}  times better")
     for figure, of in figures.items():
-        cells = [f"{of[name]:9.1f}" if name in of else " " * 9 for name in SERVERS]
+        cells = [f"{of[name]:10.2f}" if name in of else " " * 10 for name in SERVERS]
         print(f"{figure:42} {' '.join(cells)}  {times_better(figure, of):6.1f}")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))

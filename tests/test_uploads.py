@@ -1,0 +1,48 @@
+"""Photos named by their address: not too much of them, and nothing from this machine's own network."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import anyio
+import httpx
+import httpx2
+import pytest
+
+from web import uploads
+
+
+@pytest.fixture
+def photos():
+    """A server of photos, by their size in bytes."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path[1:].isdigit() else 404)
+            self.end_headers()
+            for _ in range(int(self.path[1:]) // 1000 if self.path[1:].isdigit() else 0):
+                self.wfile.write(b"x" * 1000)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Leave the tests' output alone."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_no_more_is_fetched_than_a_photo_may_have(photos, monkeypatch):
+    monkeypatch.setattr(uploads, "MAX_UPLOAD_MB", 0.1)
+    assert len(anyio.run(uploads.fetch, f"{photos}/90000")) == 90_000
+    with pytest.raises(ValueError, match=r"has more than 0.1 MB"):
+        anyio.run(uploads.fetch, f"{photos}/110000")
+    with pytest.raises(httpx.HTTPStatusError):
+        anyio.run(uploads.fetch, f"{photos}/missing")
+
+
+def test_no_address_of_this_network_is_asked(server, photos):
+    asked = {"data": [{"path": f"{photos}/1000", "meta": {"_type": "gradio.FileData"}}, "en"]}
+    answer = httpx2.post(f"{server.url}/gradio_api/run/predict", json=asked, timeout=60)
+    assert answer.status_code == 500
+    assert answer.json()["error"] == "The photo did not arrive; please send it again."
