@@ -11,27 +11,18 @@ from model.classifier import Classifier, Diagnosis
 from model.feedback import Feedback
 from model.photo import PhotoError
 from model.severity import grade
-from model.verdict import NOT_POTATO, UNSURE
-from web import feedback, guidance
+from model.verdict import UNSURE
+from web import feedback, guidance, heat
 from web.inert import inert
-from web.pictures import heat_layer, thumbnail
 from web.texts import ENGLISH, TEXTS, choose, class_name, text
 from web.uploads import Picture, explain, uploaded
 
 SCRIPT = Path(__file__).parent / "page.js"
-HEAT_SCRIPT = Path(__file__).parent / "heat.js"
 REAR_CAMERA = {"video": {"facingMode": "environment"}}
 
 # A verdict is a dictionary: the page shows it as a card (Handlebars escapes its texts), the API hands it on.
 CARD = """<div class="card {{value.verdict}}" data-class="{{value.class}}" role="status">
 <h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>"""
-
-# The photo here is the small one that the model saw; heat.js puts the visitor's own in its place.
-HEAT = """{{#if value}}<figure><figcaption>{{texts.heat}}</figcaption>
-<div><img class="photo" src="{{value.photo}}" alt="{{texts.photo}}">
-<img class="layer" src="{{value.layer}}" alt="{{texts.alt}}"></div>
-<label>{{texts.photo}}<input type="range" min="0" max="100" value="100" aria-label="{{texts.heat}}">
-{{texts.heat_short}}</label></figure>{{/if}}"""
 
 
 def lay_out(
@@ -52,13 +43,10 @@ def lay_out(
             diagnosis = classifier.diagnose(file)
         except PhotoError as error:
             return *answer(language, error), None, error, None
-        seen = None
-        if diagnosis.heat is not None and diagnosis.verdict != NOT_POTATO:
-            seen = {"photo": thumbnail(diagnosis.pixels), "layer": heat_layer(diagnosis.heat)}
         card, chances, advice = answer(language, diagnosis)
         # Tells page.js which photo this is about; said anew in another language, an answer has no photo.
         name = file.parent.name
-        return card | {"photo": name}, chances, advice, seen, diagnosis.words(), name
+        return card | {"photo": name}, chances, advice, heat.seen(diagnosis), diagnosis.words(), name
 
     def predict(photo: dict, language: str = ENGLISH) -> dict:
         """Tell early blight, late blight and healthy potato leaves apart on a photo.
@@ -90,7 +78,7 @@ def lay_out(
             gr.HTML(value=card, texts=_spoken(language)),
             gr.Label(label=text(language, "chances"), value=chances),
             advice,
-            gr.HTML(texts=_heat_texts(language)),
+            gr.HTML(texts=heat.spoken(language)),
             *form.say(language),
         ]
 
@@ -108,14 +96,7 @@ def lay_out(
                     buttons=["fullscreen"],
                     elem_id="photo",
                 )
-                heat = gr.HTML(
-                    None,
-                    label="Where the model looked",
-                    html_template=HEAT,
-                    js_on_load=HEAT_SCRIPT.read_text("utf-8"),
-                    elem_id="heat",
-                    texts=_heat_texts(ENGLISH),
-                )
+                looked = heat.lay_out()
             with gr.Column():
                 verdict = gr.HTML(
                     answer(ENGLISH, None)[0],
@@ -134,7 +115,7 @@ def lay_out(
     picture.input(
         diagnose,
         inputs=[picture, language],
-        outputs=[verdict, label, advice, heat, shown, about],
+        outputs=[verdict, label, advice, looked, shown, about],
         api_visibility="private",
         preprocess=False,
         # A photo dropped over another one is two events: cleared, then a new photo. The last must count.
@@ -151,7 +132,7 @@ def lay_out(
         preprocess=False,
         queue=False,
     )
-    return shown, [picture, verdict, label, advice, heat, *form.components], translate
+    return shown, [picture, verdict, label, advice, looked, *form.components], translate
 
 
 def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, dict[str, float], dict | None]:
@@ -182,13 +163,6 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
         card["severity"] = text(language, "severity", percent=percent, **{"from": start, "to": end})
     chances = {class_name(language, label): chance for label, chance in shown.probabilities.items()}
     return inert(card), chances, guidance.guidance(language, shown.verdict, shown.label)
-
-
-def _heat_texts(language: str) -> dict[str, str]:
-    """Return what is said around the heat map."""
-    texts = TEXTS[language]
-    keys = {"heat": "heat", "heat_short": "heat.short", "photo": "photo", "alt": "heat.alt"}
-    return {name: texts[key] for name, key in keys.items()}
 
 
 def _spoken(language: str) -> dict[str, str]:
