@@ -38,9 +38,9 @@ def gather(settings: Settings, cache: Path) -> Dataset:
     return dataset.prepare(found, classes, settings.image_size, cache)
 
 
-def warn_of_known_photos(settings: Settings, photos: Dataset) -> None:
+def warn_of_known_photos(settings: Settings, start: Path, photos: Dataset) -> None:
     """Say so if the model to start from may have been trained on leaves that are to test this one."""
-    before = bundle.read(Path(settings.start_from)).description["training"]
+    before = bundle.read(start).description["training"]
     split = ("validation", "test", "seed")
     same_split = all(before["settings"].get(key) == getattr(settings, key) for key in split)
     if before["fingerprint"] != photos.fingerprint() or not same_split:
@@ -50,14 +50,14 @@ def warn_of_known_photos(settings: Settings, photos: Dataset) -> None:
         )
 
 
-def build(settings: Settings, outputs: int, steps: int) -> keras.Model:
+def build(settings: Settings, start: Path | None, outputs: int, steps: int) -> keras.Model:
     """Build and compile the network, on all GPUs of the machine if there are several."""
     several = len(tf.config.list_physical_devices("GPU")) > 1
     strategy = tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
     with strategy.scope():
         network = cnn.build_cnn((settings.image_size, settings.image_size, 3), outputs)
-        if settings.start_from:
-            export.copy_features(export.load_keras(Path(settings.start_from)), network)
+        if start:
+            export.copy_features(export.load_keras(start), network)
         rate = keras.optimizers.schedules.CosineDecay(
             settings.learning_rate / 20,
             decay_steps=max(1, (settings.epochs - 1) * steps),
@@ -72,18 +72,25 @@ def build(settings: Settings, outputs: int, steps: int) -> keras.Model:
     return network
 
 
-def variation(settings: Settings) -> int:
+def variation(settings: Settings, start: Path | None) -> int:
     """Return the seed of order and augmentation: a model that goes on from another sees the photos anew."""
-    if not settings.start_from:
+    if not start:
         return settings.seed
-    weights = bundle.read(Path(settings.start_from)).description["files"]["model.weights.h5"]
+    weights = bundle.read(start).description["files"]["model.weights.h5"]
     return settings.seed + int(weights[:8], 16)
 
 
-def fit(settings: Settings, photos: Dataset, splits: dict[str, np.ndarray], folder: Path, resume: bool):
+def fit(
+    settings: Settings,
+    start: Path | None,
+    photos: Dataset,
+    splits: dict[str, np.ndarray],
+    folder: Path,
+    resume: bool,
+):
     """Fit the network; return it with the weights of its best epoch, and the checkpoint with the history."""
     steps = max(1, len(splits["train"]) // settings.batch_size)
-    network = build(settings, len(photos.outputs), steps)
+    network = build(settings, start, len(photos.outputs), steps)
     network.summary()
     labels = photos.asked(splits["validation"])
 
@@ -114,7 +121,7 @@ def fit(settings: Settings, photos: Dataset, splits: dict[str, np.ndarray], fold
         splits["train"],
         photos.backgrounds(splits["train"]),
         settings.batch_size,
-        variation(settings),
+        variation(settings, start),
         done,
         cnn.augment,
     )
@@ -191,6 +198,7 @@ def main(argv: list[str]) -> None:
 
     if options.push:
         hub.require_token()  # before the work, not after it
+    start = hub.whole_bundle(settings.start_from) if settings.start_from else None
     photos = gather(settings, cache)
     more = {
         name: dataset.prepare(data.find_photos(source), photos.classes, settings.image_size, cache)
@@ -202,13 +210,13 @@ def main(argv: list[str]) -> None:
     splits = data.split_by_leaf(
         photos.photos, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
     )
-    if settings.start_from:
-        warn_of_known_photos(settings, photos)
+    if start:
+        warn_of_known_photos(settings, start, photos)
     counts = photos.counts(splits)
     for row in counts:
         print(", ".join(f"{key}: {value}" for key, value in row.items()))
     unfinished = out.with_name(out.name + ".training")
-    network, checkpoint = fit(settings, photos, splits, unfinished, options.resume)
+    network, checkpoint = fit(settings, start, photos, splits, unfinished, options.resume)
     model, temperature, thresholds = calibrate(settings, network, photos, splits["validation"])
     figures = measure(settings, model, photos, splits, thresholds, more)
 

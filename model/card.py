@@ -1,6 +1,8 @@
 """The model card of a bundle, written from its description."""
 
-from huggingface_hub import ModelCardData
+import re
+
+from huggingface_hub import EvalResult, ModelCardData
 
 SPLITS = ("train", "validation", "test")
 
@@ -14,10 +16,17 @@ def model_card(description: dict) -> str:
         pipeline_tag="image-classification",
         tags=["agriculture", "plant-disease", "potato", "litert"],
         metrics=["accuracy", "recall"],
+        model_name="Blightcheck",
+        eval_results=_results(description["figures"]),
     )
     photos = "\n".join(
         "| " + " | ".join(str(row[key]) for key in ("class", "photos", "leaves", *SPLITS)) + " |"
         for row in training["photos"]
+    )
+    calibration = "; ".join(
+        f"{name} {figures['calibration_error']:.1%}"
+        for name, figures in description["figures"].items()
+        if "calibration_error" in figures
     )
     libraries = ", ".join(f"{name} {version}" for name, version in training["libraries"].items())
     size, thresholds = description["image_size"], description["thresholds"]
@@ -49,6 +58,12 @@ wrong" are wrong diagnoses given over 90 %; "others" are pictures of other thing
 no diagnosis. No leaf is in two of training, validation and test.
 Printed by the training command below.
 
+{classes_table(description)}
+
+"Calibration error" (ECE, 15 bins) is how far, on average, the probability given to an answer is from the
+share of such answers that are right:
+{calibration}.
+
 ## How it was trained
 
     {training["command"]}
@@ -68,7 +83,13 @@ being uint8 `[n, {size}, {size}, 3]`, RGB, 0 to 255:
     model = keras.saving.load_model("hf://user/repo")
     model.predict(photos)["probabilities"]  # [n, {len(labels)}]: {", ".join(labels)}
 
-`model.tflite` does the same with LiteRT, and adds heat maps (HiResCAM).
+With LiteRT, which needs no TensorFlow, and which adds heat maps (HiResCAM):
+
+    from ai_edge_litert.interpreter import Interpreter
+    from huggingface_hub import hf_hub_download
+    run = Interpreter(model_path=hf_hub_download("user/repo", "model.tflite")).get_signature_runner()
+    answer = run(input=photos[:1])
+    answer["probabilities"], answer["leaf"], answer["heat"]  # [1, K], [1], [1, h, w, K]
 """
 
 
@@ -78,6 +99,36 @@ def figures_table(description: dict) -> str:
     columns += ["confidently wrong", "others", "declined"]
     rows = [_row(name, figures) for name, figures in description["figures"].items()]
     return "\n".join(["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|", *rows])
+
+
+def classes_table(description: dict) -> str:
+    """Return each class's figures in each set as a Markdown table."""
+    rows = [
+        f"| {name} | {label} | {one['support']} | {one['precision']:.1%} | {_share(one, 'recall')} |"
+        for name, figures in description["figures"].items()
+        for label, one in figures.get("classes", {}).items()
+    ]
+    return "\n".join(["| set | class | photos | precision | recall |", "|---" * 5 + "|", *rows])
+
+
+def _results(figures: dict) -> list[EvalResult]:
+    """Return the figures for the model-index that the Hub shows beside a card."""
+    return [
+        EvalResult(
+            task_type="image-classification",
+            dataset_type=re.sub(r"\W+", "-", name).strip("-").lower(),
+            dataset_name=name,
+            metric_type=metric,
+            metric_name=title,
+            metric_value=round(row[key], 4),
+        )
+        for name, row in figures.items()
+        for key, metric, title in (
+            ("accuracy", "accuracy", "Accuracy"),
+            ("macro_recall", "recall", "Macro recall"),
+        )
+        if key in row
+    ]
 
 
 def _row(name: str, figures: dict) -> str:

@@ -64,6 +64,20 @@ def find(name: str | None) -> Found:
         return Found(folder, repo, folder.name, f"{error} The copy fetched earlier answers.")
 
 
+def whole_bundle(name: str) -> Path:
+    """Return the folder with all files of a bundle.
+
+    It is called "default", or by its folder, or by a Hub id with an optional @revision. Raises
+    UnreachableError or HubError.
+    """
+    if name == "default":
+        return bundle.DEFAULT
+    if (folder := bundle.place(Path(name))).is_dir():
+        return folder
+    repo, _, revision = name.partition("@")
+    return download(repo, revision or None, "model")
+
+
 def download(repo: str, revision: str | None, repo_type: str, files: list[str] | None = None) -> Path:
     """Fetch a repo (only `files`, if given) into the Hub's cache; return its folder, named by its commit.
 

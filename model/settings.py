@@ -79,7 +79,13 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     add(fitting, "--label-smoothing", 0.05, "share of the certainty taken off the labels")
     add(fitting, "--patience", 15, "epochs without better validation macro recall before stopping")
     add(fitting, "--seed", 1, "of the split, the weights and the order; two runs on one machine are equal")
-    add(fitting, "--start-from", None, "bundle to take the weights of the features from", metavar="BUNDLE")
+    add(
+        fitting,
+        "--start-from",
+        None,
+        "model to take the weights from where the layers agree: default, a folder, or USER/REPO",
+        metavar="BUNDLE",
+    )
     result = parser.add_argument_group("result")
     add(result, "--out", "leaf-model", "folder to write the bundle to", metavar="FOLDER")
     add(result, "--resume", False, "go on with the training that was interrupted", action="store_true")

@@ -196,12 +196,13 @@ def test_what_is_not_there_is_one_sentence(hub, at, tiny):
     )
 
 
-def test_a_data_set_can_come_from_the_hub(hub, at, drawn_photos, cache, tmp_path):
+def test_data_set_and_model_to_start_from_can_come_from_the_hub(hub, at, tiny, drawn_photos, cache, tmp_path):
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=hub.url, token="hf_loopback")
     api.create_repo("someone/photos", repo_type="dataset")
     api.upload_folder(repo_id="someone/photos", repo_type="dataset", folder_path=drawn_photos)
+    assert push(tiny, at) == ""
     out = tmp_path / "out"
     ended = run(
         "train.py",
@@ -214,10 +215,15 @@ def test_a_data_set_can_come_from_the_hub(hub, at, drawn_photos, cache, tmp_path
         *TINY[:2],
         "--epochs",
         "1",
+        "--start-from",
+        REPO,
         **at,
     )
     assert ended.returncode == 0, ended.stderr
-    assert bundle.read(out).description["training"]["settings"]["data"] == ["hf:someone/photos"]
+    settings = bundle.read(out).description["training"]["settings"]
+    assert (settings["data"], settings["start_from"]) == (["hf:someone/photos"], REPO)
+    # One epoch from scratch does not get there.
+    assert bundle.read(out).description["figures"]["held-out leaves"]["accuracy"] > 0.8
     ended = run("train.py", "--data", "hf:someone/none", "--out", out, **at)
     assert ended.stderr.strip().splitlines()[-1] == (
         "train.py: There is no dataset someone/none on the Hub that we may see; check it and HF_TOKEN."
