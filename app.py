@@ -31,6 +31,7 @@ from model.classifier import Classifier, Diagnosis
 from model.feedback import Feedback
 from model.plant import joint_answer
 from web import pictures
+from web.headers import SecurityHeaders
 from web.later import Later
 from web.limits import MAX_UPLOAD_MB, MEGABYTE, MOST, LimitUploads
 
@@ -151,6 +152,7 @@ def create_app() -> FastAPI:
     api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MOST)
     if origins := os.environ.get("ALLOWED_ORIGINS"):
         api.add_middleware(CORSMiddleware, allow_origins=origins.split(","), allow_methods=["*"])
+    api.add_middleware(SecurityHeaders)
     behind = Later(lambda: create_page(classifier, found.notice))
     api.mount("/", behind)
     api.router.lifespan_context = behind.lifespan

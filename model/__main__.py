@@ -1,8 +1,10 @@
-"""Diagnose photos from the command line.
+"""Diagnose photos from the command line, or put the page on the Hub.
 
     python -m model PHOTO_OR_FOLDER... [--csv FILE]
+    python -m model space USER/NAME [--model USER/REPO]
 
-Uses the model that MODEL_REPO names (a Hub id, optionally @revision, or a folder), or the default one.
+The first uses the model that MODEL_REPO names (a Hub id, optionally @revision, or a folder), or the default
+one. The second makes or updates a Space on the Hugging Face Hub that serves such a model.
 """
 
 import argparse
@@ -21,6 +23,7 @@ from model.answers import columns, row
 from model.bundle import BundleError, read
 from model.classifier import Classifier, Diagnosis
 from model.plant import joint_answer
+from model.space import push_space, space_files
 
 MOST_TOGETHER = 100  # photos; more are hardly of one plant or field
 
@@ -36,8 +39,26 @@ def photos_in(paths: list[str]) -> Iterator[Path]:
             raise FileNotFoundError(f"There is no photo or folder {path}.")
 
 
+def publish(argv: list[str]) -> int:
+    """Make or update a Space."""
+    parser = argparse.ArgumentParser(prog="python -m model space", description="Put the page on a Space.")
+    parser.add_argument("space", metavar="USER/NAME")
+    parser.add_argument("--model", metavar="USER/REPO", help="the model to serve (default: the one included)")
+    parser.add_argument("--private", action="store_true", help="make the Space private if it is new")
+    parser.add_argument("--dry-run", action="store_true", help="only list what would be uploaded")
+    options = parser.parse_args(argv)
+    if options.dry_run:
+        for path, content in sorted(space_files(options.model).items()):
+            print(f"{len(content):9} {path}")
+    else:
+        print("Published " + push_space(options.space, options.model, options.private))
+    return 0
+
+
 def main(argv: list[str]) -> int:
     """Print, or write as CSV, a row for each photo; return 1 if a photo could not be read."""
+    if argv[:1] == ["space"]:
+        return publish(argv[1:])
     parser = argparse.ArgumentParser(prog="python -m model", description="Diagnose photos of potato leaves.")
     parser.add_argument("photos", nargs="+", metavar="PHOTO_OR_FOLDER")
     parser.add_argument("--csv", metavar="FILE", help="write the answers to a CSV file")

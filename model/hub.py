@@ -1,5 +1,7 @@
 """Bundles to and from Hugging Face repos, and which bundle to serve."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,18 +120,24 @@ def push(folder: Path, repo: str, private: bool) -> str:
     bundle.check_files(folder)
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     operations = [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files]
-    safe = f"the bundle is safe in {folder}"
-    try:
+    with publishing(repo, f"the bundle is safe in {folder}"):
         api = HfApi()
         url = api.create_repo(repo, private=private, exist_ok=True)
         # Not upload_folder, which may cut a large folder into several commits.
         api.create_commit(repo, operations, commit_message="Upload a Blightcheck model")
         return str(url)
+
+
+@contextmanager
+def publishing(repo: str, consolation: str) -> Iterator[None]:
+    """Turn what goes wrong while publishing to `repo` into a HubError that ends with a consolation."""
+    try:
+        yield
     except HFValidationError as error:
-        raise HubError(f"{repo} is not a Hub id, write user/repo; {safe}.") from error
+        raise HubError(f"{repo} is not a Hub id, write user/repo; {consolation}.") from error
     except HfHubHTTPError as error:
         status = error.response.status_code
         why = "refused the token" if status in (401, 403) else f"answered {status}"
-        raise HubError(f"The Hub {why} when asked to publish {repo}; {safe}.") from error
+        raise HubError(f"The Hub {why} when asked to publish {repo}; {consolation}.") from error
     except (httpx2.HTTPError, ConnectionError, RuntimeError) as error:  # RuntimeError: a large file's upload
-        raise HubError(f"The Hub can't be reached to publish {repo}; {safe}.") from error
+        raise HubError(f"The Hub can't be reached to publish {repo}; {consolation}.") from error

@@ -34,6 +34,7 @@ ROUTES = {
     rf"POST {REPO}\.git/info/lfs/objects/verify": "lfs_verify",
     rf"POST {API_REPO}/commit/(?P<branch>[^/?]+)": "commit",
     rf"POST {API_REPO}/tag/(?P<revision>[^/?]+)": "tag",
+    rf"POST {API_REPO}/variables": "variable",
     rf"GET {REPO}/resolve/(?P<revision>[^/?]+)/(?P<path>[^?]+)": "resolve",
 }
 
@@ -63,6 +64,7 @@ class Repo:
     commits: list[Commit] = field(default_factory=list)
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)  # of a space
 
     @property
     def url_path(self) -> str:
@@ -286,6 +288,11 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(409, f"Tag {tag} already exists")
         repo.tags[tag] = commit.sha
         return {}
+
+    def variable(self, repo: Repo) -> dict:
+        told = json.loads(self.body)
+        repo.variables[told["key"]] = told["value"]
+        return {key: {"value": value} for key, value in repo.variables.items()}
 
     def resolve(self, repo: Repo, commit: Commit, path: str) -> tuple[int, bytes, dict[str, str]]:
         if (content := commit.files.get(path)) is None:

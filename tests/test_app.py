@@ -196,6 +196,15 @@ def test_other_sites_may_call_only_if_allowed(server, tiny, start):
         assert "access-control-allow-origin" not in other.headers
 
 
+def test_every_answer_tells_browsers_to_trust_this_server_only(server):
+    for path in ("/", "/ping", "/docs", "/nothing"):
+        headers = httpx2.get(server.url + path, timeout=60).headers
+        policy = headers["content-security-policy"]
+        assert policy.startswith("default-src 'self' blob: data:;")
+        assert "frame-ancestors 'self' https://huggingface.co" in policy
+        assert headers["x-content-type-options"] == "nosniff"
+
+
 def test_on_a_space_it_listens_to_the_world(tiny, start):
     with start(MODEL_REPO=tiny, SPACE_ID="someone/space") as space:
         listening = Path(f"/proc/{space.process.pid}/net/tcp").read_text()

@@ -1,0 +1,52 @@
+"""A Space: the part of this project that serves, on the Hub, with the model it is to use."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoCard
+
+from model import hub
+
+ROOT = Path(__file__).parents[1]
+TRAINING = "# Training"  # the line of requirements.txt from which on serving needs nothing
+KEPT = ".gitattributes"  # the Hub's own
+
+
+def space_files(model: str | None) -> dict[str, bytes]:
+    """Return the files of a Space that serves `model`, a Hub id, or else the default one: {path: content}."""
+    files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in _served(model is None)}
+    files["requirements.txt"] = (ROOT / "requirements.txt").read_text().split(TRAINING)[0].encode()
+    card = RepoCard((ROOT / "README.md").read_text())
+    if model:
+        card.data.models = [model.split("@")[0]]
+    return files | {"README.md": str(card).encode()}
+
+
+def _served(with_default: bool) -> Iterator[Path]:
+    yield from (ROOT / name for name in ("app.py", "LICENSE", ".github/page.png"))
+    yield from (ROOT / "model").glob("*.py")
+    yield from (
+        path for path in (ROOT / "web").rglob("*") if path.suffix in (".py", ".js", ".css", ".json", ".svg")
+    )
+    if with_default:
+        yield from (path for path in (ROOT / "model" / "default").rglob("*") if path.is_file())
+
+
+def push_space(space: str, model: str | None, private: bool) -> str:
+    """Create or update a Space in one commit, and set the model it serves; return its address.
+
+    Raises HubError with a sentence.
+    """
+    hub.require_token()
+    files = space_files(model)
+    with hub.publishing(space, "nothing was changed there"):
+        api = HfApi()
+        url = api.create_repo(space, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
+        if model:
+            api.add_space_variable(space, "MODEL_REPO", model)
+        stale = set(api.list_repo_files(space, repo_type="space")) - files.keys() - {KEPT}
+        operations = [CommitOperationDelete(path) for path in sorted(stale)]
+        operations += [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
+        message = f"Blightcheck, serving {model or 'its default model'}"
+        api.create_commit(space, operations, commit_message=message, repo_type="space")
+        return str(url)
