@@ -149,7 +149,8 @@ def choose_thresholds(
     """Choose from held-out photos when to answer.
 
     confidence: what the hardest source needs so that at most `risk` of its answers are wrong, or what it
-    takes so that at most `risk` of the other pictures get one. leaf: declines at most `most_declined` of the
+    takes so that at most `risk` of the other pictures get one; never less than a half, so that no answer is
+    likelier wrong than right, however well these photos go. leaf: declines at most `most_declined` of the
     potato leaves of any source, but never a likely one. labels: int [n], -1 for "not a potato leaf";
     sources: [n], where a photo comes from (labs are easier than fields: a risk kept on average would not be
     kept in the field).
@@ -162,7 +163,7 @@ def choose_thresholds(
         least.append(float(np.quantile(sure[~potato], 1 - risk)))
     return Thresholds(
         leaf=float(min([0.5, *(np.quantile(leaf[part], most_declined) for part in parts)])),
-        confidence=max(least),
+        confidence=max(0.5, *least),
     )
 
 

@@ -15,7 +15,7 @@ from keras import ops
 
 from model.bundle import check_files
 
-FLOOR = 0.25  # heat below this share of a photo's hottest spot is mostly background, and left out
+FLOOR = 0.35  # heat below this share of a photo's hottest spot is mostly background, and left out
 
 
 def answering_model(cnn: keras.Model, classes: int, temperature: float) -> keras.Model:
