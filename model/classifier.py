@@ -54,18 +54,26 @@ class Classifier:
         """Load the model. Raises BundleError if it is not what the bundle's description says."""
         self.bundle = bundle
         self.labels = [name.label for name in bundle.classes]
-        # An interpreter serves one photo at a time; one for each core keeps all cores busy.
-        self._idle = queue.SimpleQueue()
-        for _ in range(os.cpu_count() or 1):
-            self._idle.put(_load(bundle))
+        # An interpreter serves one photo at a time. One for each core keeps all cores busy; one that uses all
+        # of them answers a photo that comes alone in half the time.
+        self._cores = os.cpu_count() or 1
+        self._idle, self._alone = queue.SimpleQueue(), queue.SimpleQueue()
+        for _ in range(self._cores):
+            self._idle.put(_load(bundle, threads=1))
+        self._alone.put(_load(bundle, threads=self._cores))
 
     @contextmanager
     def _interpreter(self) -> Iterator[Callable[..., dict[str, np.ndarray]]]:
-        interpreter = self._idle.get()
+        pool = self._alone if self._idle.qsize() == self._cores else self._idle
+        try:
+            interpreter = pool.get_nowait()
+        except queue.Empty:
+            pool = self._idle
+            interpreter = pool.get()
         try:
             yield interpreter
         finally:
-            self._idle.put(interpreter)
+            pool.put(interpreter)
 
     def answer(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """Return the model's bare outputs, as in model/export.py, for one prepared photo."""
@@ -92,10 +100,10 @@ class Classifier:
         )
 
 
-def _load(bundle: Bundle):
+def _load(bundle: Bundle, threads: int):
     wrong = BundleError("model.tflite does not fit bundle.json; fetch or train the model again.")
     try:
-        runner = Interpreter(model_content=bundle.model, num_threads=1).get_signature_runner()
+        runner = Interpreter(model_content=bundle.model, num_threads=threads).get_signature_runner()
     except ValueError as error:
         raise wrong from error
     inputs, outputs = runner.get_input_details(), runner.get_output_details()

@@ -42,7 +42,9 @@ def leaf_mask(pixels: np.ndarray) -> np.ndarray:
     room = Image.new("L", (SIZE + 2 * GAP, SIZE + 2 * GAP))
     room.paste(leaf, (GAP, GAP))
     closed = room.filter(ImageFilter.MaxFilter(GAP)).filter(ImageFilter.MinFilter(GAP))
-    before, mask = _filled(room), _filled(closed)
+    around = _outside(closed)
+    inside = (slice(GAP, -GAP), slice(GAP, -GAP))
+    mask, before = ~around[inside], ~_outside(room, around)[inside]  # holes are filled
     fits = LEAST <= mask.mean() <= MOST and _border(mask[..., None], 1).mean() <= BORDER
     return mask if fits and before.sum() >= WHOLE * mask.sum() else nothing
 
@@ -52,12 +54,17 @@ def _border(x: np.ndarray, width: int) -> np.ndarray:
     return np.concatenate([edge.reshape(-1, x.shape[2]) for edge in edges])
 
 
-def _filled(shape: Image.Image) -> np.ndarray:
-    """Return a shape, drawn with a margin of GAP, with its holes filled: bool [SIZE, SIZE]."""
+def _outside(shape: Image.Image, known: np.ndarray | None = None) -> np.ndarray:
+    """Return what lies around a shape drawn with a margin, bool like it; `known` is some of it."""
     free = np.asarray(shape) == 0
-    outside = np.zeros_like(free)
-    outside[0], size = True, 0
-    while outside.sum() > size:  # the outside floods what is free, step by step
+    # All that a straight line reaches from an edge; what is left floods what is free, step by step.
+    outside = np.logical_and.accumulate(free, axis=0) | np.logical_and.accumulate(free, axis=1)
+    outside |= np.logical_and.accumulate(free[::-1], axis=0)[::-1]
+    outside |= np.logical_and.accumulate(free[:, ::-1], axis=1)[:, ::-1]
+    if known is not None:
+        outside |= known
+    size = 0
+    while outside.sum() > size:
         size = outside.sum()
         for _ in range(GAP):
             outside[1:] |= outside[:-1]
@@ -65,7 +72,7 @@ def _filled(shape: Image.Image) -> np.ndarray:
             outside[:, 1:] |= outside[:, :-1]
             outside[:, :-1] |= outside[:, 1:]
             outside &= free
-    return ~outside[GAP:-GAP, GAP:-GAP]
+    return outside
 
 
 def _otsu(values: np.ndarray) -> tuple[float, float]:
