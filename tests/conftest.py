@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pathlib import Path
 os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
+import anyio
 import httpx2
 import pytest
 from drawing import draw_set
@@ -34,6 +36,12 @@ def run(*command: str | Path, **environment: str | Path) -> subprocess.Completed
         text=True,
         check=False,
     )
+
+
+def run_async(function: Callable, *arguments: object) -> object:
+    """Run a coroutine function to its end, on a thread: the tests' own has the browser's event loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(anyio.run, function, *arguments).result()
 
 
 @pytest.fixture(scope="session")

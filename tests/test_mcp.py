@@ -2,7 +2,7 @@
 
 import base64
 
-import anyio
+from conftest import run_async
 from drawing import draw
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
@@ -22,7 +22,7 @@ def ask(url: str, **arguments: str) -> tuple[list[Tool], CallToolResult]:
             tools = (await session.list_tools()).tools
             return tools, await session.call_tool(tools[0].name, arguments)
 
-    return anyio.run(talk)
+    return run_async(talk)
 
 
 def data_url(data: bytes) -> str:

@@ -3,10 +3,10 @@
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-import anyio
 import httpx
 import httpx2
 import pytest
+from conftest import run_async
 
 from web import uploads
 
@@ -34,11 +34,11 @@ def photos():
 
 def test_no_more_is_fetched_than_a_photo_may_have(photos, monkeypatch):
     monkeypatch.setattr(uploads, "MAX_UPLOAD_MB", 0.1)
-    assert len(anyio.run(uploads.fetch, f"{photos}/90000")) == 90_000
+    assert len(run_async(uploads.fetch, f"{photos}/90000")) == 90_000
     with pytest.raises(ValueError, match=r"has more than 0.1 MB"):
-        anyio.run(uploads.fetch, f"{photos}/110000")
+        run_async(uploads.fetch, f"{photos}/110000")
     with pytest.raises(httpx.HTTPStatusError):
-        anyio.run(uploads.fetch, f"{photos}/missing")
+        run_async(uploads.fetch, f"{photos}/missing")
 
 
 def test_no_address_of_this_network_is_asked(server, photos):
