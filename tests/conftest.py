@@ -19,6 +19,7 @@ import anyio
 import httpx2
 import pytest
 from drawing import draw_set
+from loopback_hub import LoopbackHub
 
 ROOT = Path(__file__).parent.parent
 REAL_PHOTOS = ROOT.parent / "shared" / "data"
@@ -85,11 +86,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serve(**environment: str | Path) -> Iterator[Server]:
-    """Start app.py, on a free port unless GRADIO_SERVER_PORT names one, and wait until it answers."""
+def serve(cwd: Path = ROOT, **environment: str | Path) -> Iterator[Server]:
+    """Start a folder's app.py, on a free port unless GRADIO_SERVER_PORT names one; wait until it answers."""
     port = environment.setdefault("GRADIO_SERVER_PORT", free_port())
     settings = {key: str(value) for key, value in environment.items()}
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **settings})
+    process = subprocess.Popen([sys.executable, "app.py"], cwd=cwd, env={**os.environ, **settings})
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_for(url + "/ping", process)
@@ -121,6 +122,18 @@ def server(tiny) -> Iterator[Server]:
 def start() -> Callable[..., contextlib.AbstractContextManager[Server]]:
     """For tests that need a server of their own."""
     return serve
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    with LoopbackHub() as hub:
+        yield hub
+
+
+@pytest.fixture
+def at(hub, tmp_path) -> dict[str, str | Path]:
+    """Environment variables of a user of that Hub, with an empty cache."""
+    return {"HF_ENDPOINT": hub.url, "HF_HOME": tmp_path / "hf", "HF_TOKEN": "hf_loopback"}
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from conftest import TINY, run
 from drawing import draw
-from loopback_hub import LoopbackHub
 
 from model import bundle, photo
 
@@ -38,18 +37,6 @@ import keras, numpy as np
 model = keras.saving.load_model(sys.argv[1])
 print(model.predict_on_batch(np.load(sys.argv[2]))["probabilities"].tolist())
 """
-
-
-@pytest.fixture
-def hub():
-    with LoopbackHub() as hub:
-        yield hub
-
-
-@pytest.fixture
-def at(hub, tmp_path):
-    """Environment variables of a user of that Hub, with an empty cache."""
-    return {"HF_ENDPOINT": hub.url, "HF_HOME": tmp_path / "hf", "HF_TOKEN": "hf_loopback"}
 
 
 def find(name, environment):
