@@ -54,6 +54,7 @@ def build(settings: Settings, start: Path | None, outputs: int, steps: int) -> k
     """Build and compile the network, on all GPUs of the machine if there are several."""
     several = len(tf.config.list_physical_devices("GPU")) > 1
     strategy = tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+    keras.config.set_dtype_policy(settings.precision)
     with strategy.scope():
         network = cnn.build_cnn((settings.image_size, settings.image_size, 3), outputs)
         if start:
@@ -69,6 +70,7 @@ def build(settings: Settings, start: Path | None, outputs: int, steps: int) -> k
             keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
             weighted_metrics=["accuracy"],
         )
+    keras.config.set_dtype_policy("float32")
     return network
 
 
@@ -123,6 +125,7 @@ def fit(
         settings.batch_size,
         variation(settings, start),
         done,
+        settings.epochs,
         cnn.augment,
     )
     if done < settings.epochs and not checkpoint.finished():
@@ -136,7 +139,9 @@ def fit(
         )
     if checkpoint.exists():
         network.load_weights(checkpoint.best_weights)
-    return network, checkpoint
+    whole = cnn.build_cnn(network.input_shape[1:], len(photos.outputs))  # float32, whatever it was fitted in
+    whole.set_weights(network.get_weights())
+    return whole, checkpoint
 
 
 def calibrate(settings: Settings, network: keras.Model, photos: Dataset, indices: np.ndarray):

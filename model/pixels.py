@@ -119,9 +119,10 @@ def training_batches(
     batch_size: int,
     seed: int,
     first_epoch: int,
-    augment: Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
+    epochs: int,
+    augment: Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
 ) -> tf.data.Dataset:
-    """Yield (pixels, targets, weights) batches without end, epoch after epoch from `first_epoch` on.
+    """Yield (pixels, targets, weights) batches without end, epoch after epoch from `first_epoch` of `epochs`.
 
     images: uint8 [n, S, S, 3]; masks: where the leaf is, bool [n, h, w]; targets: float32 [n, K]; weights:
     float32 [n]; `indices` are the photos to train on, `backgrounds` those to lay leaves on (for a quarter of
@@ -144,7 +145,8 @@ def training_batches(
                     scenes = random.random(len(batch)) < 0.75
                     behind[scenes] = images[random.choice(backgrounds, scenes.sum())]
                 key = np.array([seed, epoch * steps + step])
-                yield images[batch], masks[batch], behind, targets[batch], weights[batch], key
+                done = epoch / epochs
+                yield images[batch], masks[batch], behind, targets[batch], weights[batch], key, done
             epoch += 1
 
     signature = (
@@ -154,11 +156,12 @@ def training_batches(
         tf.TensorSpec([None, targets.shape[1]], tf.float32),
         tf.TensorSpec([None], tf.float32),
         tf.TensorSpec([2], tf.int64),
+        tf.TensorSpec([], tf.float32),
     )
     return (
         tf.data.Dataset.from_generator(draw, output_signature=signature)
         .map(
-            lambda x, mask, behind, y, w, key: (augment(x, mask, behind, key), y, w),
+            lambda x, mask, behind, y, w, key, done: (augment(x, mask, behind, key, done), y, w),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         .prefetch(2)

@@ -21,6 +21,7 @@ class Settings:
     validation: float
     test: float
     image_size: int
+    precision: str
     epochs: int
     batch_size: int
     learning_rate: float
@@ -74,6 +75,13 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     add(fitting, "--epochs", 40, "times to go through the photos")
     add(fitting, "--batch-size", 32, "photos in a step")
     add(fitting, "--image-size", 160, "side of the model's input in pixels, a multiple of 32")
+    add(
+        fitting,
+        "--precision",
+        "float32",
+        "what to compute in; mixed_bfloat16 is faster where the processor has it (avx512_bf16, amx_bf16)",
+        choices=["float32", "mixed_bfloat16"],
+    )
     add(fitting, "--learning-rate", 2e-3, "the highest, reached after one epoch; falls along a cosine to 0")
     add(fitting, "--weight-decay", 0.02, "of AdamW")
     add(fitting, "--label-smoothing", 0.05, "share of the certainty taken off the labels")

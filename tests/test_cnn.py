@@ -51,7 +51,7 @@ def test_it_takes_bytes_and_gives_probabilities(network, photos):
 def test_augmentation_depends_on_its_seed_alone(photos):
     masks = np.ones((len(photos), 8, 8), bool)
     first, again, other = (
-        cnn.augment(photos, masks, 255 - photos, tf.constant(seed)).numpy()
+        cnn.augment(photos, masks, 255 - photos, tf.constant(seed), tf.constant(0.0)).numpy()
         for seed in ([1, 2], [1, 2], [1, 3])
     )
     assert first.shape == photos.shape
@@ -60,11 +60,22 @@ def test_augmentation_depends_on_its_seed_alone(photos):
     assert (first != other).any()
 
 
+def test_augmentation_grows_gentler_towards_the_end(photos):
+    many, none = np.repeat(photos, 50, axis=0), np.zeros((200, 8, 8), bool)
+    brightness = [
+        cnn.augment(many, none, many, tf.constant([1, 2]), tf.constant(progress)).numpy().mean((1, 2, 3))
+        for progress in (0.0, 0.5, 1.0)
+    ]
+    np.testing.assert_array_equal(brightness[0], brightness[1])
+    assert brightness[2].std() < 0.6 * brightness[0].std()
+
+
 def test_about_half_of_the_leaves_known_are_laid_on_another_background():
     white, black = np.full((200, 32, 32, 3), 255, np.uint8), np.zeros((200, 32, 32, 3), np.uint8)
     left_half = np.zeros((200, 8, 8), bool)
     left_half[:100, :, :4] = True  # of the second hundred no leaf is known
-    dark = cnn.augment(white, left_half, black, tf.constant([1, 2])).numpy().mean((1, 2, 3)) < 150
+    made = cnn.augment(white, left_half, black, tf.constant([1, 2]), tf.constant(0.0)).numpy()
+    dark = made.mean((1, 2, 3)) < 150
     assert 30 < dark[:100].sum() < 70
     assert dark[100:].sum() < 10  # a hasty light, or a patch
 

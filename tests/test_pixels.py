@@ -63,12 +63,12 @@ def batches(first_epoch: int, count: int) -> list[tuple[np.ndarray, ...]]:
     images = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 3), np.uint8)
     masks, targets, weights = np.ones((10, 2, 2), bool), np.eye(10, dtype=np.float32), np.ones(10, np.float32)
 
-    def augment(x, mask, behind, seed):
+    def augment(x, mask, behind, seed, progress):
         return tf.concat([x[:, :1], behind[:, 1:]], axis=1)  # the first row of the photo, the rest behind it
 
     indices, backgrounds = np.arange(1, 8), np.array([8, 9])
     stream = pixels.training_batches(
-        images, masks, targets, weights, indices, backgrounds, 3, 7, first_epoch, augment
+        images, masks, targets, weights, indices, backgrounds, 3, 7, first_epoch, 8, augment
     )
     return [tuple(part.numpy() for part in batch) for batch in stream.take(count)]
 
@@ -110,7 +110,7 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     network = cnn.build_cnn((32, 32, 3), 3)
     network.compile("adam", "categorical_crossentropy")
 batches = pixels.training_batches(
-    images, masks, targets, weights, everything, nothing, 8, 1, 0, cnn.augment
+    images, masks, targets, weights, everything, nothing, 8, 1, 0, 1, cnn.augment
 )
 network.fit(batches, steps_per_epoch=3, verbose=0)
 predicted = pixels.predictor(network, 8)(images, everything)
