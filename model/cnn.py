@@ -7,10 +7,9 @@ import tensorflow as tf
 from keras import layers
 
 # (filters, convolutions) of each block; a block ends in 2x2 max pooling. At a photo's full size every channel
-# is dear, so that before the first block a thin convolution takes every second pixel; the later blocks, where
-# a few pixels see a whole lesion, are deeper. Multiples of 16 fill the processor's vectors.
-STEM = 16
-BLOCKS = ((32, 1), (64, 1), (128, 2), (192, 1))
+# is dear, so that the first block is thin, and strides instead of pooling; the later ones, where a few pixels
+# see a whole lesion, are deeper. Multiples of 16 fill the processor's vectors.
+BLOCKS = ((16, 1), (32, 1), (64, 1), (128, 2), (192, 1))
 HIDDEN_UNITS = 64
 DROPOUT = 0.25
 GENTLER, GENTLEST = 0.6, 0.4  # after this share of the epochs augmentation fades, down to this strength
@@ -27,14 +26,22 @@ def build_cnn(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     """
     photos = keras.Input(input_shape, dtype="uint8", name="input")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(photos)
-    x = layers.Conv2D(STEM, 3, strides=2, padding="same", name="stem_conv")(x)
-    x = layers.ReLU(name="stem_relu")(x)
     for b, (filters, convolutions) in enumerate(BLOCKS, 1):
+        first = b == 1
         for c in range(1, convolutions + 1):
-            x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"block{b}_conv{c}")(x)
-            x = layers.BatchNormalization(momentum=MOMENTUM, name=f"block{b}_norm{c}")(x)
+            x = layers.Conv2D(
+                filters,
+                3,
+                strides=2 if first else 1,
+                padding="same",
+                use_bias=first,
+                name=f"block{b}_conv{c}",
+            )(x)
+            if not first:  # at its size normalising would cost more than the convolution
+                x = layers.BatchNormalization(momentum=MOMENTUM, name=f"block{b}_norm{c}")(x)
             x = layers.ReLU(name=f"block{b}_relu{c}")(x)
-        x = layers.MaxPooling2D(2, name=f"block{b}_pool")(x)
+        if not first:
+            x = layers.MaxPooling2D(2, name=f"block{b}_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(DROPOUT, name="dropout1")(x)
     x = layers.Dense(HIDDEN_UNITS, use_bias=False, name="dense")(x)
