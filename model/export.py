@@ -4,7 +4,7 @@ Both take photos, uint8 [n, S, S, 3] RGB, and return
 - "probabilities": [n, K], calibrated, over the K classes asked for,
 - "leaf": [n], the probability that the photo shows one of them at all;
 the LiteRT file also
-- "heat": [n, h, w, K], 0 to 1, where on the photo each class was seen.
+- "heat": [n, h, w, K], 0 to 1, where on the photo the likeliest class was seen; 0 for all others.
 """
 
 import tempfile
@@ -35,34 +35,62 @@ def answering_model(cnn: keras.Model, classes: int, temperature: float) -> keras
 class HeatMap(keras.layers.Layer):
     """HiResCAM (Draelos & Carin 2020, arXiv:2011.08891, equation 4), written forwards.
 
-    A class's heat is its logit's gradient with respect to the last convolution's features, times the
-    features, summed over channels. Behind those features lie one pooling, flattening, two dense layers, a
-    normalisation and a ReLU, so that the gradient is a product of their weights, of the
-    ReLU's mask and of the mask of the pixels that the pooling let through: serving needs no automatic
-    differentiation.
+    A class's heat is its logit's gradient with respect to features, times the features, summed over channels.
+    The network is piecewise linear: behind the features lie convolutions, normalisations, ReLUs, poolings and
+    dense layers, so that the gradient is a product of their weights and of the masks of what they let
+    through, and serving needs no automatic differentiation. The features are those of the last block but
+    one: twice as fine as the last one's, they put twice as much of the heat on lesions.
     """
 
     def __init__(self, model: keras.Model, classes: int) -> None:
         super().__init__()
-        self.dense, self.norm, self.logits = (model.get_layer(n) for n in ("dense", "dense_norm", "logits"))
+        names = [layer.name for layer in model.layers]
+        finer, last = sorted(name for name in names if name.endswith("_pool"))[-2:]
+        self.block = model.layers[names.index(finer) - 1 : names.index(last) + 1]
+        self.head = [model.get_layer(name) for name in ("dense", "dense_norm", "logits")]
         self.classes = classes
 
-    def call(self, features, pooled, hidden):
-        """features [n, 2h, 2w, C], pooled [n, h, w, C], hidden [n, D] before ReLU -> heat [n, 2h, 2w, K]."""
-        h, w, channels = pooled.shape[1:]
-        open_ = ops.cast(hidden > 0, "float32")[:, :, None]
-        scale = self.norm.gamma / ops.sqrt(self.norm.moving_variance + self.norm.epsilon)
-        to_hidden = open_ * (scale[:, None] * self.logits.kernel[:, : self.classes])  # [n, D, K]
-        gradient = ops.matmul(self.dense.kernel, to_hidden)  # [n, h * w * C, K]
-        gradient = ops.reshape(gradient, (-1, h * w, channels, self.classes))
-        quads = ops.reshape(features, (-1, h, 2, w, 2, channels))
-        quads = ops.reshape(ops.transpose(quads, (0, 1, 3, 2, 4, 5)), (-1, h * w, 4, channels))
-        passed = ops.cast(ops.equal(quads, ops.reshape(pooled, (-1, h * w, 1, channels))), "float32")
-        heat = ops.matmul(quads * passed, gradient)  # [n, h * w, 4, K]
-        heat = ops.transpose(ops.reshape(heat, (-1, h, w, 2, 2, self.classes)), (0, 1, 3, 2, 4, 5))
-        heat = ops.relu(ops.reshape(heat, (-1, 2 * h, 2 * w, self.classes)))
+    def call(self, outputs: list) -> keras.KerasTensor:
+        """Outputs of the block's layers and of the head's, in order -> heat [n, 2h, 2w, K].
+
+        All classes but the likeliest have none.
+        """
+        *block_outputs, _, hidden, logits = outputs
+        dense, norm, last = self.head
+        asked = logits[:, : self.classes]
+        likeliest = ops.cast(ops.equal(asked, ops.max(asked, axis=1, keepdims=True)), "float32")
+        gradient = ops.matmul(likeliest, ops.transpose(last.kernel[:, : self.classes]))
+        gradient = gradient * ops.cast(hidden > 0, "float32") * _scale(norm)
+        gradient = ops.matmul(gradient, ops.transpose(dense.kernel))
+        gradient = ops.reshape(gradient, (-1, *block_outputs[-1].shape[1:]))
+        steps = zip(self.block[1:], block_outputs[:-1], block_outputs[1:], strict=True)
+        for layer, before, after in reversed(list(steps)):
+            gradient = _backwards(layer, gradient, before, after)
+        heat = ops.relu(ops.sum(gradient * block_outputs[0], axis=3, keepdims=True))
         heat = heat / (ops.max(heat, axis=(1, 2, 3), keepdims=True) + 1e-6)
-        return ops.relu(heat - FLOOR) / (1 - FLOOR)
+        return ops.relu(heat - FLOOR) / (1 - FLOOR) * likeliest[:, None, None, :]
+
+
+def _backwards(layer: keras.layers.Layer, gradient, before, after):
+    """Return the gradient with respect to a layer's input, `before`, given that to its output, `after`."""
+    match layer:
+        case keras.layers.MaxPooling2D():
+            size = before.shape[1:3]
+            largest, gradient = (
+                ops.image.resize(x, size, interpolation="nearest") for x in (after, gradient)
+            )
+            return gradient * ops.cast(ops.equal(before, largest), "float32")
+        case keras.layers.ReLU():
+            return gradient * ops.cast(after > 0, "float32")
+        case keras.layers.BatchNormalization():
+            return gradient * _scale(layer)
+        case keras.layers.Conv2D():
+            turned = ops.transpose(ops.flip(layer.kernel, axis=(0, 1)), (0, 1, 3, 2))
+            return ops.conv(gradient, turned, padding="same")
+
+
+def _scale(norm: keras.layers.BatchNormalization):
+    return norm.gamma / ops.sqrt(norm.moving_variance + norm.epsilon)
 
 
 def load_keras(folder: Path) -> keras.Model:
@@ -82,11 +110,8 @@ def copy_features(model: keras.Model, network: keras.Model) -> None:
 
 def explaining_model(model: keras.Model, classes: int) -> keras.Model:
     """Add heat maps to an answering model."""
-    pool = max(
-        (layer for layer in model.layers if layer.name.endswith("_pool")), key=lambda layer: layer.name
-    )
-    hidden = model.get_layer("dense_norm").output
-    heat = HeatMap(model, classes)(pool.input, pool.output, hidden)
+    heat_map = HeatMap(model, classes)
+    heat = heat_map([layer.output for layer in heat_map.block + heat_map.head])
     return keras.Model(model.input, {**model.output, "heat": heat})
 
 

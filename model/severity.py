@@ -27,7 +27,9 @@ def severity(pixels: np.ndarray) -> float | None:
         return None
     # Half the size, which also calms the noise.
     half = Image.fromarray(pixels).reduce(2)
-    leaf = np.asarray(Image.fromarray(np.uint8(mask) * 255).resize(half.size, Image.Resampling.BILINEAR)) > 127
+    leaf = (
+        np.asarray(Image.fromarray(np.uint8(mask) * 255).resize(half.size, Image.Resampling.BILINEAR)) > 127
+    )
     red, green, blue = np.asarray(half)[leaf].T.astype(np.float32)
     greenness = (2 * green - red - blue) / (red + green + blue + 1)
     return float((greenness < FADED * np.quantile(greenness, HEALTHY_QUANTILE)).mean())
