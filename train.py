@@ -27,6 +27,9 @@ from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pix
 from model.checkpoint import Checkpoint, ResumeError
 from model.dataset import OTHER, Dataset
 from model.settings import Settings, command, parse, public
+from model.verdict import Thresholds, confidence, verdicts
+
+MISTAKES = 24  # on the sheet of the worst
 
 
 def gather(settings: Settings, cache: Path) -> Dataset:
@@ -134,7 +137,7 @@ def fit(
             epochs=settings.epochs,
             initial_epoch=done,
             steps_per_epoch=steps,
-            callbacks=[checkpoint],
+            callbacks=[keras.callbacks.ProgbarLogger(), checkpoint],  # in this order they print
             verbose=1 if sys.stdout.isatty() else 2,
         )
     if checkpoint.exists():
@@ -158,28 +161,39 @@ def calibrate(settings: Settings, network: keras.Model, photos: Dataset, indices
     return export.answering_model(network, k, temperature), temperature, thresholds
 
 
-def measure(
-    settings: Settings, model: keras.Model, photos: Dataset, splits, thresholds, more: dict[str, Dataset]
-):
-    """Measure on the held-out leaves, of all sources and of each, and on more sets; print it all."""
-    predict = pixels.predictor(model, settings.batch_size)
+def ask(
+    settings: Settings, model: keras.Model, thresholds: Thresholds, photos: Dataset, indices: np.ndarray
+) -> evaluation.Answers:
+    """Ask the model about some photos."""
+    said = pixels.predictor(model, settings.batch_size)(photos.images, indices)
+    return evaluation.Answers(
+        **said,
+        verdict=verdicts(said["probabilities"], said["leaf"], thresholds),
+        labels=photos.asked(indices),
+        leaves=photos.leaves[indices],
+        sources=np.array([public(source) for source in photos.sources(indices)]),
+    )
 
-    def figures_of(part: Dataset, indices: np.ndarray) -> dict:
-        answer = predict(part.images, indices)
-        names = data.labels_of(photos.classes)
-        labels, leaves = part.asked(indices), part.leaves[indices]
-        return evaluation.measure(answer["probabilities"], answer["leaf"], labels, leaves, names, thresholds)
 
-    test, sources = splits["test"], photos.sources(splits["test"])
-    figures = {"held-out leaves": figures_of(photos, test)}
-    if len(np.unique(sources)) > 1:
-        for source in np.unique(sources):
-            figures[f"held-out leaves of {public(source)}"] = figures_of(photos, test[sources == source])
-    for name, part in more.items():
-        figures[name] = figures_of(part, np.arange(len(part.photos)))
-    for name, row in figures.items():
-        print("\n" + evaluation.table(name, row))
-    return figures
+def show_mistakes(path: Path, photos: Dataset, indices: np.ndarray, answers: evaluation.Answers) -> None:
+    """Draw the worst mistakes, for the owner of the photos alone: beside the bundle, never within it."""
+    path.unlink(missing_ok=True)
+    worst = evaluation.worst_mistakes(answers)[:MISTAKES]
+    if not len(worst):
+        return
+    names, sure = data.labels_of(photos.classes), confidence(answers.probabilities, answers.leaf)
+    sheet = []
+    for i in worst:
+        photo, label = photos.photos[indices[i]], answers.labels[i]
+        true = data.label_of(photo.folder) if label == OTHER else names[label]
+        said = f"{names[answers.probabilities[i].argmax()]}, {sure[i]:.0%}"
+        text = f"{photo.path.name[-30:]}\ntrue: {true}\nsaid: {said}"
+        sheet.append((photos.images[indices[i]], text))
+    plots.draw_mistakes(path, sheet)
+    print(
+        f"\n{path.name}, beside the bundle, shows the {len(worst)} held-out photos most confidently wrong; "
+        "it stays here and is never published."
+    )
 
 
 def write(out: Path, model: keras.Model, description: dict, history: list[dict]) -> None:
@@ -218,18 +232,23 @@ def main(argv: list[str]) -> None:
     if start:
         warn_of_known_photos(settings, start, photos)
     counts = photos.counts(splits)
-    for row in counts:
-        print(", ".join(f"{key}: {value}" for key, value in row.items()))
+    print(dataset.table(counts))
     unfinished = out.with_name(out.name + ".training")
     network, checkpoint = fit(settings, start, photos, splits, unfinished, options.resume)
     model, temperature, thresholds = calibrate(settings, network, photos, splits["validation"])
-    figures = measure(settings, model, photos, splits, thresholds, more)
+    answers = ask(settings, model, thresholds, photos, splits["test"])
+    labels = data.labels_of(photos.classes)
+    figures = evaluation.measure_held_out(answers, labels)
+    for name, part in more.items():
+        of_all = ask(settings, model, thresholds, part, np.arange(len(part.photos)))
+        figures[name] = evaluation.measure(of_all, labels)
+    for name, row in figures.items():
+        print("\n" + evaluation.table(name, row))
 
     libraries = ("tensorflow", "keras", "numpy", "pillow", "ai-edge-litert")
     description = {
         "classes": [
-            {"folder": folder, "label": label}
-            for folder, label in zip(photos.classes, data.labels_of(photos.classes), strict=True)
+            {"folder": folder, "label": label} for folder, label in zip(photos.classes, labels, strict=True)
         ],
         "image_size": settings.image_size,
         "temperature": temperature,
@@ -251,6 +270,7 @@ def main(argv: list[str]) -> None:
     }
     write(out, model, description, checkpoint.state["history"])
     shutil.rmtree(unfinished, ignore_errors=True)
+    show_mistakes(out.with_name(out.name + ".mistakes.png"), photos, splits["test"], answers)
     print(f"\nWrote {options.out}; try it with: MODEL_REPO={options.out} python app.py")
     if options.push:
         print("Published " + hub.push(out, options.push, private=options.private))

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from model import data, pixels
 
 OTHER = -1  # the label of photos that show none of the classes asked for
+FEW = 5  # skipped files named; a broken set has thousands
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,12 @@ def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, 
         cache,
         lambda photos, total: tqdm(photos, "Preparing photos", total, unit=" photos"),
     )
-    for path, why in made.skipped.items():
-        print(f"Skipped {path}: {why}")
+    if made.skipped:
+        print(f"Skipped {len(made.skipped)} of {len(found)} files that can't be read:")
+        for path, why in list(made.skipped.items())[:FEW]:
+            print(f"  {path}: {why}")
+        if len(made.skipped) > FEW:
+            print(f"  ... and {len(made.skipped) - FEW} more")
     if not made.readable:
         raise data.DataError(f"None of the {len(found)} photos of {found[0].source} can be read.")
     leaves, warnings = data.leaves_by_name(found)
@@ -80,3 +85,14 @@ def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, 
     labels = np.array([outputs.index(photo.folder) for photo in photos])
     leaves = data.merge_near_identical(leaves[made.readable], made.hashes)
     return Dataset(photos, made.images, made.masks, outputs, classes, labels, leaves, made.digests)
+
+
+def table(counts: Sequence[dict]) -> str:
+    """Return what `Dataset.counts` gives as lines for a terminal."""
+    rows = [list(counts[0]), *([str(value) for value in row.values()] for row in counts)]
+    first, *widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        f"  {name:<{first}}"
+        + "".join(f"{cell:>{width + 2}}" for cell, width in zip(cells, widths, strict=True))
+        for name, *cells in rows
+    )

@@ -1,5 +1,6 @@
 """Plots of a training and its figures, as PNG files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -10,17 +11,41 @@ from matplotlib import pyplot
 
 
 def draw(folder: Path, figures: dict[str, dict], history: list[dict]) -> None:
-    """Draw the learning curves and the confusion matrix of each set into `folder`."""
+    """Draw the learning curves, and each set's confusion matrix and reliability diagram, into `folder`."""
     folder.mkdir(parents=True)
     if history:
         _learning_curves(folder / "learning-curves.png", history)
     labelled = {name: row for name, row in figures.items() if "classes" in row}
     _confusion_matrices(folder / "confusion.png", labelled)
+    answered = {name: row for name, row in labelled.items() if "reliability" in row}
+    if answered:
+        _reliability_diagrams(folder / "reliability.png", answered)
+
+
+def draw_mistakes(path: Path, mistakes: Sequence[tuple[np.ndarray, str]]) -> None:
+    """Draw a sheet of photos, uint8 [S, S, 3], each under what is to be said of it."""
+    figure, axes = _panels(len(mistakes), columns=6, side=2.2)
+    for axis, (photo, text) in zip(axes, mistakes, strict=True):
+        axis.imshow(photo)
+        axis.set_title(text, fontsize=7)
+        axis.axis("off")
+    _save(figure, path)
 
 
 def _save(figure: pyplot.Figure, path: Path) -> None:
     figure.savefig(path, dpi=80, bbox_inches="tight")
     pyplot.close(figure)
+
+
+def _panels(number: int, columns: int = 3, side: float = 3.4) -> tuple[pyplot.Figure, np.ndarray]:
+    columns = min(columns, number)
+    rows = -(-number // columns)
+    figure, axes = pyplot.subplots(
+        rows, columns, figsize=(side * columns, side * rows), squeeze=False, layout="constrained"
+    )
+    for axis in axes.flat[number:]:
+        axis.remove()
+    return figure, axes.flat[:number]
 
 
 def _learning_curves(path: Path, history: list[dict]) -> None:
@@ -34,12 +59,8 @@ def _learning_curves(path: Path, history: list[dict]) -> None:
 
 
 def _confusion_matrices(path: Path, figures: dict[str, dict]) -> None:
-    columns = min(3, len(figures))
-    rows = -(-len(figures) // columns)
-    figure, axes = pyplot.subplots(rows, columns, figsize=(3.4 * columns, 3.4 * rows), squeeze=False)
-    for axis in axes.flat[len(figures) :]:
-        axis.remove()
-    for axis, (name, row) in zip(axes.flat, figures.items(), strict=False):
+    figure, axes = _panels(len(figures))
+    for axis, (name, row) in zip(axes, figures.items(), strict=True):
         counts = np.array(row["confusion"])
         axis.imshow(counts / counts.sum(1, keepdims=True).clip(1), cmap="Greens", vmin=0, vmax=1)
         for (i, j), count in np.ndenumerate(counts):
@@ -56,4 +77,25 @@ def _confusion_matrices(path: Path, figures: dict[str, dict]) -> None:
         axis.set_xticks(range(counts.shape[1]), row["labels"], fontsize=7, rotation=20)
         axis.set_title(name, fontsize=8)
         axis.set(xlabel="said", ylabel="true")
+    _save(figure, path)
+
+
+def _reliability_diagrams(path: Path, figures: dict[str, dict]) -> None:
+    """Plot how often answers are right, by how sure they are; the best are on the diagonal."""
+    figure, axes = _panels(len(figures))
+    for axis, (name, row) in zip(axes, figures.items(), strict=True):
+        bins = row["reliability"]
+        x, y = [b["confidence"] for b in bins], [b["right"] for b in bins]
+        axis.plot([0, 1], [0, 1], color="gray", linewidth=1)
+        axis.plot(x, y, "o-", color="tab:green")
+        for b in bins:
+            axis.annotate(
+                b["photos"],
+                (b["confidence"], b["right"]),
+                xytext=(3, -9),
+                textcoords="offset points",
+                fontsize=6,
+            )
+        axis.set_title(f"{name}\ncalibration error {row['calibration_error']:.1%}", fontsize=8)
+        axis.set(xlabel="confidence of the answer", ylabel="share right", xlim=(0, 1.05), ylim=(-0.02, 1.05))
     _save(figure, path)

@@ -11,9 +11,12 @@ from model import data
 DEFAULT_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "blightcheck"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All that decides what a training gives; a resumed one must have the same."""
+    """All that decides what a training gives; a resumed one must have the same.
+
+    Bundles keep them, so that what is added later needs a default: what was done before.
+    """
 
     data: list[str]
     not_potato: list[str]
@@ -21,7 +24,7 @@ class Settings:
     validation: float
     test: float
     image_size: int
-    precision: str
+    precision: str = "float32"
     epochs: int
     batch_size: int
     learning_rate: float

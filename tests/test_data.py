@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from drawing import CLASSES, draw, draw_set
 
-from model import data
+from model import data, dataset
 from model.data import LabelledPhoto
 
 
@@ -30,6 +30,23 @@ def test_photos_are_found_at_any_depth_and_named_by_their_folder(tmp_path):
     found = data.find_photos(str(tmp_path))
     assert len(found) == 10
     assert data.class_folders(found, data.POTATO_CLASSES) == list(CLASSES)
+
+
+def test_of_many_unreadable_files_a_few_are_named_and_all_are_counted(tmp_path, capsys):
+    draw_set(tmp_path / "set", leaves=2)
+    for i in range(8):
+        (tmp_path / "set" / "scenes" / f"broken {i}.jpg").write_text("no photo")
+    found = data.find_photos(str(tmp_path / "set"))
+    photos = dataset.prepare(found, list(CLASSES), 32, tmp_path / "cache")
+    assert len(photos.photos) == 10
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "Skipped 8 of 18 files that can't be read:"
+    assert [line.split(":")[0][-12:] for line in said[1:6]] == [f"broken {i}.jpg"[-12:] for i in range(5)]
+    assert said[6:] == ["  ... and 3 more"]
+    counts = dataset.table(photos.counts({"train": np.arange(10)})).splitlines()
+    assert counts[0].split() == ["class", "photos", "leaves", "train"]
+    assert counts[1].split() == ["Potato___Early_blight", "2", "2", "2"]
+    assert counts[4].split() == ["2", "other", "folders", "4", "4", "4"]
 
 
 def test_a_missing_folder_an_empty_one_and_too_few_classes_are_one_sentence(tmp_path):

@@ -1,11 +1,13 @@
 import json
 import re
 import signal
+from dataclasses import asdict
 
 import h5py
 import numpy as np
 import pytest
 from conftest import TINY, run
+from PIL import Image
 
 from model import bundle, settings
 
@@ -38,7 +40,8 @@ def test_a_bundle_says_how_it_was_made_and_how_good_it_is(tiny):
     }
     assert figures["accuracy"] >= 0.9  # drawn leaves are easy, or something is broken
     assert figures["not_potato"]["declined"] >= 0.8
-    assert (tiny / "figures" / "learning-curves.png").stat().st_size > 1000
+    for plot in ("learning-curves.png", "confusion.png", "reliability.png"):
+        assert (tiny / "figures" / plot).stat().st_size > 1000
     card = (tiny / "README.md").read_text()
     assert card.startswith("---\n")
     assert "## Limits" in card
@@ -78,6 +81,7 @@ def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(drawn_
     resumed = run("train.py", *arguments, "--out", tmp_path / "killed", "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "Going on after epoch 1." in resumed.stdout
+    assert len(re.findall(r"best .* in epoch \d; \d+ minutes left at most", resumed.stdout)) == 2
     assert_same_weights(tmp_path / "one", tmp_path / "killed")
     assert not (tmp_path / "killed.training").exists()
 
@@ -96,6 +100,11 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
     assert [name.folder for name in read.classes] == ["Potato___healthy", "Tomato___healthy"]
     assert [name.label for name in read.classes] == ["Potato healthy", "Tomato healthy"]
     assert str(tmp_path) not in (tmp_path / "out" / "bundle.json").read_text()
+    assert "out.mistakes.png, beside the bundle, shows the " in ended.stdout
+    with Image.open(tmp_path / "out.mistakes.png") as sheet:
+        assert min(sheet.size) > 100
+    assert not [path for path in (tmp_path / "out").rglob("*") if "mistakes" in path.name]
+    assert "mistakes" not in (tmp_path / "out" / "bundle.json").read_text()
     assert set(read.description["figures"]) == {
         "held-out leaves",
         "held-out leaves of set",
@@ -133,6 +142,12 @@ def test_wrong_arguments_are_told_in_one_sentence(arguments, sentence, capsys):
     with pytest.raises(SystemExit):
         settings.parse(arguments)
     assert sentence in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_settings_kept_before_there_was_a_choice_of_precision_are_read():
+    known = asdict(settings.parse([])[0])
+    assert known.pop("precision") == "float32"
+    assert settings.Settings(**known) == settings.parse([])[0]
 
 
 def test_the_help_names_every_default(capsys):

@@ -69,12 +69,15 @@ def measure(classifier: Classifier, found: list[data.LabelledPhoto], answers: li
     folders = [name.folder for name in classifier.bundle.classes]
     labels = np.array([folders.index(p.folder) if p.folder in folders else -1 for p in found])
     hashes = np.array([data.difference_hash(photo.prepare(p.path, 64)) for p in found])
-    probabilities = np.array([list(answer.probabilities.values()) for answer in answers])
-    leaf = np.array([answer.leaf for answer in answers])
-    leaves = data.merge_near_identical(data.leaves_by_name(found)[0], hashes)
-    return evaluation.measure(
-        probabilities, leaf, labels, leaves, classifier.labels, classifier.bundle.thresholds
+    said = evaluation.Answers(
+        probabilities=np.array([list(answer.probabilities.values()) for answer in answers]),
+        leaf=np.array([answer.leaf for answer in answers]),
+        verdict=np.array([answer.verdict for answer in answers]),
+        labels=labels,
+        leaves=data.merge_near_identical(data.leaves_by_name(found)[0], hashes),
+        sources=np.array([p.source for p in found]),
     )
+    return evaluation.measure(said, classifier.labels)
 
 
 def heat_shares(answer: Diagnosis, mask: Image.Image) -> tuple[float, float]:
