@@ -26,10 +26,9 @@ import tensorflow as tf
 from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots
 from model.checkpoint import Checkpoint, ResumeError
 from model.dataset import OTHER, Dataset
+from model.logs import logger
 from model.settings import Settings, command, parse, public
-from model.verdict import Thresholds, confidence, verdicts
-
-MISTAKES = 24  # on the sheet of the worst
+from model.verdict import Thresholds, verdicts
 
 
 def gather(settings: Settings, cache: Path) -> Dataset:
@@ -92,6 +91,7 @@ def fit(
     splits: dict[str, np.ndarray],
     folder: Path,
     resume: bool,
+    logs: Path | None,
 ):
     """Fit the network; return it with the weights of its best epoch, and the checkpoint with the history."""
     steps = max(1, len(splits["train"]) // settings.batch_size)
@@ -132,12 +132,15 @@ def fit(
         cnn.augment,
     )
     if done < settings.epochs and not checkpoint.finished():
+        callbacks = [keras.callbacks.ProgbarLogger(), checkpoint]  # in this order they print
+        if logs:
+            callbacks.append(logger(logs, done > 0, lambda: checkpoint.state["history"][-1]))
         network.fit(
             batches,
             epochs=settings.epochs,
             initial_epoch=done,
             steps_per_epoch=steps,
-            callbacks=[keras.callbacks.ProgbarLogger(), checkpoint],  # in this order they print
+            callbacks=callbacks,
             verbose=1 if sys.stdout.isatty() else 2,
         )
     if checkpoint.exists():
@@ -172,27 +175,6 @@ def ask(
         labels=photos.asked(indices),
         leaves=photos.leaves[indices],
         sources=np.array([public(source) for source in photos.sources(indices)]),
-    )
-
-
-def show_mistakes(path: Path, photos: Dataset, indices: np.ndarray, answers: evaluation.Answers) -> None:
-    """Draw the worst mistakes, for the owner of the photos alone: beside the bundle, never within it."""
-    path.unlink(missing_ok=True)
-    worst = evaluation.worst_mistakes(answers)[:MISTAKES]
-    if not len(worst):
-        return
-    names, sure = data.labels_of(photos.classes), confidence(answers.probabilities, answers.leaf)
-    sheet = []
-    for i in worst:
-        photo, label = photos.photos[indices[i]], answers.labels[i]
-        true = data.label_of(photo.folder) if label == OTHER else names[label]
-        said = f"{names[answers.probabilities[i].argmax()]}, {sure[i]:.0%}"
-        text = f"{photo.path.name[-30:]}\ntrue: {true}\nsaid: {said}"
-        sheet.append((photos.images[indices[i]], text))
-    plots.draw_mistakes(path, sheet)
-    print(
-        f"\n{path.name}, beside the bundle, shows the {len(worst)} held-out photos most confidently wrong; "
-        "it stays here and is never published."
     )
 
 
@@ -234,7 +216,8 @@ def main(argv: list[str]) -> None:
     counts = photos.counts(splits)
     print(dataset.table(counts))
     unfinished = out.with_name(out.name + ".training")
-    network, checkpoint = fit(settings, start, photos, splits, unfinished, options.resume)
+    logs = Path(options.logs) / out.name if options.logs else None
+    network, checkpoint = fit(settings, start, photos, splits, unfinished, options.resume, logs)
     model, temperature, thresholds = calibrate(settings, network, photos, splits["validation"])
     answers = ask(settings, model, thresholds, photos, splits["test"])
     labels = data.labels_of(photos.classes)
@@ -270,7 +253,10 @@ def main(argv: list[str]) -> None:
     }
     write(out, model, description, checkpoint.state["history"])
     shutil.rmtree(unfinished, ignore_errors=True)
-    show_mistakes(out.with_name(out.name + ".mistakes.png"), photos, splits["test"], answers)
+    # For the owner of the photos alone: beside the bundle, never within it.
+    sheet = out.with_name(out.name + ".mistakes.png")
+    if shown := plots.draw_mistakes(sheet, photos, splits["test"], answers):
+        print(f"\n{sheet.name} shows the {shown} worst mistakes, beside the bundle: it is never published.")
     print(f"\nWrote {options.out}; try it with: MODEL_REPO={options.out} python app.py")
     if options.push:
         print("Published " + hub.push(out, options.push, private=options.private))

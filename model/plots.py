@@ -1,6 +1,5 @@
 """Plots of a training and its figures, as PNG files."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -8,6 +7,13 @@ import numpy as np
 
 matplotlib.use("Agg")  # no screen needed
 from matplotlib import pyplot
+
+from model import data
+from model.dataset import OTHER, Dataset
+from model.evaluation import Answers, worst_mistakes
+from model.verdict import confidence
+
+MISTAKES = 24  # on the sheet of the worst
 
 
 def draw(folder: Path, figures: dict[str, dict], history: list[dict]) -> None:
@@ -22,14 +28,26 @@ def draw(folder: Path, figures: dict[str, dict], history: list[dict]) -> None:
         _reliability_diagrams(folder / "reliability.png", answered)
 
 
-def draw_mistakes(path: Path, mistakes: Sequence[tuple[np.ndarray, str]]) -> None:
-    """Draw a sheet of photos, uint8 [S, S, 3], each under what is to be said of it."""
-    figure, axes = _panels(len(mistakes), columns=6, side=2.2)
-    for axis, (photo, text) in zip(axes, mistakes, strict=True):
-        axis.imshow(photo)
-        axis.set_title(text, fontsize=7)
+def draw_mistakes(path: Path, photos: Dataset, indices: np.ndarray, answers: Answers) -> int:
+    """Draw a sheet of those photos that were most confidently wrong; return how many, and draw none if 0.
+
+    answers: what the model said of the photos that `indices` names.
+    """
+    path.unlink(missing_ok=True)
+    worst = worst_mistakes(answers)[:MISTAKES]
+    if not len(worst):
+        return 0
+    names, sure = data.labels_of(photos.classes), confidence(answers.probabilities, answers.leaf)
+    figure, axes = _panels(len(worst), columns=6, side=2.2)
+    for axis, i in zip(axes, worst, strict=True):
+        photo, label = photos.photos[indices[i]], answers.labels[i]
+        true = data.label_of(photo.folder) if label == OTHER else names[label]
+        said = f"{names[answers.probabilities[i].argmax()]}, {sure[i]:.0%}"
+        axis.imshow(photos.images[indices[i]])
+        axis.set_title(f"{photo.path.name[-30:]}\ntrue: {true}\nsaid: {said}", fontsize=7)
         axis.axis("off")
     _save(figure, path)
+    return len(worst)
 
 
 def _save(figure: pyplot.Figure, path: Path) -> None:

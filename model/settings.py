@@ -98,6 +98,7 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         metavar="BUNDLE",
     )
     result = parser.add_argument_group("result")
+    add(result, "--logs", None, "folder for logs of the epochs, which TensorBoard shows", metavar="FOLDER")
     add(result, "--out", "leaf-model", "folder to write the bundle to", metavar="FOLDER")
     add(result, "--resume", False, "go on with the training that was interrupted", action="store_true")
     add(result, "--push", None, "Hugging Face model repo to upload the bundle to", metavar="USER/REPO")
@@ -126,7 +127,7 @@ def command(argv: list[str]) -> str:
     words = iter([word for parts in whole for word in parts])
     kept = []
     for word in words:
-        if word in ("--cache", "--push"):
+        if word in ("--cache", "--push", "--logs"):
             next(words)
         elif word not in ("--resume", "--private"):
             kept.append("=".join(map(public, word.split("=", 1))))

@@ -67,6 +67,7 @@ def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(drawn_
     ended = run("train.py", *arguments, "--out", tmp_path / "one")
     assert ended.returncode == 0, ended.stderr
 
+    arguments += ["--logs", tmp_path / "logs"]
     killed = run("-c", KILLED_IN_EPOCH_2, *arguments, "--out", tmp_path / "killed")
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "killed").exists()
@@ -84,6 +85,10 @@ def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(drawn_
     assert len(re.findall(r"best .* in epoch \d; \d+ minutes left at most", resumed.stdout)) == 2
     assert_same_weights(tmp_path / "one", tmp_path / "killed")
     assert not (tmp_path / "killed.training").exists()
+    assert (
+        len(list((tmp_path / "logs" / "killed").iterdir())) == 2
+    )  # one file a run, for one line in TensorBoard
+    assert str(tmp_path) not in (tmp_path / "killed" / "bundle.json").read_text()
 
 
 def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp_path):
@@ -100,7 +105,10 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
     assert [name.folder for name in read.classes] == ["Potato___healthy", "Tomato___healthy"]
     assert [name.label for name in read.classes] == ["Potato healthy", "Tomato healthy"]
     assert str(tmp_path) not in (tmp_path / "out" / "bundle.json").read_text()
-    assert "out.mistakes.png, beside the bundle, shows the " in ended.stdout
+    assert re.search(
+        r"out.mistakes.png shows the \d+ worst mistakes, beside the bundle: it is never published",
+        ended.stdout,
+    )
     with Image.open(tmp_path / "out.mistakes.png") as sheet:
         assert min(sheet.size) > 100
     assert not [path for path in (tmp_path / "out").rglob("*") if "mistakes" in path.name]
