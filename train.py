@@ -10,9 +10,11 @@ Reads from top to bottom: gather, split by leaf, build, fit, measure, export, wr
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import shutil
 import sys
+from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,8 +28,10 @@ import tensorflow as tf
 from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots
 from model.checkpoint import Checkpoint, ResumeError
 from model.dataset import OTHER, Dataset
+from model.folds import cross_validate
 from model.logs import logger
-from model.settings import Settings, command, parse, public
+from model.settings import Settings, command, parse, public, public_settings
+from model.splits import of_given_splits, split_by_leaf
 from model.verdict import Thresholds, verdicts
 
 
@@ -40,12 +44,12 @@ def gather(settings: Settings, cache: Path) -> Dataset:
     return dataset.prepare(found, classes, settings.image_size, cache)
 
 
-def warn_of_known_photos(settings: Settings, start: Path, photos: Dataset) -> None:
+def warn_of_known_photos(settings: Settings, start: Path, photos: Dataset, folds: int) -> None:
     """Say so if the model to start from may have been trained on leaves that are to test this one."""
     before = bundle.read(start).description["training"]
     split = ("validation", "test", "seed")
     same_split = all(before["settings"].get(key) == getattr(settings, key) for key in split)
-    if before["fingerprint"] != photos.fingerprint() or not same_split:
+    if folds or before["fingerprint"] != photos.fingerprint() or not same_split:
         print(
             f"Beware: {settings.start_from} was trained on other photos or another split; "
             "the figures flatter if it saw leaves that are held out now."
@@ -56,6 +60,7 @@ def build(settings: Settings, start: Path | None, outputs: int, steps: int) -> k
     """Build and compile the network, on all GPUs of the machine if there are several."""
     several = len(tf.config.list_physical_devices("GPU")) > 1
     strategy = tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+    keras.utils.set_random_seed(settings.seed)  # here, so that each fold begins alike, resumed or not
     keras.config.set_dtype_policy(settings.precision)
     with strategy.scope():
         network = cnn.build_cnn((settings.image_size, settings.image_size, 3), outputs)
@@ -178,6 +183,25 @@ def ask(
     )
 
 
+def measure_folds(
+    settings: Settings, options: Namespace, start: Path | None, photos: Dataset, out: Path
+) -> dict:
+    """Train once for each fold of the leaves, measure on it, and return the figures."""
+    unfinished = out.with_name(out.name + ".folds")
+
+    def train(splits: dict[str, np.ndarray], name: str) -> evaluation.Answers:
+        folder = unfinished / name  # stays until all are done, so that a resumed run only asks this one again
+        logs = options.logs and Path(options.logs) / f"{out.name}-{name}"
+        network, _ = fit(settings, start, photos, splits, folder, options.resume, logs)
+        model, _, thresholds = calibrate(settings, network, photos, splits["validation"])
+        return ask(settings, model, thresholds, photos, splits["test"])
+
+    print(dataset.table(photos.counts({})))
+    figures = cross_validate(photos, options.folds, settings.validation, settings.seed, train)
+    shutil.rmtree(unfinished)
+    return figures
+
+
 def write(out: Path, model: keras.Model, description: dict, history: list[dict]) -> None:
     """Write the bundle: both models, the figures, the plots, the card."""
     with bundle.writing(out) as draft:
@@ -194,7 +218,6 @@ def main(argv: list[str]) -> None:
     settings, options = parse(argv)
     out, cache = Path(options.out).absolute(), Path(options.cache)
     bundle.check_place(out)
-    keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
 
     if options.push:
@@ -205,22 +228,31 @@ def main(argv: list[str]) -> None:
         name: dataset.prepare(data.find_photos(source), photos.classes, settings.image_size, cache)
         for name, source in (named.split("=", 1) for named in options.evaluate)
     }
+    labels = data.labels_of(photos.classes)
     for name, part in more.items():
         if known := len(set(part.digests) & set(photos.digests)):
             print(f"Beware: {known} photos of {name} are also in the training sources; its figures flatter.")
-    splits = data.split_by_leaf(
+    if start:
+        warn_of_known_photos(settings, start, photos, options.folds)
+    if options.folds:
+        figures = measure_folds(settings, options, start, photos, out)
+        file = out.with_name(out.name + ".folds.json")
+        made = {"command": command(argv), "fingerprint": photos.fingerprint(), **figures}
+        file.write_text(json.dumps(made, indent=1) + "\n")
+        print(f"\nWrote the figures to {file.name}, beside {options.out}.")
+        return
+    splits = split_by_leaf(
         photos.photos, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
     )
-    if start:
-        warn_of_known_photos(settings, start, photos)
+    for sentence in of_given_splits(photos.photos, photos.leaves, splits):
+        print(sentence)
     counts = photos.counts(splits)
     print(dataset.table(counts))
     unfinished = out.with_name(out.name + ".training")
-    logs = Path(options.logs) / out.name if options.logs else None
+    logs = options.logs and Path(options.logs) / out.name
     network, checkpoint = fit(settings, start, photos, splits, unfinished, options.resume, logs)
     model, temperature, thresholds = calibrate(settings, network, photos, splits["validation"])
     answers = ask(settings, model, thresholds, photos, splits["test"])
-    labels = data.labels_of(photos.classes)
     figures = evaluation.measure_held_out(answers, labels)
     for name, part in more.items():
         of_all = ask(settings, model, thresholds, part, np.arange(len(part.photos)))
@@ -238,9 +270,7 @@ def main(argv: list[str]) -> None:
         "thresholds": asdict(thresholds),
         "training": {
             "command": command(argv),
-            "settings": asdict(settings)
-            | {key: [public(s) for s in getattr(settings, key)] for key in ("data", "not_potato")}
-            | {"start_from": settings.start_from and public(settings.start_from)},
+            "settings": public_settings(settings),
             "outputs": photos.outputs,
             "photos": counts,
             "fingerprint": photos.fingerprint(),

@@ -3,7 +3,7 @@
 import argparse
 import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from model import data
@@ -98,6 +98,12 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         metavar="BUNDLE",
     )
     result = parser.add_argument_group("result")
+    add(
+        result,
+        "--folds",
+        0,
+        "cross-validate instead: train this many times, each time testing other leaves; writes no bundle",
+    )
     add(result, "--logs", None, "folder for logs of the epochs, which TensorBoard shows", metavar="FOLDER")
     add(result, "--out", "leaf-model", "folder to write the bundle to", metavar="FOLDER")
     add(result, "--resume", False, "go on with the training that was interrupted", action="store_true")
@@ -109,6 +115,10 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         parser.error("--image-size must be a multiple of 32")
     if min(options.epochs, options.batch_size, options.patience, options.image_size) < 1:
         parser.error("--epochs, --batch-size, --patience and --image-size must be at least 1")
+    if min(options.validation, options.test) <= 0 or options.validation + options.test >= 1:
+        parser.error("--validation and --test must be above 0 and together below 1")
+    if options.folds and (options.folds < 2 or options.push or options.evaluate):
+        parser.error("--folds takes at least 2, and no --push or --evaluate: it writes figures, no bundle")
     names = [named.split("=", 1)[0] for named in options.evaluate if "=" in named]
     if len(set(names)) != len(options.evaluate):
         parser.error("--evaluate takes NAME=FOLDER, each time with another name")
@@ -119,6 +129,13 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
 def public(source: str) -> str:
     """Name a source without telling where on this machine an absolute path leads."""
     return Path(source).name if Path(source).is_absolute() else source
+
+
+def public_settings(settings: Settings) -> dict:
+    """Return settings to be published, their sources named without where on this machine they lie."""
+    sources = {key: [public(source) for source in getattr(settings, key)] for key in ("data", "not_potato")}
+    start = settings.start_from and public(settings.start_from)
+    return asdict(settings) | sources | {"start_from": start}
 
 
 def command(argv: list[str]) -> str:

@@ -1,4 +1,5 @@
 import threading
+from collections import Counter
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,6 +31,32 @@ def test_photos_are_found_at_any_depth_and_named_by_their_folder(tmp_path):
     found = data.find_photos(str(tmp_path))
     assert len(found) == 10
     assert data.class_folders(found, data.POTATO_CLASSES) == list(CLASSES)
+
+
+def test_folders_of_splits_around_the_classes_are_kept_and_others_are_not(tmp_path):
+    for split, leaves in (("Training", 3), ("Validation", 1), ("Testing", 2)):
+        draw_set(tmp_path / "set" / "PLD 3 classes" / split, leaves, CLASSES[:2])
+    draw_set(tmp_path / "set" / "more", 1, CLASSES[:1])
+    found = data.find_photos(str(tmp_path / "set"))
+    assert Counter(p.split for p in found) == {"train": 6, "validation": 2, "test": 4, None: 1}
+    assert {p.folder for p in found} == set(CLASSES[:2])
+    assert {p.split for p in data.find_photos(str(tmp_path / "set" / "PLD 3 classes" / "Testing"))} == {None}
+    draw_set(tmp_path / "vehicles", 1, ("train", "test", "Potato___healthy"))  # classes that are called so
+    assert {p.split for p in data.find_photos(str(tmp_path / "vehicles"))} == {None}
+
+
+def test_one_more_folder_level_odd_names_and_mixed_types_of_pictures_work(tmp_path):
+    odd = "Pomme de terre (saine) - n°1 [été]"
+    draw_set(tmp_path / "set" / "extra", 2, (odd, "Mildiou"))
+    folder = tmp_path / "set" / "extra" / odd
+    for seed, name in enumerate(("a.PNG", "b.webp", "c.JPEG", "d.gif", "e.bmp")):
+        draw(CLASSES[0], seed).save(folder / name)
+    (folder / "notes.txt").write_text("no photo")
+    found = data.find_photos(str(tmp_path / "set"))
+    classes = data.class_folders(found, ["*"])
+    assert classes == data.labels_of(classes) == ["Mildiou", odd]
+    photos = dataset.prepare(found, classes, 32, tmp_path / "cache")
+    assert Counter(p.folder for p in photos.photos) == {"Mildiou": 2, odd: 2 + 5}
 
 
 def test_of_many_unreadable_files_a_few_are_named_and_all_are_counted(tmp_path, capsys):
@@ -110,45 +137,6 @@ def test_one_shot_under_two_names_is_one_leaf():
     assert (leaves[:12] == leaves[12:]).all()
 
 
-def split(photos: list[LabelledPhoto], leaves: np.ndarray, seed: int = 1) -> dict[str, np.ndarray]:
-    classes = sorted({p.folder for p in photos})
-    return data.split_by_leaf(photos, leaves, classes, validation=0.15, test=0.15, seed=seed)
-
-
-def test_a_split_keeps_leaves_whole_and_every_class_in_every_part():
-    photos = plant_village(30) + plant_village(8, "Potato___healthy")
-    leaves = data.leaves_by_name(photos)[0]
-    splits = split(photos, leaves)
-    assert sorted(np.concatenate(list(splits.values()))) == list(range(len(photos)))
-    for indices in splits.values():
-        assert {photos[i].folder for i in indices} == {"Potato___Late_blight", "Potato___healthy"}
-        assert all(count == 4 for count in np.unique(leaves[indices], return_counts=True)[1])
-    assert all((splits[name] == split(photos, leaves)[name]).all() for name in splits)
-    assert any(
-        len(splits[name]) != len(split(photos, leaves, seed=2)[name])
-        or (splits[name] != split(photos, leaves, seed=2)[name]).any()
-        for name in splits
-    )
-
-
-def test_the_leaf_check_fails_when_names_are_shuffled():
-    photos = plant_village(30)
-    leaves = data.leaves_by_name(photos)[0]
-    order = np.random.default_rng(2).permutation(len(photos))
-    shuffled = [LabelledPhoto(photos[j].path, p.folder, p.source) for p, j in zip(photos, order, strict=True)]
-    blind = split(shuffled, data.leaves_by_name(shuffled)[0])
-    with pytest.raises(data.DataError, match=r"^Photos of one leaf \(number \d+\) are in both"):
-        data.check_no_shared_leaf(leaves, blind)
-
-
-def test_a_class_with_too_few_leaves_is_one_sentence():
-    photos = plant_village(10) + plant_village(2, "Potato___healthy")
-    with pytest.raises(
-        data.DataError, match=r"^Potato___healthy has too few leaves to train, validate and test on"
-    ):
-        split(photos, data.leaves_by_name(photos)[0])
-
-
 def test_photos_of_rare_classes_and_small_sources_weigh_more_and_the_average_one_one():
     lab, field = plant_village(90), plant_village(10, "Potato___healthy")
     field += [replace(p, source="field") for p in plant_village(40)]
@@ -156,23 +144,6 @@ def test_photos_of_rare_classes_and_small_sources_weigh_more_and_the_average_one
     assert weights[360] / weights[0] == pytest.approx(3)
     assert weights[400] / weights[0] == pytest.approx(1.5)
     assert weights.mean() == pytest.approx(1)
-
-
-def test_no_leaf_is_in_two_splits_of_the_real_photos(real_photos):
-    found = data.find_photos(str(real_photos / "PlantVillage"))
-    potato = [p for p in found if p.folder.startswith("Potato")]
-    leaves = data.leaves_by_name(potato)[0]
-    assert len(np.unique(leaves)) == 200 + 200 + 30
-    splits = split(potato, leaves)
-    for p, q in ((a, b) for a in splits for b in splits if a < b):
-        assert not set(leaves[splits[p]]) & set(leaves[splits[q]])
-    # Told apart from the code under test: shots of one leaf follow each other without another leaf between.
-    side = {i: name for name, indices in splits.items() for i in indices}
-    for folder in {p.folder for p in potato}:
-        in_order = sorted(
-            (i for i, p in enumerate(potato) if p.folder == folder), key=lambda i: shot(potato[i])
-        )
-        assert all(len({side[i] for i in in_order[k : k + 4]}) == 1 for k in range(0, len(in_order), 4))
 
 
 class Kaggle(BaseHTTPRequestHandler):

@@ -91,6 +91,40 @@ def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(drawn_
     assert str(tmp_path) not in (tmp_path / "killed" / "bundle.json").read_text()
 
 
+INTERRUPTED_IN_FOLD_2 = """
+import sys
+import train
+from model.checkpoint import Checkpoint
+begin, begun = Checkpoint.on_epoch_begin, []
+def interrupted(self, epoch, logs=None):
+    begin(self, epoch, logs)
+    begun.append(self.folder.name)
+    if len(begun) == 2:
+        raise KeyboardInterrupt
+Checkpoint.on_epoch_begin = interrupted
+try:
+    train.main(sys.argv[1:])
+except KeyboardInterrupt:
+    train.main([*sys.argv[1:], "--resume"])
+print(begun)
+"""
+
+
+def test_folds_test_every_leaf_once_and_go_on_where_they_were_interrupted(drawn_photos, cache, tmp_path):
+    arguments = ["--data", drawn_photos, "--cache", cache, "--image-size", "32", "--epochs", "1"]
+    ended = run("-c", INTERRUPTED_IN_FOLD_2, *arguments, "--folds", "2", "--out", tmp_path / "mine")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == "['fold-1', 'fold-2', 'fold-2']"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.folds.json"]
+    made = json.loads((tmp_path / "mine.folds.json").read_text())
+    assert [fold["held-out leaves"]["photos"] for fold in made["folds"]] == [60, 60]
+    pooled = made["pooled"]["held-out leaves"]
+    assert (pooled["photos"], pooled["not_potato"]["photos"]) == (120, 80)
+    right = [fold["held-out leaves"]["accuracy"] for fold in made["folds"]]
+    assert pooled["accuracy"] == pytest.approx(np.mean(right))
+    assert "all folds, held-out leaves: 120 photos of 120 leaves and 80 other pictures" in ended.stdout
+
+
 def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp_path):
     ended = run(
         *("train.py", "--data", drawn_photos, "--not-potato", drawn_photos / "scenes", "--cache", cache),
@@ -121,20 +155,11 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
     }
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (
-            ["--data", "nowhere"],
-            "There is no folder nowhere; give a folder, kaggle:owner/set or hf:owner/set.",
-        ),
-        (["--out", "tests"], "tests holds other files, which a bundle would replace; choose another folder."),
-    ],
-)
-def test_mistakes_are_told_in_one_sentence(arguments, sentence):
-    ended = run("train.py", *arguments)
+def test_mistakes_are_told_in_one_sentence():
+    ended = run("train.py", "--data", "nowhere")
     assert ended.returncode != 0
-    assert sentence in ended.stderr.strip().splitlines()[-1]
+    sentence = "There is no folder nowhere; give a folder, kaggle:owner/set or hf:owner/set."
+    assert ended.stderr.strip().splitlines()[-1] == f"train.py: {sentence}"
     assert "Traceback" not in ended.stderr
 
 
@@ -143,6 +168,11 @@ def test_mistakes_are_told_in_one_sentence(arguments, sentence):
     [
         (["--image-size", "100"], "--image-size must be a multiple of 32"),
         (["--evaluate", "x"], "--evaluate takes NAME=FOLDER, each time with another name"),
+        (["--test", "0"], "--validation and --test must be above 0 and together below 1"),
+        (
+            ["--folds", "5", "--push", "me/leaf"],
+            "--folds takes at least 2, and no --push or --evaluate: it writes figures, no bundle",
+        ),
         (["--patience", "0"], "--epochs, --batch-size, --patience and --image-size must be at least 1"),
     ],
 )

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from model import bundle, data, evaluation, photo
 from model.classifier import HEALTHY, Classifier, Diagnosis
 from model.settings import DEFAULT_CACHE, Settings
+from model.splits import split_by_leaf
 from model.verdict import DIAGNOSIS
 
 LEAF = (170, 85, 0)
@@ -52,7 +53,7 @@ def split_again(description: dict):
     photos = train.gather(settings, DEFAULT_CACHE)
     if photos.fingerprint() != known["fingerprint"]:
         sys.exit("evaluate.py: the sources are not the photos that the model was trained on.")
-    split = data.split_by_leaf(
+    split = split_by_leaf(
         photos.photos, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
     )
     return photos, split["test"]
