@@ -2,10 +2,11 @@
 
     python train.py                                       the PlantVillage set from Kaggle
     python train.py --data my_photos --epochs 40          one's own, one folder a class
+    python train.py --folds 5                             how well others would do, trained on other leaves
     python train.py --resume                              after an interruption, with the same arguments
     python train.py --push someone/potato-leaf            and publish what was trained
 
-Reads from top to bottom: gather, split by leaf, build, fit, measure, export, write, push.
+Reads from top to bottom: gather, split by leaf, build, fit, measure (in folds), export, write, push.
 """
 
 import hashlib
@@ -35,20 +36,12 @@ from model.splits import of_given_splits, split_by_leaf
 from model.verdict import Thresholds, verdicts
 
 
-def gather(settings: Settings, cache: Path) -> Dataset:
-    """Find and prepare the photos of all sources."""
-    found = [photo for source in settings.data for photo in data.find_photos(source)]
-    classes = data.class_folders(found, settings.classes)
-    for source in settings.not_potato:
-        found += [data.as_other(photo, classes) for photo in data.find_photos(source)]
-    return dataset.prepare(found, classes, settings.image_size, cache)
-
-
 def warn_of_known_photos(settings: Settings, start: Path, photos: Dataset, folds: int) -> None:
     """Say so if the model to start from may have been trained on leaves that are to test this one."""
     before = bundle.read(start).description["training"]
-    split = ("validation", "test", "seed")
-    same_split = all(before["settings"].get(key) == getattr(settings, key) for key in split)
+    same_split = all(
+        before["settings"].get(k) == getattr(settings, k) for k in ("validation", "test", "seed")
+    )
     if folds or before["fingerprint"] != photos.fingerprint() or not same_split:
         print(
             f"Beware: {settings.start_from} was trained on other photos or another split; "
@@ -103,7 +96,6 @@ def fit(
     network = build(settings, start, len(photos.outputs), steps)
     network.summary()
     labels = photos.asked(splits["validation"])
-
     predict = pixels.predictor(network, settings.batch_size)
 
     def validate() -> float:
@@ -206,8 +198,8 @@ def write(out: Path, model: keras.Model, description: dict, history: list[dict])
     """Write the bundle: both models, the figures, the plots, the card."""
     with bundle.writing(out) as draft:
         export.save_keras(model, draft)
-        classes = len(description["classes"])
-        (draft / bundle.LITERT_MODEL).write_bytes(export.export_litert(model, classes))
+        litert = export.export_litert(model, len(description["classes"]))
+        (draft / bundle.LITERT_MODEL).write_bytes(litert)
         plots.draw(draft / "figures", description["figures"], history)
         bundle.seal(draft, description)
         (draft / bundle.CARD).write_text(card.model_card(description))
@@ -223,7 +215,7 @@ def main(argv: list[str]) -> None:
     if options.push:
         hub.require_token()  # before the work, not after it
     start = hub.whole_bundle(settings.start_from) if settings.start_from else None
-    photos = gather(settings, cache)
+    photos = dataset.gather(settings, cache)
     more = {
         name: dataset.prepare(data.find_photos(source), photos.classes, settings.image_size, cache)
         for name, source in (named.split("=", 1) for named in options.evaluate)

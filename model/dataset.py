@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from model import data, pixels
+from model.settings import Settings
 
 OTHER = -1  # the label of photos that show none of the classes asked for
 FEW = 5  # skipped files named; a broken set has thousands
@@ -59,6 +60,15 @@ class Dataset:
     def sources(self, indices: np.ndarray) -> np.ndarray:
         """Return where each of some photos comes from, as str."""
         return np.array([self.photos[i].source for i in indices])
+
+
+def gather(settings: Settings, cache: Path) -> Dataset:
+    """Find and prepare the photos of all sources."""
+    found = [photo for source in settings.data for photo in data.find_photos(source)]
+    classes = data.class_folders(found, settings.classes)
+    for source in settings.not_potato:
+        found += [data.as_other(photo, classes) for photo in data.find_photos(source)]
+    return prepare(found, classes, settings.image_size, cache)
 
 
 def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, cache: Path) -> Dataset:

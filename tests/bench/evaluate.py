@@ -46,11 +46,11 @@ def find(named: str) -> list[data.LabelledPhoto]:
 
 def split_again(description: dict):
     """Split a training's photos again; return them, a Dataset, and the indices it kept for the test."""
-    import train  # TensorFlow only where it is needed
+    from model import dataset  # TensorFlow only where it is needed
 
     known = description["training"]
     settings = Settings(**known["settings"])
-    photos = train.gather(settings, DEFAULT_CACHE)
+    photos = dataset.gather(settings, DEFAULT_CACHE)
     if photos.fingerprint() != known["fingerprint"]:
         sys.exit("evaluate.py: the sources are not the photos that the model was trained on.")
     split = split_by_leaf(
