@@ -8,6 +8,7 @@ folders called train, validation or test, or the like, it comes split.
 import fnmatch
 import os
 import re
+import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -64,8 +65,14 @@ def resolve_source(source: str) -> Path:
 
 def _from_kaggle(name: str) -> Path:
     import kagglehub
+    from kagglehub.exceptions import DataCorruptionError
+    from kagglehub.handle import parse_dataset_handle
     from requests.exceptions import HTTPError, RequestException
 
+    try:
+        parse_dataset_handle(name)
+    except ValueError as error:
+        raise DataError(f"kaggle:{name} is not a Kaggle data set; write kaggle:owner/set.") from error
     try:
         return Path(kagglehub.dataset_download(name))
     except HTTPError as error:
@@ -79,8 +86,15 @@ def _from_kaggle(name: str) -> Path:
         raise DataError(
             f"Kaggle can't be reached to fetch {name}; check the connection and try again."
         ) from error
-    except ValueError as error:
-        raise DataError(f"kaggle:{name} is not a Kaggle data set; write kaggle:owner/set.") from error
+    except (DataCorruptionError, zipfile.BadZipFile) as error:
+        raise DataError(f"What came of {name} from Kaggle is damaged; try again.") from error
+    except OSError as error:
+        raise DataError(
+            f"{name} can't be kept on this disk: {error.strerror}; make room, or set KAGGLEHUB_CACHE to a "
+            "folder on another one."
+        ) from error
+    except ValueError as error:  # a login file that can't be read, an archive of an unknown kind
+        raise DataError(f"{name} can't be fetched from Kaggle: {error}.") from error
 
 
 def _from_hugging_face(name: str) -> Path:

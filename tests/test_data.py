@@ -1,12 +1,15 @@
-import threading
+import shutil
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 from drawing import CLASSES, draw, draw_set
+from kagglehub.clients import CHUNK_SIZE
+from kagglesdk import kaggle_env
+from loopback_kaggle import STORAGE, LoopbackKaggle
 
 from model import data, dataset
 from model.data import LabelledPhoto
@@ -146,57 +149,95 @@ def test_photos_of_rare_classes_and_small_sources_weigh_more_and_the_average_one
     assert weights.mean() == pytest.approx(1)
 
 
-class Kaggle(BaseHTTPRequestHandler):
-    """A Kaggle that answers every call with one status."""
-
-    status = 0
-
-    def do_POST(self) -> None:
-        body = b'{"message": "no"}'
-        self.send_response(self.status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_) -> None:
-        pass
-
-
 @pytest.fixture
-def kaggle(monkeypatch, tmp_path):
-    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "TEST")  # the client's name for http://localhost:7777
-    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 7777), Kaggle) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+def kaggle(monkeypatch, tmp_path) -> Iterator[LoopbackKaggle]:
+    """A Kaggle with a set of two classes, seen by a user with an empty cache who isn't logged in."""
+    folder = draw_set(tmp_path / "drawn", 3, CLASSES[:2])
+    (folder / "notes").write_bytes(np.random.default_rng(1).bytes(2 * CHUNK_SIZE))
+    archive = Path(shutil.make_archive(str(tmp_path / "archive"), "zip", folder)).read_bytes()
+    for name in ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "home" / ".kaggle"))
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kaggle"))
+    with LoopbackKaggle(archive) as server:
+        monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
+        monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.LOCAL, server.url)
         yield server
-        server.shutdown()
 
 
-@pytest.mark.parametrize(
-    ("status", "sentence"),
-    [
-        (
-            401,
-            "Kaggle has no data set owner/set that we may see; check the name, and log in: put your API "
-            "token in ~/.kaggle/access_token or in KAGGLE_API_TOKEN.",
-        ),
-        (500, "Kaggle failed to give us owner/set; try again later."),
-        (0, "Kaggle can't be reached to fetch owner/set; check the connection and try again."),
-    ],
-)
-def test_what_kaggle_refuses_is_one_sentence(kaggle, monkeypatch, status, sentence):
-    monkeypatch.setattr(Kaggle, "status", status)
-    if not status:
-        kaggle.shutdown()
-        kaggle.server_close()
+def refusal(name: str) -> str:
     with pytest.raises(data.DataError) as caught:
-        data.find_photos("kaggle:owner/set")
-    assert str(caught.value) == sentence
+        data.find_photos(name)
+    return str(caught.value)
+
+
+def test_a_set_comes_from_kaggle_once(kaggle):
+    found = data.find_photos("kaggle:owner/set")
+    assert Counter(p.folder for p in found) == dict.fromkeys(CLASSES[:2], 3)
+    assert found[0].source == "kaggle:owner/set"
+    downloads = [path for _, path, _ in kaggle.requests]
+    assert downloads.count(STORAGE) == 1
+    assert data.find_photos("kaggle:owner/set") == found
+    again = [path for _, path, _ in kaggle.requests][len(downloads) :]
+    assert again == ["/api/v1/datasets.DatasetApiService/GetDataset"]  # is there a newer one?
+
+
+NOT_SEEN = (
+    "Kaggle has no data set {} that we may see; check the name, and log in: put your API token in "
+    "~/.kaggle/access_token or in KAGGLE_API_TOKEN."
+)
+
+
+def test_no_login_a_wrong_one_and_a_wrong_name_are_one_sentence_and_the_right_one_works(kaggle, monkeypatch):
+    kaggle.token = "right"
+    assert refusal("kaggle:owner/set") == NOT_SEEN.format("owner/set")
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "wrong")
+    assert refusal("kaggle:owner/set") == NOT_SEEN.format("owner/set")
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "right")
+    assert refusal("kaggle:owner/other") == NOT_SEEN.format("owner/other")
+    assert len(data.find_photos("kaggle:owner/set")) == 6
+    assert kaggle.tokens[:3] == [None, "Bearer wrong", "Bearer right"]
+
+
+def test_a_broken_login_file_is_one_sentence(kaggle, tmp_path):
+    login = tmp_path / "home" / ".kaggle" / "kaggle.json"
+    login.parent.mkdir(parents=True)
+    login.write_text("me")
+    assert refusal("kaggle:owner/set") == (
+        f"owner/set can't be fetched from Kaggle: Invalid Kaggle credentials file at {login}."
+    )
+
+
+def test_a_download_that_broke_off_is_one_sentence_and_goes_on_next_time(kaggle):
+    kaggle.cut_at = CHUNK_SIZE + 5000
+    lost = "Kaggle can't be reached to fetch owner/set; check the connection and try again."
+    assert refusal("kaggle:owner/set") == lost
+    assert len(data.find_photos("kaggle:owner/set")) == 6
+    assert kaggle.requests[-1] == ("GET", STORAGE, f"bytes={CHUNK_SIZE}-")
+    kaggle.failing = 500
+    assert refusal("kaggle:owner/set") == "Kaggle failed to give us owner/set; try again later."
+    kaggle.server_close()
+    kaggle.shutdown()
+    assert refusal("kaggle:owner/set") == lost
+
+
+def test_a_damaged_download_is_one_sentence_and_fetched_anew_next_time(kaggle):
+    kaggle.damage = b"more"
+    assert refusal("kaggle:owner/set") == "What came of owner/set from Kaggle is damaged; try again."
+    kaggle.damage = b""
+    assert len(data.find_photos("kaggle:owner/set")) == 6
+
+
+def test_a_full_disk_is_one_sentence(kaggle, tmp_path):
+    archive = tmp_path / "kaggle" / "datasets" / "owner" / "set" / "3.archive"
+    archive.parent.mkdir(parents=True)
+    archive.symlink_to("/dev/full")
+    assert refusal("kaggle:owner/set") == (
+        "owner/set can't be kept on this disk: No space left on device; "
+        "make room, or set KAGGLEHUB_CACHE to a folder on another one."
+    )
 
 
 def test_a_name_that_is_no_kaggle_set_is_one_sentence():
-    with pytest.raises(
-        data.DataError, match=r"^kaggle:owner is not a Kaggle data set; write kaggle:owner/set\.$"
-    ):
-        data.find_photos("kaggle:owner")
+    assert refusal("kaggle:owner") == "kaggle:owner is not a Kaggle data set; write kaggle:owner/set."
