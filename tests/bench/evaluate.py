@@ -65,17 +65,22 @@ def held_out(description: dict) -> set[Path]:
     return {photos.photos[i].path.resolve() for i in test}
 
 
+def leaves_of(found: list[data.LabelledPhoto]) -> np.ndarray:
+    """Number the leaf that each photo shows, int [n]."""
+    hashes = np.array([data.difference_hash(photo.prepare(p.path, 64)) for p in found])
+    return data.merge_near_identical(data.leaves_by_name(found)[0], hashes)
+
+
 def measure(classifier: Classifier, found: list[data.LabelledPhoto], answers: list[Diagnosis]) -> dict:
     """Return the figures of one set."""
     folders = [name.folder for name in classifier.bundle.classes]
     labels = np.array([folders.index(p.folder) if p.folder in folders else -1 for p in found])
-    hashes = np.array([data.difference_hash(photo.prepare(p.path, 64)) for p in found])
     said = evaluation.Answers(
         probabilities=np.array([list(answer.probabilities.values()) for answer in answers]),
         leaf=np.array([answer.leaf for answer in answers]),
         verdict=np.array([answer.verdict for answer in answers]),
         labels=labels,
-        leaves=data.merge_near_identical(data.leaves_by_name(found)[0], hashes),
+        leaves=leaves_of(found),
         sources=np.array([p.source for p in found]),
     )
     return evaluation.measure(said, classifier.labels)
