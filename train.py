@@ -49,16 +49,17 @@ def warn_of_known_photos(settings: Settings, start: Path, photos: Dataset, folds
         )
 
 
-def build(settings: Settings, start: Path | None, outputs: int, steps: int) -> keras.Model:
+def build(settings: Settings, start: Path | None, outputs: list[str], steps: int) -> keras.Model:
     """Build and compile the network, on all GPUs of the machine if there are several."""
     several = len(tf.config.list_physical_devices("GPU")) > 1
     strategy = tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
     keras.utils.set_random_seed(settings.seed)  # here, so that each fold begins alike, resumed or not
     keras.config.set_dtype_policy(settings.precision)
     with strategy.scope():
-        network = cnn.build_cnn((settings.image_size, settings.image_size, 3), outputs)
+        network = cnn.build_cnn((settings.image_size, settings.image_size, 3), len(outputs))
         if start:
-            export.copy_features(export.load_keras(start), network)
+            known = bundle.read(start).description["training"]["outputs"]
+            export.copy_weights(export.load_keras(start), known, network, outputs)
         rate = keras.optimizers.schedules.CosineDecay(
             settings.learning_rate / 20,
             decay_steps=max(1, (settings.epochs - 1) * steps),
@@ -93,7 +94,7 @@ def fit(
 ):
     """Fit the network; return it with the weights of its best epoch, and the checkpoint with the history."""
     steps = max(1, len(splits["train"]) // settings.batch_size)
-    network = build(settings, start, len(photos.outputs), steps)
+    network = build(settings, start, photos.outputs, steps)
     network.summary()
     labels = photos.asked(splits["validation"])
     predict = pixels.predictor(network, settings.batch_size)
@@ -137,6 +138,7 @@ def fit(
             epochs=settings.epochs,
             initial_epoch=done,
             steps_per_epoch=steps,
+            shuffle=False,  # pixels.training_batches does
             callbacks=callbacks,
             verbose=1 if sys.stdout.isatty() else 2,
         )
