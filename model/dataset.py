@@ -45,7 +45,8 @@ class Dataset:
         """Count the photos, leaves and photos by split of each class asked for, and of all others."""
         others = self.labels >= len(self.classes)
         members = {name: self.labels == k for k, name in enumerate(self.classes)}
-        members[f"{len(self.outputs) - len(self.classes)} other folders"] = others
+        if others.any():
+            members[f"{len(self.outputs) - len(self.classes)} other folders"] = others
         return [
             {"class": name, "photos": int(mask.sum()), "leaves": len(np.unique(self.leaves[mask]))}
             | {split: int(mask[indices].sum()) for split, indices in splits.items()}
