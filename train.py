@@ -200,8 +200,8 @@ def write(out: Path, model: keras.Model, description: dict, history: list[dict])
     """Write the bundle: both models, the figures, the plots, the card."""
     with bundle.writing(out) as draft:
         export.save_keras(model, draft)
-        litert = export.export_litert(model, len(description["classes"]))
-        (draft / bundle.LITERT_MODEL).write_bytes(litert)
+        classes = len(description["classes"])
+        (draft / bundle.LITERT_MODEL).write_bytes(export.export_litert(model, classes))
         plots.draw(draft / "figures", description["figures"], history)
         bundle.seal(draft, description)
         (draft / bundle.CARD).write_text(card.model_card(description))
