@@ -2,17 +2,20 @@
 
     python train.py                                       the PlantVillage set from Kaggle
     python train.py --data my_photos --epochs 40          one's own, one folder a class
+    python train.py --folds 5                             how well others would do, trained on other leaves
     python train.py --resume                              after an interruption, with the same arguments
     python train.py --push someone/potato-leaf            and publish what was trained
 
-Reads from top to bottom: gather, split by leaf, build, fit, measure, export, write, push.
+Reads from top to bottom: gather, split by leaf, build, fit, measure (in folds), export, write, push.
 """
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import shutil
 import sys
+from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,39 +29,37 @@ import tensorflow as tf
 from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots
 from model.checkpoint import Checkpoint, ResumeError
 from model.dataset import OTHER, Dataset
-from model.settings import Settings, command, parse, public
+from model.folds import cross_validate
+from model.logs import logger
+from model.settings import Settings, command, parse, public, public_settings
+from model.splits import of_given_splits, split_by_leaf
+from model.verdict import Thresholds, verdicts
 
 
-def gather(settings: Settings, cache: Path) -> Dataset:
-    """Find and prepare the photos of all sources."""
-    found = [photo for source in settings.data for photo in data.find_photos(source)]
-    classes = data.class_folders(found, settings.classes)
-    for source in settings.not_potato:
-        found += [data.as_other(photo, classes) for photo in data.find_photos(source)]
-    return dataset.prepare(found, classes, settings.image_size, cache)
-
-
-def warn_of_known_photos(settings: Settings, start: Path, photos: Dataset) -> None:
+def warn_of_known_photos(settings: Settings, start: Path, photos: Dataset, folds: int) -> None:
     """Say so if the model to start from may have been trained on leaves that are to test this one."""
     before = bundle.read(start).description["training"]
-    split = ("validation", "test", "seed")
-    same_split = all(before["settings"].get(key) == getattr(settings, key) for key in split)
-    if before["fingerprint"] != photos.fingerprint() or not same_split:
+    same_split = all(
+        before["settings"].get(k) == getattr(settings, k) for k in ("validation", "test", "seed")
+    )
+    if folds or before["fingerprint"] != photos.fingerprint() or not same_split:
         print(
             f"Beware: {settings.start_from} was trained on other photos or another split; "
             "the figures flatter if it saw leaves that are held out now."
         )
 
 
-def build(settings: Settings, start: Path | None, outputs: int, steps: int) -> keras.Model:
+def build(settings: Settings, start: Path | None, outputs: list[str], steps: int) -> keras.Model:
     """Build and compile the network, on all GPUs of the machine if there are several."""
     several = len(tf.config.list_physical_devices("GPU")) > 1
     strategy = tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+    keras.utils.set_random_seed(settings.seed)  # here, so that each fold begins alike, resumed or not
     keras.config.set_dtype_policy(settings.precision)
     with strategy.scope():
-        network = cnn.build_cnn((settings.image_size, settings.image_size, 3), outputs)
+        network = cnn.build_cnn((settings.image_size, settings.image_size, 3), len(outputs))
         if start:
-            export.copy_features(export.load_keras(start), network)
+            known = bundle.read(start).description["training"]["outputs"]
+            export.copy_weights(export.load_keras(start), known, network, outputs)
         rate = keras.optimizers.schedules.CosineDecay(
             settings.learning_rate / 20,
             decay_steps=max(1, (settings.epochs - 1) * steps),
@@ -89,13 +90,13 @@ def fit(
     splits: dict[str, np.ndarray],
     folder: Path,
     resume: bool,
+    logs: Path | None,
 ):
     """Fit the network; return it with the weights of its best epoch, and the checkpoint with the history."""
     steps = max(1, len(splits["train"]) // settings.batch_size)
-    network = build(settings, start, len(photos.outputs), steps)
+    network = build(settings, start, photos.outputs, steps)
     network.summary()
     labels = photos.asked(splits["validation"])
-
     predict = pixels.predictor(network, settings.batch_size)
 
     def validate() -> float:
@@ -129,12 +130,16 @@ def fit(
         cnn.augment,
     )
     if done < settings.epochs and not checkpoint.finished():
+        callbacks = [keras.callbacks.ProgbarLogger(), checkpoint]  # in this order they print
+        if logs:
+            callbacks.append(logger(logs, done > 0, lambda: checkpoint.state["history"][-1]))
         network.fit(
             batches,
             epochs=settings.epochs,
             initial_epoch=done,
             steps_per_epoch=steps,
-            callbacks=[checkpoint],
+            shuffle=False,  # pixels.training_batches does
+            callbacks=callbacks,
             verbose=1 if sys.stdout.isatty() else 2,
         )
     if checkpoint.exists():
@@ -158,27 +163,36 @@ def calibrate(settings: Settings, network: keras.Model, photos: Dataset, indices
     return export.answering_model(network, k, temperature), temperature, thresholds
 
 
-def measure(
-    settings: Settings, model: keras.Model, photos: Dataset, splits, thresholds, more: dict[str, Dataset]
-):
-    """Measure on the held-out leaves, of all sources and of each, and on more sets; print it all."""
-    predict = pixels.predictor(model, settings.batch_size)
+def ask(
+    settings: Settings, model: keras.Model, thresholds: Thresholds, photos: Dataset, indices: np.ndarray
+) -> evaluation.Answers:
+    """Ask the model about some photos."""
+    said = pixels.predictor(model, settings.batch_size)(photos.images, indices)
+    return evaluation.Answers(
+        **said,
+        verdict=verdicts(said["probabilities"], said["leaf"], thresholds),
+        labels=photos.asked(indices),
+        leaves=photos.leaves[indices],
+        sources=np.array([public(source) for source in photos.sources(indices)]),
+    )
 
-    def figures_of(part: Dataset, indices: np.ndarray) -> dict:
-        answer = predict(part.images, indices)
-        names = data.labels_of(photos.classes)
-        labels, leaves = part.asked(indices), part.leaves[indices]
-        return evaluation.measure(answer["probabilities"], answer["leaf"], labels, leaves, names, thresholds)
 
-    test, sources = splits["test"], photos.sources(splits["test"])
-    figures = {"held-out leaves": figures_of(photos, test)}
-    if len(np.unique(sources)) > 1:
-        for source in np.unique(sources):
-            figures[f"held-out leaves of {public(source)}"] = figures_of(photos, test[sources == source])
-    for name, part in more.items():
-        figures[name] = figures_of(part, np.arange(len(part.photos)))
-    for name, row in figures.items():
-        print("\n" + evaluation.table(name, row))
+def measure_folds(
+    settings: Settings, options: Namespace, start: Path | None, photos: Dataset, out: Path
+) -> dict:
+    """Train once for each fold of the leaves, measure on it, and return the figures."""
+    unfinished = out.with_name(out.name + ".folds")
+
+    def train(splits: dict[str, np.ndarray], name: str) -> evaluation.Answers:
+        folder = unfinished / name  # stays until all are done, so that a resumed run only asks this one again
+        logs = options.logs and Path(options.logs) / f"{out.name}-{name}"
+        network, _ = fit(settings, start, photos, splits, folder, options.resume, logs)
+        model, _, thresholds = calibrate(settings, network, photos, splits["validation"])
+        return ask(settings, model, thresholds, photos, splits["test"])
+
+    print(dataset.table(photos.counts({})))
+    figures = cross_validate(photos, options.folds, settings.validation, settings.seed, train)
+    shutil.rmtree(unfinished)
     return figures
 
 
@@ -198,47 +212,59 @@ def main(argv: list[str]) -> None:
     settings, options = parse(argv)
     out, cache = Path(options.out).absolute(), Path(options.cache)
     bundle.check_place(out)
-    keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
 
     if options.push:
         hub.require_token()  # before the work, not after it
     start = hub.whole_bundle(settings.start_from) if settings.start_from else None
-    photos = gather(settings, cache)
+    photos = dataset.gather(settings, cache)
     more = {
         name: dataset.prepare(data.find_photos(source), photos.classes, settings.image_size, cache)
         for name, source in (named.split("=", 1) for named in options.evaluate)
     }
+    labels = data.labels_of(photos.classes)
     for name, part in more.items():
         if known := len(set(part.digests) & set(photos.digests)):
             print(f"Beware: {known} photos of {name} are also in the training sources; its figures flatter.")
-    splits = data.split_by_leaf(
+    if start:
+        warn_of_known_photos(settings, start, photos, options.folds)
+    if options.folds:
+        figures = measure_folds(settings, options, start, photos, out)
+        file = out.with_name(out.name + ".folds.json")
+        made = {"command": command(argv), "fingerprint": photos.fingerprint(), **figures}
+        file.write_text(json.dumps(made, indent=1) + "\n")
+        print(f"\nWrote the figures to {file.name}, beside {options.out}.")
+        return
+    splits = split_by_leaf(
         photos.photos, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
     )
-    if start:
-        warn_of_known_photos(settings, start, photos)
+    for sentence in of_given_splits(photos.photos, photos.leaves, splits):
+        print(sentence)
     counts = photos.counts(splits)
-    for row in counts:
-        print(", ".join(f"{key}: {value}" for key, value in row.items()))
+    print(dataset.table(counts))
     unfinished = out.with_name(out.name + ".training")
-    network, checkpoint = fit(settings, start, photos, splits, unfinished, options.resume)
+    logs = options.logs and Path(options.logs) / out.name
+    network, checkpoint = fit(settings, start, photos, splits, unfinished, options.resume, logs)
     model, temperature, thresholds = calibrate(settings, network, photos, splits["validation"])
-    figures = measure(settings, model, photos, splits, thresholds, more)
+    answers = ask(settings, model, thresholds, photos, splits["test"])
+    figures = evaluation.measure_held_out(answers, labels)
+    for name, part in more.items():
+        of_all = ask(settings, model, thresholds, part, np.arange(len(part.photos)))
+        figures[name] = evaluation.measure(of_all, labels)
+    for name, row in figures.items():
+        print("\n" + evaluation.table(name, row))
 
     libraries = ("tensorflow", "keras", "numpy", "pillow", "ai-edge-litert")
     description = {
         "classes": [
-            {"folder": folder, "label": label}
-            for folder, label in zip(photos.classes, data.labels_of(photos.classes), strict=True)
+            {"folder": folder, "label": label} for folder, label in zip(photos.classes, labels, strict=True)
         ],
         "image_size": settings.image_size,
         "temperature": temperature,
         "thresholds": asdict(thresholds),
         "training": {
             "command": command(argv),
-            "settings": asdict(settings)
-            | {key: [public(s) for s in getattr(settings, key)] for key in ("data", "not_potato")}
-            | {"start_from": settings.start_from and public(settings.start_from)},
+            "settings": public_settings(settings),
             "outputs": photos.outputs,
             "photos": counts,
             "fingerprint": photos.fingerprint(),
@@ -251,6 +277,10 @@ def main(argv: list[str]) -> None:
     }
     write(out, model, description, checkpoint.state["history"])
     shutil.rmtree(unfinished, ignore_errors=True)
+    # For the owner of the photos alone: beside the bundle, never within it.
+    sheet = out.with_name(out.name + ".mistakes.png")
+    if shown := plots.draw_mistakes(sheet, photos, splits["test"], answers):
+        print(f"\n{sheet.name} shows the {shown} worst mistakes, beside the bundle: it is never published.")
     print(f"\nWrote {options.out}; try it with: MODEL_REPO={options.out} python app.py")
     if options.push:
         print("Published " + hub.push(out, options.push, private=options.private))

@@ -83,8 +83,11 @@ class Checkpoint(keras.callbacks.Callback):
         for weights in self.folder.glob("*.weights.h5"):
             if weights not in (self._last_weights(), self.best_weights):
                 weights.unlink()
+        left = state["seconds"] / state["epochs"] * (self.params["epochs"] - state["epochs"])
         print(
-            f"Validation macro recall {recall:.4f}, best {state['best']:.4f} in epoch {state['best_epoch']}"
+            f"Validation macro recall {recall:.4f}, best {state['best']:.4f} in epoch {state['best_epoch']}; "
+            f"{left / 60:.0f} minutes left at most",
+            flush=True,
         )
         self.model.stop_training = self.finished()
 

@@ -1,12 +1,14 @@
-"""Where labelled photos come from, which leaf a photo shows, and splits that no leaf straddles.
+"""Where labelled photos come from, and which leaf a photo shows.
 
 A labelled set is a folder with one folder a class; a photo's class is the name of the folder it lies in, at
-whatever depth. A source is such a folder, `kaggle:owner/set` or `hf:owner/set`.
+whatever depth. A source is such a folder, `kaggle:owner/set` or `hf:owner/set`. If its class folders lie in
+folders called train, validation or test, or the like, it comes split.
 """
 
 import fnmatch
 import os
 import re
+import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +27,11 @@ SHOTS_PER_LEAF = 4
 NEAR_IDENTICAL_BITS = 16  # of 256; on the photos we know, different leaves differ in 18 bits or more
 
 SPLITS = ("train", "validation", "test")
+SPLIT_FOLDERS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("valid", "val", "validation"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 
 
 class DataError(ValueError):
@@ -33,11 +40,12 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class LabelledPhoto:
-    """A photo on disk, the class folder it lies in and the source it came with."""
+    """A photo on disk, the class folder it lies in, the source it came with and the split it has there."""
 
     path: Path
     folder: str
     source: str
+    split: str | None = None
 
 
 def resolve_source(source: str) -> Path:
@@ -57,8 +65,14 @@ def resolve_source(source: str) -> Path:
 
 def _from_kaggle(name: str) -> Path:
     import kagglehub
+    from kagglehub.exceptions import DataCorruptionError
+    from kagglehub.handle import parse_dataset_handle
     from requests.exceptions import HTTPError, RequestException
 
+    try:
+        parse_dataset_handle(name)
+    except ValueError as error:
+        raise DataError(f"kaggle:{name} is not a Kaggle data set; write kaggle:owner/set.") from error
     try:
         return Path(kagglehub.dataset_download(name))
     except HTTPError as error:
@@ -72,8 +86,15 @@ def _from_kaggle(name: str) -> Path:
         raise DataError(
             f"Kaggle can't be reached to fetch {name}; check the connection and try again."
         ) from error
-    except ValueError as error:
-        raise DataError(f"kaggle:{name} is not a Kaggle data set; write kaggle:owner/set.") from error
+    except (DataCorruptionError, zipfile.BadZipFile) as error:
+        raise DataError(f"What came of {name} from Kaggle is damaged; try again.") from error
+    except OSError as error:
+        raise DataError(
+            f"{name} can't be kept on this disk: {error.strerror}; make room, or set KAGGLEHUB_CACHE to a "
+            "folder on another one."
+        ) from error
+    except ValueError as error:  # a login file that can't be read, an archive of an unknown kind
+        raise DataError(f"{name} can't be fetched from Kaggle: {error}.") from error
 
 
 def _from_hugging_face(name: str) -> Path:
@@ -89,7 +110,7 @@ def find_photos(source: str) -> list[LabelledPhoto]:
     """List the photos of a source by path. Raises DataError if there is none."""
     root = resolve_source(source)
     found = [
-        LabelledPhoto(Path(folder) / name, Path(folder).resolve().name, source)
+        LabelledPhoto(Path(folder) / name, Path(folder).resolve().name, source, _split_of(Path(folder), root))
         for folder, _, names in sorted(os.walk(root))
         for name in sorted(names)
         if name.lower().endswith(photo.SUFFIXES) and (Path(folder) / name).is_file()
@@ -98,7 +119,16 @@ def find_photos(source: str) -> list[LabelledPhoto]:
         raise DataError(
             f"There are no photos in {source}; it should hold one folder of photos for each class."
         )
+    splits = {photo.split for photo in found} - {None}
+    if "train" not in splits or len(splits) == 1:  # a folder that happens to be called so
+        found = [replace(photo, split=None) for photo in found]
     return found
+
+
+def _split_of(folder: Path, root: Path) -> str | None:
+    """Return the split that a class folder lies in: the outermost folder or, in one around all, the next."""
+    around = [name.lower() for name in folder.relative_to(root).parts[:-1]]
+    return next((SPLIT_FOLDERS[name] for name in around[:2] if name in SPLIT_FOLDERS), None)
 
 
 def as_other(photo: LabelledPhoto, classes: Sequence[str]) -> LabelledPhoto:
@@ -189,54 +219,6 @@ def merge_near_identical(leaves: np.ndarray, hashes: np.ndarray) -> np.ndarray:
         for j in np.flatnonzero(distance <= NEAR_IDENTICAL_BITS):
             parent[find(leaf[i + 1 + j])] = find(leaf[i])
     return np.array([find(i) for i in leaf])
-
-
-def split_by_leaf(
-    photos: Sequence[LabelledPhoto],
-    leaves: np.ndarray,
-    classes: Sequence[str],
-    validation: float,
-    test: float,
-    seed: int,
-) -> dict[str, np.ndarray]:
-    """Deal whole leaves into train, validation and test; return the photos' indices of each, sorted.
-
-    Each class of each source is dealt apart, so that every split has its share of both. `validation` and
-    `test` are fractions of the leaves. A class of `classes` with too few leaves to stand in all three raises
-    DataError; other folders ("not a potato leaf") may be as small as they like.
-    """
-    strata = defaultdict(dict)
-    stratum_of = {}
-    for p, leaf in zip(photos, leaves, strict=True):
-        stratum_of.setdefault(leaf, (p.source, p.folder))
-        strata[stratum_of[leaf]][leaf] = None  # a dict, for its order
-    side = {}
-    random = np.random.default_rng(seed)
-    for stratum in sorted(strata):
-        order = random.permutation(list(strata[stratum]))
-        few = len(order) < len(SPLITS)
-        held_out = [0 if few else max(1, round(share * len(order))) for share in (validation, test)]
-        side |= dict.fromkeys(order[: held_out[0]], "validation")
-        side |= dict.fromkeys(order[held_out[0] : sum(held_out)], "test")
-        side |= dict.fromkeys(order[sum(held_out) :], "train")
-    splits = {name: np.flatnonzero([side[leaf] == name for leaf in leaves]) for name in SPLITS}
-    for folder in classes:
-        counts = Counter(s for s, indices in splits.items() for i in indices if photos[i].folder == folder)
-        if any(not counts[name] for name in SPLITS):
-            raise DataError(
-                f"{folder} has too few leaves to train, validate and test on; at least 3 are needed."
-            )
-    check_no_shared_leaf(leaves, splits)
-    return splits
-
-
-def check_no_shared_leaf(leaves: np.ndarray, splits: dict[str, np.ndarray]) -> None:
-    """Raise DataError if photos of one leaf are in two splits, which would make the figures a lie."""
-    seen = {}
-    for name, indices in splits.items():
-        for leaf in np.unique(leaves[indices]):
-            if seen.setdefault(leaf, name) != name:
-                raise DataError(f"Photos of one leaf (number {leaf}) are in both {seen[leaf]} and {name}.")
 
 
 def photo_weights(photos: Sequence[LabelledPhoto]) -> np.ndarray:

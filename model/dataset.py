@@ -8,8 +8,10 @@ import numpy as np
 from tqdm import tqdm
 
 from model import data, pixels
+from model.settings import Settings
 
 OTHER = -1  # the label of photos that show none of the classes asked for
+FEW = 5  # skipped files named; a broken set has thousands
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Dataset:
         """Count the photos, leaves and photos by split of each class asked for, and of all others."""
         others = self.labels >= len(self.classes)
         members = {name: self.labels == k for k, name in enumerate(self.classes)}
-        members[f"{len(self.outputs) - len(self.classes)} other folders"] = others
+        if others.any():
+            members[f"{len(self.outputs) - len(self.classes)} other folders"] = others
         return [
             {"class": name, "photos": int(mask.sum()), "leaves": len(np.unique(self.leaves[mask]))}
             | {split: int(mask[indices].sum()) for split, indices in splits.items()}
@@ -60,6 +63,15 @@ class Dataset:
         return np.array([self.photos[i].source for i in indices])
 
 
+def gather(settings: Settings, cache: Path) -> Dataset:
+    """Find and prepare the photos of all sources."""
+    found = [photo for source in settings.data for photo in data.find_photos(source)]
+    classes = data.class_folders(found, settings.classes)
+    for source in settings.not_potato:
+        found += [data.as_other(photo, classes) for photo in data.find_photos(source)]
+    return prepare(found, classes, settings.image_size, cache)
+
+
 def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, cache: Path) -> Dataset:
     """Prepare photos at `size` (cached) and tell what each shows; list and leave out the unreadable ones."""
     made = pixels.load_pixels(
@@ -68,8 +80,12 @@ def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, 
         cache,
         lambda photos, total: tqdm(photos, "Preparing photos", total, unit=" photos"),
     )
-    for path, why in made.skipped.items():
-        print(f"Skipped {path}: {why}")
+    if made.skipped:
+        print(f"Skipped {len(made.skipped)} of {len(found)} files that can't be read:")
+        for path, why in list(made.skipped.items())[:FEW]:
+            print(f"  {path}: {why}")
+        if len(made.skipped) > FEW:
+            print(f"  ... and {len(made.skipped) - FEW} more")
     if not made.readable:
         raise data.DataError(f"None of the {len(found)} photos of {found[0].source} can be read.")
     leaves, warnings = data.leaves_by_name(found)
@@ -80,3 +96,14 @@ def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, 
     labels = np.array([outputs.index(photo.folder) for photo in photos])
     leaves = data.merge_near_identical(leaves[made.readable], made.hashes)
     return Dataset(photos, made.images, made.masks, outputs, classes, labels, leaves, made.digests)
+
+
+def table(counts: Sequence[dict]) -> str:
+    """Return what `Dataset.counts` gives as lines for a terminal."""
+    rows = [list(counts[0]), *([str(value) for value in row.values()] for row in counts)]
+    first, *widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        f"  {name:<{first}}"
+        + "".join(f"{cell:>{width + 2}}" for cell, width in zip(cells, widths, strict=True))
+        for name, *cells in rows
+    )

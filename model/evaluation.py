@@ -1,40 +1,73 @@
 """Figures: how good a model is, on whom, and how sure we are of that; and the settings chosen from them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from model.verdict import DIAGNOSIS, NOT_POTATO, Thresholds, confidence, verdicts
+from model.verdict import DIAGNOSIS, NOT_POTATO, Thresholds, confidence
 
 CONFIDENT = 0.9  # "confidently wrong" is wrong with more than this
 BINS = 15  # of the calibration error
 DRAWS = 20_000  # from a posterior, for an interval
 
 
-def measure(
-    probabilities: np.ndarray,
-    leaf: np.ndarray,
-    labels: np.ndarray,
-    leaves: np.ndarray,
-    classes: Sequence[str],
-    thresholds: Thresholds,
-) -> dict:
+@dataclass(frozen=True)
+class Answers:
+    """What a model said of n photos, and what they show.
+
+    probabilities: [n, K], over the classes; leaf: [n], the probability of "a potato leaf"; verdict: str [n],
+    as `verdict.verdicts` gives it; labels: int [n], the class or -1 for "not a potato leaf"; leaves: int [n],
+    which leaf a photo shows: photos of one leaf are not independent trials; sources: str [n], where a photo
+    comes from.
+    """
+
+    probabilities: np.ndarray
+    leaf: np.ndarray
+    verdict: np.ndarray
+    labels: np.ndarray
+    leaves: np.ndarray
+    sources: np.ndarray
+
+    def part(self, mask: np.ndarray) -> "Answers":
+        """Return those that `mask`, bool [n], holds."""
+        return Answers(**{name: values[mask] for name, values in vars(self).items()})
+
+
+def pool(parts: Sequence[Answers]) -> Answers:
+    """Put answers one behind the other."""
+    return Answers(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in vars(parts[0])})
+
+
+def measure_held_out(answers: Answers, classes: Sequence[str]) -> dict[str, dict]:
+    """Return the figures of all held-out photos and, if there are several, of each source, by name."""
+    figures, sources = {"held-out leaves": measure(answers, classes)}, np.unique(answers.sources)
+    if len(sources) > 1:
+        for source in sources:
+            part = answers.part(answers.sources == source)
+            figures[f"held-out leaves of {source}"] = measure(part, classes)
+    return figures
+
+
+def measure(answers: Answers, classes: Sequence[str]) -> dict:
     """Return the figures of one set as plain numbers, with 95 % intervals under "..._interval".
 
-    probabilities: [n, K] over `classes`; leaf: [n], the probability of "a potato leaf"; labels: int [n], the
-    class or -1 for "not a potato leaf"; leaves: int [n], which leaf a photo shows: photos of one leaf are not
-    independent trials. All figures but those under "not_potato" are of the photos that show one of `classes`.
+    All figures but those under "not_potato" are of the photos that show one of `classes`.
     """
-    potato = labels >= 0
-    verdict = verdicts(probabilities, leaf, thresholds)
-    answered = verdict == DIAGNOSIS
+    potato = answers.labels >= 0
+    answered, leaves = answers.verdict == DIAGNOSIS, answers.leaves
     random = np.random.default_rng(0)
     figures = {}
     if potato.any():
         figures |= _size(leaves[potato]) | _of_potato(
-            probabilities[potato], labels[potato], leaves[potato], classes, answered[potato], random
+            answers.probabilities[potato],
+            answers.labels[potato],
+            leaves[potato],
+            classes,
+            answered[potato],
+            random,
         )
-        _put(figures, "wrongly_declined", verdict[potato] == NOT_POTATO, leaves[potato], random)
+        _put(figures, "wrongly_declined", answers.verdict[potato] == NOT_POTATO, leaves[potato], random)
     if not potato.all():
         others = figures["not_potato"] = _size(leaves[~potato])
         _put(others, "declined", ~answered[~potato], leaves[~potato], random)
@@ -77,6 +110,7 @@ def _of_potato(
     if answered.any():
         _put(figures, "accuracy_answered", right[answered], leaves[answered], random)
         figures["calibration_error"] = calibration_error(chance[answered], right[answered])
+        figures["reliability"] = reliability(chance[answered], right[answered])
     _put(figures, "confidently_wrong", answered & ~right & (chance > CONFIDENT), leaves, random)
     return figures
 
@@ -111,9 +145,30 @@ def macro_recall(guess: np.ndarray, labels: np.ndarray) -> float:
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     """Return the expected calibration error over 15 equal bins, 0 to 1 (Guo et al. 2017, equation 3)."""
+    bins = reliability(confidence, right)
+    return sum(row["photos"] * abs(row["confidence"] - row["right"]) for row in bins) / len(confidence)
+
+
+def reliability(confidence: np.ndarray, right: np.ndarray) -> list[dict]:
+    """Return, of each of the 15 bins that holds any photos, their number, mean confidence and share right."""
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = [abs(confidence[bins == b].sum() - right[bins == b].sum()) for b in np.unique(bins)]
-    return float(np.sum(gaps) / len(confidence))
+    members = [bins == b for b in np.unique(bins)]
+    return [
+        {"photos": int(m.sum()), "confidence": float(confidence[m].mean()), "right": float(right[m].mean())}
+        for m in members
+    ]
+
+
+def worst_mistakes(answers: Answers) -> np.ndarray:
+    """Return the indices of wrong answers, the most confident first, int [m].
+
+    A photo of one of the classes is a mistake if another is likelier, one of anything else if it got a
+    diagnosis.
+    """
+    guess = answers.probabilities.argmax(1)
+    wrong = np.where(answers.labels >= 0, guess != answers.labels, answers.verdict == DIAGNOSIS)
+    order = np.argsort(-confidence(answers.probabilities, answers.leaf), kind="stable")
+    return order[wrong[order]]
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

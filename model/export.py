@@ -8,6 +8,7 @@ the LiteRT file also
 """
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -99,13 +100,25 @@ def load_keras(folder: Path) -> keras.Model:
     return keras.saving.load_model(folder)
 
 
-def copy_features(model: keras.Model, network: keras.Model) -> None:
-    """Give a new network the weights of an answering model's layers wherever their shapes agree."""
+def copy_weights(
+    model: keras.Model, known: Sequence[str], network: keras.Model, outputs: Sequence[str]
+) -> None:
+    """Give a new network an answering model's weights: of layers of one shape, and of outputs of one name.
+
+    known, outputs: the class folders of the model's and of the network's outputs, in order.
+    """
     for layer in network.layers:
-        if layer.name in {known.name for known in model.layers}:
+        if layer.name in {its.name for its in model.layers} - {"logits"}:
             weights = model.get_layer(layer.name).get_weights()
             if [w.shape for w in weights] == [w.shape for w in layer.get_weights()]:
                 layer.set_weights(weights)
+    old, last = model.get_layer("logits").get_weights(), network.get_layer("logits")
+    new = last.get_weights()
+    if len(old[0]) == len(new[0]):
+        for name in set(known) & set(outputs):
+            for to, by in zip(new, old, strict=True):
+                to[..., outputs.index(name)] = by[..., known.index(name)]
+        last.set_weights(new)
 
 
 def explaining_model(model: keras.Model, classes: int) -> keras.Model:

@@ -8,19 +8,62 @@ import numpy as np
 matplotlib.use("Agg")  # no screen needed
 from matplotlib import pyplot
 
+from model import data
+from model.dataset import OTHER, Dataset
+from model.evaluation import Answers, worst_mistakes
+from model.verdict import confidence
+
+MISTAKES = 24  # on the sheet of the worst
+
 
 def draw(folder: Path, figures: dict[str, dict], history: list[dict]) -> None:
-    """Draw the learning curves and the confusion matrix of each set into `folder`."""
+    """Draw the learning curves, and each set's confusion matrix and reliability diagram, into `folder`."""
     folder.mkdir(parents=True)
     if history:
         _learning_curves(folder / "learning-curves.png", history)
     labelled = {name: row for name, row in figures.items() if "classes" in row}
     _confusion_matrices(folder / "confusion.png", labelled)
+    answered = {name: row for name, row in labelled.items() if "reliability" in row}
+    if answered:
+        _reliability_diagrams(folder / "reliability.png", answered)
+
+
+def draw_mistakes(path: Path, photos: Dataset, indices: np.ndarray, answers: Answers) -> int:
+    """Draw a sheet of those photos that were most confidently wrong; return how many, and draw none if 0.
+
+    answers: what the model said of the photos that `indices` names.
+    """
+    path.unlink(missing_ok=True)
+    worst = worst_mistakes(answers)[:MISTAKES]
+    if not len(worst):
+        return 0
+    names, sure = data.labels_of(photos.classes), confidence(answers.probabilities, answers.leaf)
+    figure, axes = _panels(len(worst), columns=6, side=2.2)
+    for axis, i in zip(axes, worst, strict=True):
+        photo, label = photos.photos[indices[i]], answers.labels[i]
+        true = data.label_of(photo.folder) if label == OTHER else names[label]
+        said = f"{names[answers.probabilities[i].argmax()]}, {sure[i]:.0%}"
+        axis.imshow(photos.images[indices[i]])
+        axis.set_title(f"{photo.path.name[-30:]}\ntrue: {true}\nsaid: {said}", fontsize=7)
+        axis.axis("off")
+    _save(figure, path)
+    return len(worst)
 
 
 def _save(figure: pyplot.Figure, path: Path) -> None:
     figure.savefig(path, dpi=80, bbox_inches="tight")
     pyplot.close(figure)
+
+
+def _panels(number: int, columns: int = 3, side: float = 3.4) -> tuple[pyplot.Figure, np.ndarray]:
+    columns = min(columns, number)
+    rows = -(-number // columns)
+    figure, axes = pyplot.subplots(
+        rows, columns, figsize=(side * columns, side * rows), squeeze=False, layout="constrained"
+    )
+    for axis in axes.flat[number:]:
+        axis.remove()
+    return figure, axes.flat[:number]
 
 
 def _learning_curves(path: Path, history: list[dict]) -> None:
@@ -34,12 +77,8 @@ def _learning_curves(path: Path, history: list[dict]) -> None:
 
 
 def _confusion_matrices(path: Path, figures: dict[str, dict]) -> None:
-    columns = min(3, len(figures))
-    rows = -(-len(figures) // columns)
-    figure, axes = pyplot.subplots(rows, columns, figsize=(3.4 * columns, 3.4 * rows), squeeze=False)
-    for axis in axes.flat[len(figures) :]:
-        axis.remove()
-    for axis, (name, row) in zip(axes.flat, figures.items(), strict=False):
+    figure, axes = _panels(len(figures))
+    for axis, (name, row) in zip(axes, figures.items(), strict=True):
         counts = np.array(row["confusion"])
         axis.imshow(counts / counts.sum(1, keepdims=True).clip(1), cmap="Greens", vmin=0, vmax=1)
         for (i, j), count in np.ndenumerate(counts):
@@ -56,4 +95,25 @@ def _confusion_matrices(path: Path, figures: dict[str, dict]) -> None:
         axis.set_xticks(range(counts.shape[1]), row["labels"], fontsize=7, rotation=20)
         axis.set_title(name, fontsize=8)
         axis.set(xlabel="said", ylabel="true")
+    _save(figure, path)
+
+
+def _reliability_diagrams(path: Path, figures: dict[str, dict]) -> None:
+    """Plot how often answers are right, by how sure they are; the best are on the diagonal."""
+    figure, axes = _panels(len(figures))
+    for axis, (name, row) in zip(axes, figures.items(), strict=True):
+        bins = row["reliability"]
+        x, y = [b["confidence"] for b in bins], [b["right"] for b in bins]
+        axis.plot([0, 1], [0, 1], color="gray", linewidth=1)
+        axis.plot(x, y, "o-", color="tab:green")
+        for b in bins:
+            axis.annotate(
+                b["photos"],
+                (b["confidence"], b["right"]),
+                xytext=(3, -9),
+                textcoords="offset points",
+                fontsize=6,
+            )
+        axis.set_title(f"{name}\ncalibration error {row['calibration_error']:.1%}", fontsize=8)
+        axis.set(xlabel="confidence of the answer", ylabel="share right", xlim=(0, 1.05), ylim=(-0.02, 1.05))
     _save(figure, path)

@@ -3,7 +3,7 @@
 import argparse
 import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from model import data
@@ -11,9 +11,12 @@ from model import data
 DEFAULT_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "blightcheck"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All that decides what a training gives; a resumed one must have the same."""
+    """All that decides what a training gives; a resumed one must have the same.
+
+    Bundles keep them, so that what is added later needs a default: what was done before.
+    """
 
     data: list[str]
     not_potato: list[str]
@@ -21,7 +24,7 @@ class Settings:
     validation: float
     test: float
     image_size: int
-    precision: str
+    precision: str = "float32"
     epochs: int
     batch_size: int
     learning_rate: float
@@ -95,6 +98,13 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         metavar="BUNDLE",
     )
     result = parser.add_argument_group("result")
+    add(
+        result,
+        "--folds",
+        0,
+        "cross-validate instead: train this many times, each time testing other leaves; writes no bundle",
+    )
+    add(result, "--logs", None, "folder for logs of the epochs, which TensorBoard shows", metavar="FOLDER")
     add(result, "--out", "leaf-model", "folder to write the bundle to", metavar="FOLDER")
     add(result, "--resume", False, "go on with the training that was interrupted", action="store_true")
     add(result, "--push", None, "Hugging Face model repo to upload the bundle to", metavar="USER/REPO")
@@ -105,6 +115,10 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         parser.error("--image-size must be a multiple of 32")
     if min(options.epochs, options.batch_size, options.patience, options.image_size) < 1:
         parser.error("--epochs, --batch-size, --patience and --image-size must be at least 1")
+    if min(options.validation, options.test) <= 0 or options.validation + options.test >= 1:
+        parser.error("--validation and --test must be above 0 and together below 1")
+    if options.folds and (options.folds < 2 or options.push or options.evaluate):
+        parser.error("--folds takes at least 2, and no --push or --evaluate: it writes figures, no bundle")
     names = [named.split("=", 1)[0] for named in options.evaluate if "=" in named]
     if len(set(names)) != len(options.evaluate):
         parser.error("--evaluate takes NAME=FOLDER, each time with another name")
@@ -117,13 +131,20 @@ def public(source: str) -> str:
     return Path(source).name if Path(source).is_absolute() else source
 
 
+def public_settings(settings: Settings) -> dict:
+    """Return settings to be published, their sources named without where on this machine they lie."""
+    sources = {key: [public(source) for source in getattr(settings, key)] for key in ("data", "not_potato")}
+    start = settings.start_from and public(settings.start_from)
+    return asdict(settings) | sources | {"start_from": start}
+
+
 def command(argv: list[str]) -> str:
     """Return the command that makes this model again, without what only concerns this machine or this run."""
     whole = (argument.split("=", 1) if argument.startswith("--") else [argument] for argument in argv)
     words = iter([word for parts in whole for word in parts])
     kept = []
     for word in words:
-        if word in ("--cache", "--push"):
+        if word in ("--cache", "--push", "--logs"):
             next(words)
         elif word not in ("--resume", "--private"):
             kept.append("=".join(map(public, word.split("=", 1))))

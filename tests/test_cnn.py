@@ -127,3 +127,14 @@ def test_a_plain_keras_user_can_load_it(network, photos, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "saved")
     for name, values in model.predict_on_batch(photos).items():
         np.testing.assert_allclose(loaded.predict_on_batch(photos)[name], values, atol=1e-6)
+
+
+def test_a_network_that_starts_from_another_takes_over_the_outputs_they_share(network, photos):
+    known, outputs = ["early", "late", "healthy", "scenes", "tomato"], ["late", "rust", "early"]
+    new = cnn.build_cnn((SIZE, SIZE, 3), len(outputs))
+    export.copy_weights(export.answering_model(network, CLASSES, temperature=1), known, new, outputs)
+    before, after = (
+        keras.Model(n.input, n.get_layer("logits").output).predict_on_batch(photos) for n in (network, new)
+    )
+    np.testing.assert_allclose(after[:, [2, 0]], before[:, [0, 1]], atol=1e-5)
+    assert np.abs(after[:, [1]] - before).max(0).min() > 0.01

@@ -1,13 +1,17 @@
-import threading
+import shutil
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 from drawing import CLASSES, draw, draw_set
+from kagglehub.clients import CHUNK_SIZE
+from kagglesdk import kaggle_env
+from loopback_kaggle import STORAGE, LoopbackKaggle
 
-from model import data
+from model import data, dataset
 from model.data import LabelledPhoto
 
 
@@ -30,6 +34,49 @@ def test_photos_are_found_at_any_depth_and_named_by_their_folder(tmp_path):
     found = data.find_photos(str(tmp_path))
     assert len(found) == 10
     assert data.class_folders(found, data.POTATO_CLASSES) == list(CLASSES)
+
+
+def test_folders_of_splits_around_the_classes_are_kept_and_others_are_not(tmp_path):
+    for split, leaves in (("Training", 3), ("Validation", 1), ("Testing", 2)):
+        draw_set(tmp_path / "set" / "PLD 3 classes" / split, leaves, CLASSES[:2])
+    draw_set(tmp_path / "set" / "more", 1, CLASSES[:1])
+    found = data.find_photos(str(tmp_path / "set"))
+    assert Counter(p.split for p in found) == {"train": 6, "validation": 2, "test": 4, None: 1}
+    assert {p.folder for p in found} == set(CLASSES[:2])
+    assert {p.split for p in data.find_photos(str(tmp_path / "set" / "PLD 3 classes" / "Testing"))} == {None}
+    draw_set(tmp_path / "vehicles", 1, ("train", "test", "Potato___healthy"))  # classes that are called so
+    assert {p.split for p in data.find_photos(str(tmp_path / "vehicles"))} == {None}
+
+
+def test_one_more_folder_level_odd_names_and_mixed_types_of_pictures_work(tmp_path):
+    odd = "Pomme de terre (saine) - n°1 [été]"
+    draw_set(tmp_path / "set" / "extra", 2, (odd, "Mildiou"))
+    folder = tmp_path / "set" / "extra" / odd
+    for seed, name in enumerate(("a.PNG", "b.webp", "c.JPEG", "d.gif", "e.bmp")):
+        draw(CLASSES[0], seed).save(folder / name)
+    (folder / "notes.txt").write_text("no photo")
+    found = data.find_photos(str(tmp_path / "set"))
+    classes = data.class_folders(found, ["*"])
+    assert classes == data.labels_of(classes) == ["Mildiou", odd]
+    photos = dataset.prepare(found, classes, 32, tmp_path / "cache")
+    assert Counter(p.folder for p in photos.photos) == {"Mildiou": 2, odd: 2 + 5}
+
+
+def test_of_many_unreadable_files_a_few_are_named_and_all_are_counted(tmp_path, capsys):
+    draw_set(tmp_path / "set", leaves=2)
+    for i in range(8):
+        (tmp_path / "set" / "scenes" / f"broken {i}.jpg").write_text("no photo")
+    found = data.find_photos(str(tmp_path / "set"))
+    photos = dataset.prepare(found, list(CLASSES), 32, tmp_path / "cache")
+    assert len(photos.photos) == 10
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "Skipped 8 of 18 files that can't be read:"
+    assert [line.split(":")[0][-12:] for line in said[1:6]] == [f"broken {i}.jpg"[-12:] for i in range(5)]
+    assert said[6:] == ["  ... and 3 more"]
+    counts = dataset.table(photos.counts({"train": np.arange(10)})).splitlines()
+    assert counts[0].split() == ["class", "photos", "leaves", "train"]
+    assert counts[1].split() == ["Potato___Early_blight", "2", "2", "2"]
+    assert counts[4].split() == ["2", "other", "folders", "4", "4", "4"]
 
 
 def test_a_missing_folder_an_empty_one_and_too_few_classes_are_one_sentence(tmp_path):
@@ -93,45 +140,6 @@ def test_one_shot_under_two_names_is_one_leaf():
     assert (leaves[:12] == leaves[12:]).all()
 
 
-def split(photos: list[LabelledPhoto], leaves: np.ndarray, seed: int = 1) -> dict[str, np.ndarray]:
-    classes = sorted({p.folder for p in photos})
-    return data.split_by_leaf(photos, leaves, classes, validation=0.15, test=0.15, seed=seed)
-
-
-def test_a_split_keeps_leaves_whole_and_every_class_in_every_part():
-    photos = plant_village(30) + plant_village(8, "Potato___healthy")
-    leaves = data.leaves_by_name(photos)[0]
-    splits = split(photos, leaves)
-    assert sorted(np.concatenate(list(splits.values()))) == list(range(len(photos)))
-    for indices in splits.values():
-        assert {photos[i].folder for i in indices} == {"Potato___Late_blight", "Potato___healthy"}
-        assert all(count == 4 for count in np.unique(leaves[indices], return_counts=True)[1])
-    assert all((splits[name] == split(photos, leaves)[name]).all() for name in splits)
-    assert any(
-        len(splits[name]) != len(split(photos, leaves, seed=2)[name])
-        or (splits[name] != split(photos, leaves, seed=2)[name]).any()
-        for name in splits
-    )
-
-
-def test_the_leaf_check_fails_when_names_are_shuffled():
-    photos = plant_village(30)
-    leaves = data.leaves_by_name(photos)[0]
-    order = np.random.default_rng(2).permutation(len(photos))
-    shuffled = [LabelledPhoto(photos[j].path, p.folder, p.source) for p, j in zip(photos, order, strict=True)]
-    blind = split(shuffled, data.leaves_by_name(shuffled)[0])
-    with pytest.raises(data.DataError, match=r"^Photos of one leaf \(number \d+\) are in both"):
-        data.check_no_shared_leaf(leaves, blind)
-
-
-def test_a_class_with_too_few_leaves_is_one_sentence():
-    photos = plant_village(10) + plant_village(2, "Potato___healthy")
-    with pytest.raises(
-        data.DataError, match=r"^Potato___healthy has too few leaves to train, validate and test on"
-    ):
-        split(photos, data.leaves_by_name(photos)[0])
-
-
 def test_photos_of_rare_classes_and_small_sources_weigh_more_and_the_average_one_one():
     lab, field = plant_village(90), plant_village(10, "Potato___healthy")
     field += [replace(p, source="field") for p in plant_village(40)]
@@ -141,74 +149,95 @@ def test_photos_of_rare_classes_and_small_sources_weigh_more_and_the_average_one
     assert weights.mean() == pytest.approx(1)
 
 
-def test_no_leaf_is_in_two_splits_of_the_real_photos(real_photos):
-    found = data.find_photos(str(real_photos / "PlantVillage"))
-    potato = [p for p in found if p.folder.startswith("Potato")]
-    leaves = data.leaves_by_name(potato)[0]
-    assert len(np.unique(leaves)) == 200 + 200 + 30
-    splits = split(potato, leaves)
-    for p, q in ((a, b) for a in splits for b in splits if a < b):
-        assert not set(leaves[splits[p]]) & set(leaves[splits[q]])
-    # Told apart from the code under test: shots of one leaf follow each other without another leaf between.
-    side = {i: name for name, indices in splits.items() for i in indices}
-    for folder in {p.folder for p in potato}:
-        in_order = sorted(
-            (i for i, p in enumerate(potato) if p.folder == folder), key=lambda i: shot(potato[i])
-        )
-        assert all(len({side[i] for i in in_order[k : k + 4]}) == 1 for k in range(0, len(in_order), 4))
-
-
-class Kaggle(BaseHTTPRequestHandler):
-    """A Kaggle that answers every call with one status."""
-
-    status = 0
-
-    def do_POST(self) -> None:
-        body = b'{"message": "no"}'
-        self.send_response(self.status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_) -> None:
-        pass
-
-
 @pytest.fixture
-def kaggle(monkeypatch, tmp_path):
-    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "TEST")  # the client's name for http://localhost:7777
-    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 7777), Kaggle) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+def kaggle(monkeypatch, tmp_path) -> Iterator[LoopbackKaggle]:
+    """A Kaggle with a set of two classes, seen by a user with an empty cache who isn't logged in."""
+    folder = draw_set(tmp_path / "drawn", 3, CLASSES[:2])
+    (folder / "notes").write_bytes(np.random.default_rng(1).bytes(2 * CHUNK_SIZE))
+    archive = Path(shutil.make_archive(str(tmp_path / "archive"), "zip", folder)).read_bytes()
+    for name in ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(tmp_path / "home" / ".kaggle"))
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kaggle"))
+    with LoopbackKaggle(archive) as server:
+        monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
+        monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.LOCAL, server.url)
         yield server
-        server.shutdown()
 
 
-@pytest.mark.parametrize(
-    ("status", "sentence"),
-    [
-        (
-            401,
-            "Kaggle has no data set owner/set that we may see; check the name, and log in: put your API "
-            "token in ~/.kaggle/access_token or in KAGGLE_API_TOKEN.",
-        ),
-        (500, "Kaggle failed to give us owner/set; try again later."),
-        (0, "Kaggle can't be reached to fetch owner/set; check the connection and try again."),
-    ],
-)
-def test_what_kaggle_refuses_is_one_sentence(kaggle, monkeypatch, status, sentence):
-    monkeypatch.setattr(Kaggle, "status", status)
-    if not status:
-        kaggle.shutdown()
-        kaggle.server_close()
+def refusal(name: str) -> str:
     with pytest.raises(data.DataError) as caught:
-        data.find_photos("kaggle:owner/set")
-    assert str(caught.value) == sentence
+        data.find_photos(name)
+    return str(caught.value)
+
+
+def test_a_set_comes_from_kaggle_once(kaggle):
+    found = data.find_photos("kaggle:owner/set")
+    assert Counter(p.folder for p in found) == dict.fromkeys(CLASSES[:2], 3)
+    assert found[0].source == "kaggle:owner/set"
+    downloads = [path for _, path, _ in kaggle.requests]
+    assert downloads.count(STORAGE) == 1
+    assert data.find_photos("kaggle:owner/set") == found
+    again = [path for _, path, _ in kaggle.requests][len(downloads) :]
+    assert again == ["/api/v1/datasets.DatasetApiService/GetDataset"]  # is there a newer one?
+
+
+NOT_SEEN = (
+    "Kaggle has no data set {} that we may see; check the name, and log in: put your API token in "
+    "~/.kaggle/access_token or in KAGGLE_API_TOKEN."
+)
+
+
+def test_no_login_a_wrong_one_and_a_wrong_name_are_one_sentence_and_the_right_one_works(kaggle, monkeypatch):
+    kaggle.token = "right"
+    assert refusal("kaggle:owner/set") == NOT_SEEN.format("owner/set")
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "wrong")
+    assert refusal("kaggle:owner/set") == NOT_SEEN.format("owner/set")
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "right")
+    assert refusal("kaggle:owner/other") == NOT_SEEN.format("owner/other")
+    assert len(data.find_photos("kaggle:owner/set")) == 6
+    assert kaggle.tokens[:3] == [None, "Bearer wrong", "Bearer right"]
+
+
+def test_a_broken_login_file_is_one_sentence(kaggle, tmp_path):
+    login = tmp_path / "home" / ".kaggle" / "kaggle.json"
+    login.parent.mkdir(parents=True)
+    login.write_text("me")
+    assert refusal("kaggle:owner/set") == (
+        f"owner/set can't be fetched from Kaggle: Invalid Kaggle credentials file at {login}."
+    )
+
+
+def test_a_download_that_broke_off_is_one_sentence_and_goes_on_next_time(kaggle):
+    kaggle.cut_at = CHUNK_SIZE + 5000
+    lost = "Kaggle can't be reached to fetch owner/set; check the connection and try again."
+    assert refusal("kaggle:owner/set") == lost
+    assert len(data.find_photos("kaggle:owner/set")) == 6
+    assert kaggle.requests[-1] == ("GET", STORAGE, f"bytes={CHUNK_SIZE}-")
+    kaggle.failing = 500
+    assert refusal("kaggle:owner/set") == "Kaggle failed to give us owner/set; try again later."
+    kaggle.server_close()
+    kaggle.shutdown()
+    assert refusal("kaggle:owner/set") == lost
+
+
+def test_a_damaged_download_is_one_sentence_and_fetched_anew_next_time(kaggle):
+    kaggle.damage = b"more"
+    assert refusal("kaggle:owner/set") == "What came of owner/set from Kaggle is damaged; try again."
+    kaggle.damage = b""
+    assert len(data.find_photos("kaggle:owner/set")) == 6
+
+
+def test_a_full_disk_is_one_sentence(kaggle, tmp_path):
+    archive = tmp_path / "kaggle" / "datasets" / "owner" / "set" / "3.archive"
+    archive.parent.mkdir(parents=True)
+    archive.symlink_to("/dev/full")
+    assert refusal("kaggle:owner/set") == (
+        "owner/set can't be kept on this disk: No space left on device; "
+        "make room, or set KAGGLEHUB_CACHE to a folder on another one."
+    )
 
 
 def test_a_name_that_is_no_kaggle_set_is_one_sentence():
-    with pytest.raises(
-        data.DataError, match=r"^kaggle:owner is not a Kaggle data set; write kaggle:owner/set\.$"
-    ):
-        data.find_photos("kaggle:owner")
+    assert refusal("kaggle:owner") == "kaggle:owner is not a Kaggle data set; write kaggle:owner/set."

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,25 @@ def certain(guesses: list[int], confidence: float = 0.95) -> np.ndarray:
     """Probabilities that name the guesses with the confidence."""
     rest = (1 - confidence) / 2
     return np.where(np.eye(3)[guesses] == 1, confidence, rest)
+
+
+def answers(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    leaf: np.ndarray | float = 1.0,
+    leaves: np.ndarray | None = None,
+    thresholds: Thresholds = ALWAYS,
+) -> evaluation.Answers:
+    """What a model said; each photo shows a leaf of its own unless told otherwise."""
+    leaf = np.broadcast_to(leaf, len(labels))
+    return evaluation.Answers(
+        probabilities=probabilities,
+        leaf=leaf,
+        verdict=verdicts(probabilities, leaf, thresholds),
+        labels=labels,
+        leaves=np.arange(len(labels)) if leaves is None else leaves,
+        sources=np.array(["lab"] * len(labels)),
+    )
 
 
 def test_verdicts_follow_the_thresholds():
@@ -30,9 +51,8 @@ def test_the_figures_of_a_worked_example():
     labels = np.array([0, 0, 0, 0, 1, 1, 2, -1, -1])
     probabilities = certain([0, 0, 0, 1, 1, 1, 0, 0, 0])
     leaf = np.array([1, 1, 1, 1, 1, 1, 1, 1, 0.1])
-    figures = evaluation.measure(
-        probabilities, leaf, labels, np.arange(9), CLASSES, Thresholds(leaf=0.5, confidence=0.5)
-    )
+    said = answers(probabilities, labels, leaf, thresholds=Thresholds(leaf=0.5, confidence=0.5))
+    figures = evaluation.measure(said, CLASSES)
     assert figures["accuracy"] == pytest.approx(5 / 7)
     assert figures["macro_recall"] == pytest.approx((3 / 4 + 1 + 0) / 3)
     early = figures["classes"]["Early"]
@@ -49,8 +69,8 @@ def test_the_figures_of_a_worked_example():
 
 def test_four_photos_of_a_leaf_are_one_trial():
     labels, probabilities = np.zeros(40, int), certain([0] * 40)
-    of_photos = evaluation.measure(probabilities, np.ones(40), labels, np.arange(40), CLASSES, ALWAYS)
-    of_leaves = evaluation.measure(probabilities, np.ones(40), labels, np.arange(40) // 4, CLASSES, ALWAYS)
+    of_photos = evaluation.measure(answers(probabilities, labels), CLASSES)
+    of_leaves = evaluation.measure(answers(probabilities, labels, leaves=np.arange(40) // 4), CLASSES)
     assert of_leaves["accuracy_interval"][0] < of_photos["accuracy_interval"][0] < 1
     assert of_leaves["leaves"] == 10
 
@@ -72,11 +92,11 @@ def test_the_macro_interval_is_narrower_than_one_classs_and_holds_the_estimate()
     labels = np.repeat([0, 1, 2], 40)
     guesses = labels.copy()
     guesses[::10] = (labels[::10] + 1) % 3
-    figures = evaluation.measure(certain(guesses), np.ones(120), labels, np.arange(120), CLASSES, ALWAYS)
+    figures = evaluation.measure(answers(certain(guesses), labels), CLASSES)
     low, high = figures["macro_recall_interval"]
     low_of_one, high_of_one = figures["classes"]["Early"]["recall_interval"]
     assert high - low < 0.75 * (high_of_one - low_of_one)
-    perfect = evaluation.measure(certain(labels), np.ones(120), labels, np.arange(120), CLASSES, ALWAYS)
+    perfect = evaluation.measure(answers(certain(labels), labels), CLASSES)
     assert perfect["macro_recall_interval"][1] == perfect["accuracy_interval"][1] == 1
     assert perfect["macro_recall_interval"][0] > 0.9
 
@@ -84,6 +104,40 @@ def test_the_macro_interval_is_narrower_than_one_classs_and_holds_the_estimate()
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
     assert evaluation.calibration_error(np.full(100, 0.8), np.arange(100) < 80) == pytest.approx(0)
     assert evaluation.calibration_error(np.full(100, 0.8), np.arange(100) < 50) == pytest.approx(0.3)
+
+
+def test_the_reliability_diagram_shows_what_the_calibration_error_sums_up():
+    random = np.random.default_rng(6)
+    confidence = random.uniform(0.3, 1, 500)
+    right = random.random(500) < confidence**2
+    bins = evaluation.reliability(confidence, right)
+    assert sum(row["photos"] for row in bins) == 500
+    low, high = bins[-1]["confidence"] // (1 / 15) / 15, 1
+    last = (confidence >= low) & (confidence < high)
+    assert bins[-1] == pytest.approx(
+        {"photos": last.sum(), "confidence": confidence[last].mean(), "right": right[last].mean()}
+    )
+    gaps = [row["photos"] / 500 * abs(row["confidence"] - row["right"]) for row in bins]
+    assert evaluation.calibration_error(confidence, right) == pytest.approx(sum(gaps))
+
+
+def test_mistakes_come_worst_first_and_of_other_things_only_those_with_a_diagnosis():
+    labels = np.array([0, 0, 1, -1, -1, 2])
+    probabilities = certain([0, 1, 0, 0, 0, 1])
+    probabilities[1] = [0.3, 0.6, 0.1]
+    leaf = np.array([1, 1, 1, 0.99, 0.2, 0.5])
+    said = answers(probabilities, labels, leaf, thresholds=Thresholds(leaf=0.5, confidence=0.5))
+    assert list(evaluation.worst_mistakes(said)) == [2, 3, 1, 5]
+
+
+def test_pooled_answers_have_the_figures_of_all_and_of_each_source():
+    of_lab = answers(certain([0, 1, 2, 0]), np.array([0, 1, 2, 1]))
+    of_field = replace(answers(certain([1, 1]), np.array([0, 1])), sources=np.array(["field"] * 2))
+    figures = evaluation.measure_held_out(evaluation.pool([of_lab, of_field]), CLASSES)
+    assert {name: row["accuracy"] for name, row in figures.items()} == pytest.approx(
+        {"held-out leaves": 4 / 6, "held-out leaves of field": 1 / 2, "held-out leaves of lab": 3 / 4}
+    )
+    assert list(evaluation.measure_held_out(of_lab, CLASSES)) == ["held-out leaves"]
 
 
 def test_temperature_is_found_again():
@@ -140,7 +194,7 @@ def test_no_threshold_answers_what_is_mostly_wrong():
 
 def test_the_table_names_every_figure():
     labels = np.array([0, 1, 2, -1])
-    figures = evaluation.measure(certain([0, 1, 2, 0]), np.ones(4), labels, np.arange(4), CLASSES, ALWAYS)
+    figures = evaluation.measure(answers(certain([0, 1, 2, 0]), labels), CLASSES)
     text = evaluation.table("held-out leaves", figures)
     for words in (
         "held-out leaves: 3 photos of 3 leaves and 1 other pictures",

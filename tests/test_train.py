@@ -1,11 +1,13 @@
 import json
 import re
 import signal
+from dataclasses import asdict
 
 import h5py
 import numpy as np
 import pytest
 from conftest import TINY, run
+from PIL import Image
 
 from model import bundle, settings
 
@@ -38,7 +40,8 @@ def test_a_bundle_says_how_it_was_made_and_how_good_it_is(tiny):
     }
     assert figures["accuracy"] >= 0.9  # drawn leaves are easy, or something is broken
     assert figures["not_potato"]["declined"] >= 0.8
-    assert (tiny / "figures" / "learning-curves.png").stat().st_size > 1000
+    for plot in ("learning-curves.png", "confusion.png", "reliability.png"):
+        assert (tiny / "figures" / plot).stat().st_size > 1000
     card = (tiny / "README.md").read_text()
     assert card.startswith("---\n")
     assert "## Limits" in card
@@ -64,6 +67,7 @@ def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(drawn_
     ended = run("train.py", *arguments, "--out", tmp_path / "one")
     assert ended.returncode == 0, ended.stderr
 
+    arguments += ["--logs", tmp_path / "logs"]
     killed = run("-c", KILLED_IN_EPOCH_2, *arguments, "--out", tmp_path / "killed")
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "killed").exists()
@@ -78,8 +82,47 @@ def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(drawn_
     resumed = run("train.py", *arguments, "--out", tmp_path / "killed", "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "Going on after epoch 1." in resumed.stdout
+    assert len(re.findall(r"best .* in epoch \d; \d+ minutes left at most", resumed.stdout)) == 2
     assert_same_weights(tmp_path / "one", tmp_path / "killed")
     assert not (tmp_path / "killed.training").exists()
+    assert (
+        len(list((tmp_path / "logs" / "killed").iterdir())) == 2
+    )  # one file a run, for one line in TensorBoard
+    assert str(tmp_path) not in (tmp_path / "killed" / "bundle.json").read_text()
+
+
+INTERRUPTED_IN_FOLD_2 = """
+import sys
+import train
+from model.checkpoint import Checkpoint
+begin, begun = Checkpoint.on_epoch_begin, []
+def interrupted(self, epoch, logs=None):
+    begin(self, epoch, logs)
+    begun.append(self.folder.name)
+    if len(begun) == 2:
+        raise KeyboardInterrupt
+Checkpoint.on_epoch_begin = interrupted
+try:
+    train.main(sys.argv[1:])
+except KeyboardInterrupt:
+    train.main([*sys.argv[1:], "--resume"])
+print(begun)
+"""
+
+
+def test_folds_test_every_leaf_once_and_go_on_where_they_were_interrupted(drawn_photos, cache, tmp_path):
+    arguments = ["--data", drawn_photos, "--cache", cache, "--image-size", "32", "--epochs", "1"]
+    ended = run("-c", INTERRUPTED_IN_FOLD_2, *arguments, "--folds", "2", "--out", tmp_path / "mine")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == "['fold-1', 'fold-2', 'fold-2']"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.folds.json"]
+    made = json.loads((tmp_path / "mine.folds.json").read_text())
+    assert [fold["held-out leaves"]["photos"] for fold in made["folds"]] == [60, 60]
+    pooled = made["pooled"]["held-out leaves"]
+    assert (pooled["photos"], pooled["not_potato"]["photos"]) == (120, 80)
+    right = [fold["held-out leaves"]["accuracy"] for fold in made["folds"]]
+    assert pooled["accuracy"] == pytest.approx(np.mean(right))
+    assert "all folds, held-out leaves: 120 photos of 120 leaves and 80 other pictures" in ended.stdout
 
 
 def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp_path):
@@ -96,6 +139,14 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
     assert [name.folder for name in read.classes] == ["Potato___healthy", "Tomato___healthy"]
     assert [name.label for name in read.classes] == ["Potato healthy", "Tomato healthy"]
     assert str(tmp_path) not in (tmp_path / "out" / "bundle.json").read_text()
+    assert re.search(
+        r"out.mistakes.png shows the \d+ worst mistakes, beside the bundle: it is never published",
+        ended.stdout,
+    )
+    with Image.open(tmp_path / "out.mistakes.png") as sheet:
+        assert min(sheet.size) > 100
+    assert not [path for path in (tmp_path / "out").rglob("*") if "mistakes" in path.name]
+    assert "mistakes" not in (tmp_path / "out" / "bundle.json").read_text()
     assert set(read.description["figures"]) == {
         "held-out leaves",
         "held-out leaves of set",
@@ -104,20 +155,11 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
     }
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (
-            ["--data", "nowhere"],
-            "There is no folder nowhere; give a folder, kaggle:owner/set or hf:owner/set.",
-        ),
-        (["--out", "tests"], "tests holds other files, which a bundle would replace; choose another folder."),
-    ],
-)
-def test_mistakes_are_told_in_one_sentence(arguments, sentence):
-    ended = run("train.py", *arguments)
+def test_mistakes_are_told_in_one_sentence():
+    ended = run("train.py", "--data", "nowhere")
     assert ended.returncode != 0
-    assert sentence in ended.stderr.strip().splitlines()[-1]
+    sentence = "There is no folder nowhere; give a folder, kaggle:owner/set or hf:owner/set."
+    assert ended.stderr.strip().splitlines()[-1] == f"train.py: {sentence}"
     assert "Traceback" not in ended.stderr
 
 
@@ -126,6 +168,11 @@ def test_mistakes_are_told_in_one_sentence(arguments, sentence):
     [
         (["--image-size", "100"], "--image-size must be a multiple of 32"),
         (["--evaluate", "x"], "--evaluate takes NAME=FOLDER, each time with another name"),
+        (["--test", "0"], "--validation and --test must be above 0 and together below 1"),
+        (
+            ["--folds", "5", "--push", "me/leaf"],
+            "--folds takes at least 2, and no --push or --evaluate: it writes figures, no bundle",
+        ),
         (["--patience", "0"], "--epochs, --batch-size, --patience and --image-size must be at least 1"),
     ],
 )
@@ -133,6 +180,12 @@ def test_wrong_arguments_are_told_in_one_sentence(arguments, sentence, capsys):
     with pytest.raises(SystemExit):
         settings.parse(arguments)
     assert sentence in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_settings_kept_before_there_was_a_choice_of_precision_are_read():
+    known = asdict(settings.parse([])[0])
+    assert known.pop("precision") == "float32"
+    assert settings.Settings(**known) == settings.parse([])[0]
 
 
 def test_the_help_names_every_default(capsys):

@@ -22,6 +22,7 @@ from evaluate import split_again
 from model import bundle, evaluation
 from model.classifier import Classifier
 from model.dataset import OTHER
+from model.verdict import verdicts
 
 
 def main() -> None:
@@ -46,17 +47,18 @@ def main() -> None:
         answers = list(pool.map(classifier.answer, map(laid, leaves, chosen)))
     probabilities, leaf = (np.concatenate([a[key] for a in answers]) for key in ("probabilities", "leaf"))
     labels, sources = photos.asked(leaves), photos.sources(leaves)
+    said = evaluation.Answers(
+        probabilities=probabilities,
+        leaf=leaf,
+        verdict=verdicts(probabilities, leaf, classifier.bundle.thresholds),
+        labels=labels,
+        leaves=photos.leaves[leaves],
+        sources=sources,
+    )
     parts = {source: (labels != OTHER) & (sources == source) for source in np.unique(sources)}
     for name, part in (parts | {"other lab leaves": labels == OTHER}).items():
         if part.any():
-            figures = evaluation.measure(
-                probabilities[part],
-                leaf[part],
-                labels[part],
-                photos.leaves[leaves][part],
-                classifier.labels,
-                classifier.bundle.thresholds,
-            )
+            figures = evaluation.measure(said.part(part), classifier.labels)
             print("\n" + evaluation.table(name, figures))
 
 

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from model import bundle, data, evaluation, photo
 from model.classifier import HEALTHY, Classifier, Diagnosis
 from model.settings import DEFAULT_CACHE, Settings
+from model.splits import split_by_leaf
 from model.verdict import DIAGNOSIS
 
 LEAF = (170, 85, 0)
@@ -45,14 +46,14 @@ def find(named: str) -> list[data.LabelledPhoto]:
 
 def split_again(description: dict):
     """Split a training's photos again; return them, a Dataset, and the indices it kept for the test."""
-    import train  # TensorFlow only where it is needed
+    from model import dataset  # TensorFlow only where it is needed
 
     known = description["training"]
     settings = Settings(**known["settings"])
-    photos = train.gather(settings, DEFAULT_CACHE)
+    photos = dataset.gather(settings, DEFAULT_CACHE)
     if photos.fingerprint() != known["fingerprint"]:
         sys.exit("evaluate.py: the sources are not the photos that the model was trained on.")
-    split = data.split_by_leaf(
+    split = split_by_leaf(
         photos.photos, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
     )
     return photos, split["test"]
@@ -64,17 +65,25 @@ def held_out(description: dict) -> set[Path]:
     return {photos.photos[i].path.resolve() for i in test}
 
 
+def leaves_of(found: list[data.LabelledPhoto]) -> np.ndarray:
+    """Number the leaf that each photo shows, int [n]."""
+    hashes = np.array([data.difference_hash(photo.prepare(p.path, 64)) for p in found])
+    return data.merge_near_identical(data.leaves_by_name(found)[0], hashes)
+
+
 def measure(classifier: Classifier, found: list[data.LabelledPhoto], answers: list[Diagnosis]) -> dict:
     """Return the figures of one set."""
     folders = [name.folder for name in classifier.bundle.classes]
     labels = np.array([folders.index(p.folder) if p.folder in folders else -1 for p in found])
-    hashes = np.array([data.difference_hash(photo.prepare(p.path, 64)) for p in found])
-    probabilities = np.array([list(answer.probabilities.values()) for answer in answers])
-    leaf = np.array([answer.leaf for answer in answers])
-    leaves = data.merge_near_identical(data.leaves_by_name(found)[0], hashes)
-    return evaluation.measure(
-        probabilities, leaf, labels, leaves, classifier.labels, classifier.bundle.thresholds
+    said = evaluation.Answers(
+        probabilities=np.array([list(answer.probabilities.values()) for answer in answers]),
+        leaf=np.array([answer.leaf for answer in answers]),
+        verdict=np.array([answer.verdict for answer in answers]),
+        labels=labels,
+        leaves=leaves_of(found),
+        sources=np.array([p.source for p in found]),
     )
+    return evaluation.measure(said, classifier.labels)
 
 
 def heat_shares(answer: Diagnosis, mask: Image.Image) -> tuple[float, float]:

@@ -1,0 +1,98 @@
+"""Splits that no leaf straddles: whole leaves dealt into train, validation and test."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from model.data import SPLITS, DataError, LabelledPhoto
+
+
+def split_by_leaf(
+    photos: Sequence[LabelledPhoto],
+    leaves: np.ndarray,
+    classes: Sequence[str],
+    validation: float,
+    test: float,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Deal whole leaves into train, validation and test; return the photos' indices of each, sorted.
+
+    Each class of each source is dealt apart, so that every split has its share of both. `validation` and
+    `test` are fractions of the leaves; 0 deals none. A class of `classes` with too few leaves to stand in all
+    three raises DataError; other folders ("not a potato leaf") may be as small as they like.
+
+    A source that comes split stays so: only what it lacks, validation or test, is dealt, from what it trains
+    on. If it shows one leaf in several splits, the photos held out furthest (test before validation before
+    train) stay and the others are left out of all three: figures on its test photos compare with others'.
+    """
+    offered = _offered(photos)
+    given, strata, stratum_of = {}, defaultdict(dict), {}
+    for p, leaf in zip(photos, leaves, strict=True):
+        if p.split:
+            given[leaf] = max(given.get(leaf, p.split), p.split, key=SPLITS.index)
+        stratum_of.setdefault(leaf, (p.source, p.folder))
+        strata[stratum_of[leaf]][leaf] = None  # a dict, for its order
+    side = dict(given)
+    random = np.random.default_rng(seed)
+    for source, folder in sorted(strata):
+        order = random.permutation(list(strata[source, folder]))
+        order = [leaf for leaf in order if given.get(leaf, "train") == "train"]
+        shares = {"validation": validation, "test": test}
+        dealt = [name for name, share in shares.items() if share and name not in offered[source]]
+        few = len(order) <= len(dealt)
+        sides = [
+            name for name in dealt for _ in range(0 if few else max(1, round(shares[name] * len(order))))
+        ]
+        side |= zip(order, sides + ["train"] * len(order), strict=False)
+
+    def kept(p: LabelledPhoto, name: str) -> bool:
+        return p.split in (None, name) or (p.split == "train" and name not in offered[p.source])
+
+    of_photos = [side[leaf] if kept(p, side[leaf]) else None for p, leaf in zip(photos, leaves, strict=True)]
+    splits = {name: np.flatnonzero([its == name for its in of_photos]) for name in SPLITS}
+    for folder in classes:
+        counts = Counter(s for s, indices in splits.items() for i in indices if photos[i].folder == folder)
+        if any(not counts[name] for name in SPLITS):
+            raise DataError(
+                f"{folder} has too few leaves to train, validate and test on; at least 3 are needed, and "
+                "in a set that comes split, one in each part."
+            )
+    check_no_shared_leaf(leaves, splits)
+    return splits
+
+
+def _offered(photos: Sequence[LabelledPhoto]) -> dict[str, set[str]]:
+    """Return which splits each source comes with."""
+    offered = defaultdict(set)
+    for p in photos:
+        offered[p.source] |= {p.split} - {None}
+    return offered
+
+
+def check_no_shared_leaf(leaves: np.ndarray, splits: dict[str, np.ndarray]) -> None:
+    """Raise DataError if photos of one leaf are in two splits, which would make the figures a lie."""
+    seen = {}
+    for name, indices in splits.items():
+        for leaf in np.unique(leaves[indices]):
+            if seen.setdefault(leaf, name) != name:
+                raise DataError(f"Photos of one leaf (number {leaf}) are in both {seen[leaf]} and {name}.")
+
+
+def of_given_splits(
+    photos: Sequence[LabelledPhoto], leaves: np.ndarray, splits: dict[str, np.ndarray]
+) -> list[str]:
+    """Tell, in sentences, which sources come split, and how many of their photos that left out."""
+    sentences = [
+        f"{source} comes split into {', '.join(s for s in SPLITS if s in names)}, and stays so."
+        for source, names in _offered(photos).items()
+        if names
+    ]
+    side = {leaves[i]: name for name, indices in splits.items() for i in indices}
+    left = set(range(len(photos))).difference(*map(list, splits.values()))
+    leaks = Counter((photos[i].source, photos[i].split, side[leaves[i]]) for i in sorted(left))
+    sentences += [
+        f"Beware: {count} photos in {given} of {source} show leaves also in {name}, and are left out."
+        for (source, given, name), count in leaks.items()
+    ]
+    return sentences
