@@ -189,8 +189,7 @@ def write(out: Path, model: keras.Model, description: dict, history: list[dict])
         classes = len(description["classes"])
         (draft / bundle.LITERT_MODEL).write_bytes(export.export_litert(model, classes))
         plots.draw(draft / "figures", description["figures"], history)
-        bundle.seal(draft, description)
-        (draft / bundle.CARD).write_text(card.model_card(description))
+        (draft / bundle.CARD).write_text(card.model_card(bundle.seal(draft, description)))
 
 
 def main(argv: list[str]) -> None:
@@ -249,6 +248,8 @@ def main(argv: list[str]) -> None:
         },
         "figures": figures,
     }
+    if options.license:
+        description["license"] = options.license
     write(out, model, description, checkpoint.state["history"])
     shutil.rmtree(unfinished, ignore_errors=True)
     print(f"\nWrote {options.out}; try it with: MODEL_REPO={options.out} python app.py")

@@ -97,6 +97,12 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     result = parser.add_argument_group("result")
     add(result, "--out", "leaf-model", "folder to write the bundle to", metavar="FOLDER")
     add(result, "--resume", False, "go on with the training that was interrupted", action="store_true")
+    add(
+        result,
+        "--license",
+        None,
+        "licence of the model, for its card, as the Hub calls it: mit, cc-by-4.0, ...",
+    )
     add(result, "--push", None, "Hugging Face model repo to upload the bundle to", metavar="USER/REPO")
     add(result, "--private", False, "make the repo private if it is new", action="store_true")
     options = parser.parse_args(argv)

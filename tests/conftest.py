@@ -59,7 +59,8 @@ def cache(tmp_path_factory) -> Path:
 def tiny(drawn_photos, cache, tmp_path_factory) -> Path:
     """A bundle that train.py made of the drawn photos."""
     out = tmp_path_factory.mktemp("tiny") / "bundle"
-    ended = run("train.py", "--data", drawn_photos, "--out", out, "--cache", cache, *TINY)
+    told = ["--data", drawn_photos, "--out", out, "--cache", cache, "--license", "cc-by-4.0", *TINY]
+    ended = run("train.py", *told)
     assert ended.returncode == 0, ended.stderr
     return out
 

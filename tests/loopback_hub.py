@@ -10,15 +10,14 @@ import contextlib
 import hashlib
 import json
 import re
-import secrets
 import socket
 import threading
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import yaml
+import loopback_card
+from loopback_repo import Commit, Refused, Repo, file_oid, is_lfs
 
 API_REPO = r"/api/(?P<type>model|dataset|space)s/(?P<id>[^/?]+/[^/?]+)"
 REPO = r"/((?P<type>dataset|space)s/)?(?P<id>[^/?]+/[^/?]+)"
@@ -37,53 +36,6 @@ ROUTES = {
     rf"POST {API_REPO}/variables": "variable",
     rf"GET {REPO}/resolve/(?P<revision>[^/?]+)/(?P<path>[^?]+)": "resolve",
 }
-
-
-class Refused(Exception):
-    """An error answer; the client chooses its exception by `code`, the X-Error-Code header."""
-
-    def __init__(self, status: int, message: str, code: str = "", **extra: Any) -> None:
-        self.reply = status, json.dumps({"error": message} | extra).encode(), {"X-Error-Code": code}
-
-
-@dataclass
-class Commit:
-    sha: str
-    message: str
-    parent: str | None
-    files: dict[str, bytes]  # the whole tree
-
-
-@dataclass
-class Repo:
-    """A model, dataset or space; its branches and tags map a name to the sha of a commit."""
-
-    type: str
-    id: str
-    private: bool = False
-    commits: list[Commit] = field(default_factory=list)
-    branches: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    variables: dict[str, str] = field(default_factory=dict)  # of a space
-
-    @property
-    def url_path(self) -> str:
-        return self.id if self.type == "model" else f"{self.type}s/{self.id}"
-
-    def at(self, revision: str) -> Commit:
-        """Return the commit that a branch, a tag or a full sha names."""
-        sha = self.branches.get(revision) or self.tags.get(revision) or revision
-        for commit in self.commits:
-            if commit.sha == sha:
-                return commit
-        raise Refused(404, f"Invalid rev id: {revision}", "RevisionNotFound")
-
-    def commit(self, branch: str, message: str, files: dict[str, bytes]) -> Commit:
-        """Put a commit with exactly these files on a branch."""
-        commit = Commit(secrets.token_hex(20), message, self.branches.get(branch), files)
-        self.commits.append(commit)
-        self.branches[branch] = commit.sha
-        return commit
 
 
 class LoopbackHub:
@@ -136,17 +88,6 @@ class LoopbackHub:
         return self.lfs[oid]
 
 
-def is_lfs(path: str, size: int) -> bool:
-    return size > 100_000 or (size > 0 and path.endswith((".tflite", ".h5", ".png")))
-
-
-def file_oid(path: str, content: bytes) -> str:
-    """Return what a file is known by, also as its ETag: its sha256 if it is in LFS, else git's sha1."""
-    if is_lfs(path, len(content)):
-        return hashlib.sha256(content).hexdigest()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
 class Handler(BaseHTTPRequestHandler):
     """One connection. A route's method returns what is to be sent as JSON, or status, body and headers."""
 
@@ -188,7 +129,8 @@ class Handler(BaseHTTPRequestHandler):
         for pattern, name in ROUTES.items():
             if not (match := re.fullmatch(pattern, request)):
                 continue
-            if self.user is None and (authorization or self.command == "POST" or name == "whoami"):
+            needs_token = name == "whoami" or (self.command == "POST" and name != "validate_yaml")
+            if self.user is None and (authorization or needs_token):
                 raise Refused(401, "Invalid credentials")  # with a wrong token even to read, as the real Hub
             # Only now, since a quoted slash belongs to the name that it stands in.
             values: dict[str, Any] = {key: unquote(text or "") for key, text in match.groupdict().items()}
@@ -219,14 +161,14 @@ class Handler(BaseHTTPRequestHandler):
         return answer
 
     def validate_yaml(self) -> dict:
-        block = re.match(r"\s*---\r?\n(.*?)\r?\n?---(\s|$)", json.loads(self.body)["content"], re.DOTALL)
-        try:
-            metadata = yaml.safe_load(block[1]) if block else {}
-        except yaml.YAMLError as error:
-            metadata = error
-        if not isinstance(metadata, dict):
-            raise Refused(400, "Invalid metadata", errors=[{"message": f"not a mapping: {metadata}"}])
+        sent = json.loads(self.body)
+        self.check_card(sent["content"], sent["repoType"])
         return {}
+
+    def check_card(self, content: str, repo_type: str) -> None:
+        if wrong := loopback_card.problems(content, repo_type):
+            errors = [{"message": problem} for problem in wrong]
+            raise Refused(400, f"Invalid metadata in README.md: {'; '.join(wrong)}", errors=errors)
 
     def repo_info(self, repo: Repo, commit: Commit) -> dict:
         siblings = [{"rfilename": path} for path in sorted(commit.files)]
@@ -279,6 +221,7 @@ class Handler(BaseHTTPRequestHandler):
                 files[value["path"]] = self.hub.stored(value["oid"], value["size"])
             elif files.pop(value["path"], None) is None:
                 raise Refused(404, "A file with this name doesn't exist", "EntryNotFound")
+        self.check_card(files.get("README.md", b"").decode(), repo.type)
         commit = repo.commit(branch, header["value"]["summary"], files)
         return {"commitOid": commit.sha, "commitUrl": f"{self.hub.url}/{repo.url_path}/commit/{commit.sha}"}
 
