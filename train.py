@@ -23,7 +23,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots
+from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots, publish
 from model.checkpoint import Checkpoint, ResumeError
 from model.dataset import OTHER, Dataset
 from model.settings import Settings, command, parse, public
@@ -254,7 +254,7 @@ def main(argv: list[str]) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     print(f"\nWrote {options.out}; try it with: MODEL_REPO={options.out} python app.py")
     if options.push:
-        print("Published " + hub.push(out, options.push, private=options.private))
+        print("Published " + publish.push(out, options.push, options.private, options.force))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import json
 import re
 import socket
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -32,10 +34,26 @@ ROUTES = {
     r"PUT /lfs/(?P<oid>[0-9a-f]{64})/(?P<size>\d+)": "lfs_upload",
     rf"POST {REPO}\.git/info/lfs/objects/verify": "lfs_verify",
     rf"POST {API_REPO}/commit/(?P<branch>[^/?]+)": "commit",
+    rf"GET {API_REPO}/refs": "refs",
     rf"POST {API_REPO}/tag/(?P<revision>[^/?]+)": "tag",
     rf"POST {API_REPO}/variables": "variable",
     rf"GET {REPO}/resolve/(?P<revision>[^/?]+)/(?P<path>[^?]+)": "resolve",
 }
+
+
+GATEWAY = b"<html><body>The server is too busy.</body></html>"  # what stands before the Hub knows no JSON
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is to go wrong with a request that has this method and this part in its path."""
+
+    method: str
+    part: str
+    status: int | None = None
+    cut: int | None = None
+    lose: bool = False
+    action: Callable[[], object] = lambda: None
 
 
 class LoopbackHub:
@@ -48,7 +66,7 @@ class LoopbackHub:
         self.requests: list[tuple[str, str]] = []
         self.connections: set[socket.socket] = set()
         self.lock = threading.Lock()
-        self._faults: list[tuple[str, str, int | None, int | None]] = []
+        self._faults: list[Fault] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("HubHandler", (Handler,), {"hub": self}))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -66,20 +84,28 @@ class LoopbackHub:
 
     def fail(self, method: str, path_part: str, status: int, times: int = 1) -> None:
         """Answer the next `times` requests with this method and part of a path with `status`."""
-        self._faults += [(method, path_part, status, None)] * times
+        self._faults += [Fault(method, path_part, status=status)] * times
 
     def cut(self, method: str, path_part: str, after_bytes: int, times: int = 1) -> None:
         """Close the connection `after_bytes` into the body: of the answer to a GET, else of the request."""
-        self._faults += [(method, path_part, None, after_bytes)] * times
+        self._faults += [Fault(method, path_part, cut=after_bytes)] * times
 
-    def record(self, method: str, path: str) -> tuple[int | None, int | None]:
-        """Note a request; return the status to fail it with and the number of bytes to cut it after."""
+    def lose(self, method: str, path_part: str) -> None:
+        """Do what the next such request asks, and close the connection instead of answering."""
+        self._faults.append(Fault(method, path_part, lose=True))
+
+    def before(self, method: str, path_part: str, action: Callable[[], object]) -> None:
+        """Do something before the next such request."""
+        self._faults.append(Fault(method, path_part, action=action))
+
+    def record(self, method: str, path: str) -> Fault:
+        """Note a request; return what is to go wrong with it."""
         with self.lock:
             self.requests.append((method, path))
-            for fault in (fault for fault in self._faults if fault[0] == method and fault[1] in path):
+            for fault in (fault for fault in self._faults if fault.method == method and fault.part in path):
                 self._faults.remove(fault)
-                return fault[2:]
-        return None, None
+                return fault
+        return Fault(method, path)
 
     def stored(self, oid: str, size: int) -> bytes:
         """Return an LFS object."""
@@ -100,24 +126,28 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.hub.connections.add(self.connection)
-        failure, cut = self.hub.record(self.command, unquote(urlsplit(self.path).path))
-        self.close_connection |= cut is not None
+        fault = self.hub.record(self.command, unquote(urlsplit(self.path).path))
+        fault.action()
+        self.close_connection |= fault.cut is not None or fault.lose
         length = int(self.headers.get("Content-Length", 0))
         # Read it even if the answer is no: what is left would be taken for the next request.
-        self.body = self.rfile.read(length if cut is None else min(cut, length))
-        if cut is not None and self.command != "GET":
+        self.body = self.rfile.read(length if fault.cut is None else min(fault.cut, length))
+        if fault.cut is not None and self.command != "GET":
             return
-        try:
-            if failure:
-                raise Refused(failure, "Fault injected by the test")
-            status, body, headers = self.answer()
-        except Refused as refused:
-            status, body, headers = refused.reply
+        if fault.status:
+            status, body, headers = fault.status, GATEWAY, {"Content-Type": "text/html"}
+        else:
+            try:
+                status, body, headers = self.answer()
+            except Refused as refused:
+                status, body, headers = refused.reply
+        if fault.lose:
+            return
         self.send_response(status)
         for header in ({"Content-Length": str(len(body))} | headers).items():
             self.send_header(*header)
         self.end_headers()
-        self.wfile.write(b"" if self.command == "HEAD" else body[:cut])
+        self.wfile.write(b"" if self.command == "HEAD" else body[: fault.cut])
 
     do_HEAD = do_POST = do_PUT = do_GET
 
@@ -224,6 +254,12 @@ class Handler(BaseHTTPRequestHandler):
         self.check_card(files.get("README.md", b"").decode(), repo.type)
         commit = repo.commit(branch, header["value"]["summary"], files)
         return {"commitOid": commit.sha, "commitUrl": f"{self.hub.url}/{repo.url_path}/commit/{commit.sha}"}
+
+    def refs(self, repo: Repo) -> dict:
+        def told(kind: str, named: dict[str, str]) -> list:
+            return [{"name": n, "ref": f"refs/{kind}/{n}", "targetCommit": sha} for n, sha in named.items()]
+
+        return {"branches": told("heads", repo.branches), "converts": [], "tags": told("tags", repo.tags)}
 
     def tag(self, repo: Repo, commit: Commit) -> dict:
         tag = json.loads(self.body)["tag"]

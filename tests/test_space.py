@@ -4,14 +4,14 @@ import httpx2
 from conftest import run
 from drawing import draw
 from huggingface_hub import RepoCard
-from test_hub import PUSH, REPO
+from test_hub import REPO, push
 from test_photo import encode
 
 SPACE = "someone/page"
 
 
 def test_a_space_serves_the_model_it_was_given(hub, at, tiny, server, start, tmp_path):
-    assert run("-c", PUSH, tiny, REPO, **at).returncode == 0
+    push(tiny, at)
     with_default = run("-m", "model", "space", SPACE, **at)
     assert with_default.stdout.strip() == f"Published {hub.url}/spaces/{SPACE}"
     space = hub.repos["space", SPACE]
@@ -48,5 +48,7 @@ def test_a_dry_run_lists_and_uploads_nothing(hub, at):
 
 def test_a_space_that_can_t_be_published_is_one_sentence(hub, at):
     ended = run("-m", "model", "space", SPACE, **at | {"HF_TOKEN": "hf_wrong"})
-    sentence = f"The Hub refused the token when asked to publish {SPACE}; nothing was changed there."
+    sentence = (
+        f"The Hub refused the token when asked to publish {SPACE}; run it again once that is put right."
+    )
     assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
