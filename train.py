@@ -187,7 +187,9 @@ def write(out: Path, model: keras.Model, description: dict, history: list[dict])
     with bundle.writing(out) as draft:
         export.save_keras(model, draft)
         classes = len(description["classes"])
-        (draft / bundle.LITERT_MODEL).write_bytes(export.export_litert(model, classes))
+        litert = export.export_litert(model, classes)
+        (draft / bundle.LITERT_MODEL).write_bytes(litert)
+        description = description | {"self_test": export.self_test(litert, description["image_size"])}
         plots.draw(draft / "figures", description["figures"], history)
         (draft / bundle.CARD).write_text(card.model_card(bundle.seal(draft, description)))
 

@@ -24,9 +24,10 @@ from tqdm import tqdm
 
 from model import hub, photo, publish
 from model.answers import columns, row
-from model.bundle import BundleError, check_files, read
-from model.classifier import Classifier, Diagnosis
+from model.bundle import BundleError, check_files
+from model.classifier import Diagnosis
 from model.plant import joint_answer
+from model.serving import load
 from model.space import push_space, space_files
 
 MOST_TOGETHER = 100  # photos; more are hardly of one plant or field
@@ -93,7 +94,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     paths = list(photos_in(options.photos))
     found = hub.find(os.environ.get("MODEL_REPO"))
-    classifier = Classifier(read(found.folder, found.name))
+    classifier = load(found)
     if found.notice:
         print(found.notice, file=sys.stderr)
 

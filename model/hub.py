@@ -41,10 +41,27 @@ class Found:
 
 
 def find(name: str | None) -> Found:
-    """Find the bundle `name`: a folder, or a Hub id with an optional @revision; None is the default bundle.
+    """Find the bundle `name`, as `fetch` does, but do without the Hub if it can't be reached.
 
-    If the Hub can't be reached it is the cached revision, or else the default bundle, with a notice. Raises
-    HubError if there is no such repo or revision.
+    Then it is the cached revision, or else the default bundle, with a notice. Raises HubError if there is no
+    such repo or revision.
+    """
+    try:
+        return fetch(name)
+    except UnreachableError as error:
+        repo, _, revision = name.partition("@")
+        try:
+            cached = {"allow_patterns": SERVED_FILES, "local_files_only": True}
+            folder = Path(snapshot_download(repo, revision=revision or None, **cached))
+        except LocalEntryNotFoundError:
+            return Found(bundle.DEFAULT, "default", notice=f"{error} The default model answers instead.")
+        return Found(folder, repo, folder.name, f"{error} The copy fetched earlier answers.")
+
+
+def fetch(name: str | None) -> Found:
+    """Fetch what serving needs of the bundle `name`: a folder, or a Hub id with an optional @revision.
+
+    None is the default bundle. Raises UnreachableError or HubError.
     """
     if not name:
         return Found(bundle.DEFAULT, "default")
@@ -52,16 +69,8 @@ def find(name: str | None) -> Found:
     if folder.is_dir():
         return Found(folder, Path(name).absolute().name)
     repo, _, revision = name.partition("@")
-    try:
-        folder = download(repo, revision or None, "model", SERVED_FILES)
-        return Found(folder, repo, folder.name)
-    except UnreachableError as error:
-        try:
-            cached = {"allow_patterns": SERVED_FILES, "local_files_only": True}
-            folder = Path(snapshot_download(repo, revision=revision or None, **cached))
-        except LocalEntryNotFoundError:
-            return Found(bundle.DEFAULT, "default", notice=f"{error} The default model answers instead.")
-        return Found(folder, repo, folder.name, f"{error} The copy fetched earlier answers.")
+    folder = download(repo, revision or None, "model", SERVED_FILES)
+    return Found(folder, repo, folder.name)
 
 
 def whole_bundle(name: str) -> Path:
