@@ -87,11 +87,13 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serve(cwd: Path = ROOT, **environment: str | Path) -> Iterator[Server]:
+def serve(
+    cwd: Path = ROOT, python: str | Path = sys.executable, **environment: str | Path
+) -> Iterator[Server]:
     """Start a folder's app.py, on a free port unless GRADIO_SERVER_PORT names one; wait until it answers."""
     port = environment.setdefault("GRADIO_SERVER_PORT", free_port())
     settings = {key: str(value) for key, value in environment.items()}
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=cwd, env={**os.environ, **settings})
+    process = subprocess.Popen([python, "app.py"], cwd=cwd, env={**os.environ, **settings})
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_for(url + "/ping", process)
