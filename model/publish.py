@@ -80,15 +80,15 @@ def changes(folder: Path, repo: str, force: bool) -> tuple[list[Operation], str,
         return Path(api.hf_hub_download(repo, name, revision=parent)).read_text("utf-8")
 
     description = bundle.read(folder).description
-    earlier = _parsed(published(bundle.DESCRIPTION))
-    if not force and earlier.get("classes") == description["classes"]:
-        _refuse_worse(earlier.get("figures", {}), description["figures"], repo)
     try:
         text, message = card.model_card(description, repo), card.headline(description)
     except KeyError as error:
         raise bundle.BundleError(
             f"{bundle.DESCRIPTION} in {folder.name} lacks {error}, for its card."
         ) from error
+    earlier = _parsed(published(bundle.DESCRIPTION))
+    if not force and earlier.get("classes") == description["classes"]:
+        _refuse_worse(earlier.get("figures", {}), description["figures"], repo)
     mine = folder / bundle.CARD
     by_hand = published(bundle.CARD) or (mine.read_text("utf-8") if mine.exists() else text)
     try:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from huggingface_hub.utils import disable_progress_bars
 
-from model import bundle, hub, selftest
+from model import hub, selftest
+from model.bundle import Bundle, BundleError, read
 from model.classifier import Classifier, Diagnosis
 
 
 def load(found: hub.Found) -> Classifier:
-    """Load a bundle and put it to its self-test. Raises bundle.BundleError with a sentence."""
-    classifier = Classifier(bundle.read(found.folder, found.name))
+    """Load a bundle and put it to its self-test. Raises BundleError with a sentence."""
+    classifier = Classifier(read(found.folder, found.name))
     selftest.check(classifier.bundle, found.name, classifier.answer)
     return classifier
 
@@ -25,13 +26,13 @@ class Serving:
     """
 
     def __init__(self, name: str | None) -> None:
-        """Load the model. Raises hub.HubError or bundle.BundleError with a sentence."""
+        """Load the model. Raises hub.HubError or BundleError with a sentence."""
         self.name = name
         found = hub.find(name)
         self.now, self.notice = (load(found), found), found.notice
 
     @property
-    def bundle(self) -> bundle.Bundle:
+    def bundle(self) -> Bundle:
         """The bundle of the model that answers now."""
         return self.now[0].bundle
 
@@ -59,7 +60,7 @@ class Serving:
             self.now, notice = (self._newest(found), found), None
         except hub.UnreachableError as error:
             notice = f"{error} The model fetched earlier goes on answering."
-        except (hub.HubError, bundle.BundleError, OSError, RuntimeError) as error:  # or LiteRT can't run it
+        except (hub.HubError, BundleError, OSError, RuntimeError) as error:  # or LiteRT can't run it
             notice = f"{which} is not served, and the model before goes on answering: {error}"
         if notice and notice != self.notice:
             print(f"app.py: {notice}", file=sys.stderr, flush=True)
@@ -68,10 +69,10 @@ class Serving:
     def _newest(self, found: hub.Found) -> Classifier:
         """Return a classifier for what was found, the same one if nothing changed."""
         before = self.now[0]
-        fresh = bundle.read(found.folder, found.name)
+        fresh = read(found.folder, found.name)
         if fresh.description == before.bundle.description:  # it has the other files' sha256
             return before
         if fresh.classes != before.bundle.classes:
             labels = ", ".join(known.label for known in fresh.classes)
-            raise bundle.BundleError(f"its classes are others ({labels}); start the app again to serve it.")
+            raise BundleError(f"its classes are others ({labels}); start the app again to serve it.")
         return load(found)

@@ -98,6 +98,11 @@ class LoopbackHub:
         """Do something before the next such request."""
         self._faults.append(Fault(method, path_part, action=action))
 
+    def recover(self) -> None:
+        """Let nothing go wrong any more."""
+        with self.lock:
+            self._faults.clear()
+
     def record(self, method: str, path: str) -> Fault:
         """Note a request; return what is to go wrong with it."""
         with self.lock:

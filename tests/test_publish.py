@@ -172,11 +172,13 @@ def test_a_change_meanwhile_is_not_run_over(hub, here):
 def test_what_can_t_be_published_is_one_sentence_and_changes_nothing(hub, here, tmp_path, monkeypatch):
     hub.fail("POST", "/commit/", 503, times=9)
     assert refusal() == f"The Hub answered 503 when asked to publish {REPO}; {safe()}"
-    hub._faults.clear()
+    hub.recover()
     odd = changed(tmp_path / "odd", lambda description: description.update(license="mine"))
     assert refusal(odd).startswith(
         f"The Hub does not take the card of {REPO}: Invalid metadata in README.md."
     )
+    bare = changed(tmp_path / "bare", lambda description: description.pop("figures"))
+    assert refusal(bare) == "bundle.json in bare lacks 'figures', for its card."
     repo = hub.repos["model", REPO]
     damaged = {"README.md": b"---\n- a list\n---\n"}
     repo.commit("main", "by hand", damaged)

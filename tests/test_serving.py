@@ -73,8 +73,9 @@ def test_a_new_revision_answers_without_a_restart_and_a_bad_one_does_not(hub, at
                 assert health["notice"].startswith(start_of_notice)
                 assert why in health["notice"]
                 assert f"app.py: {health['notice']}\n" in capfd.readouterr().err
-            hub.fail("GET", "/api/models/", 503, times=2)
+            hub.fail("GET", "/api/models/", 503, times=9999)
             wait_until(served.url, lambda health: "The Hub failed to give us" in health["notice"])
+            hub.recover()
             last = repo.commit("main", "last", files_of(bundle.DEFAULT)).sha
             health = wait_until(served.url, lambda health: health["model"]["revision"] == last)
             assert health["notice"] is None
