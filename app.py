@@ -3,8 +3,8 @@
     python app.py                               the default model, on http://127.0.0.1:7860
     MODEL_REPO=someone/leaf python app.py       a model from the Hugging Face Hub (or a local folder)
 
-Settings are environment variables: MODEL_REPO, HF_TOKEN, HF_ENDPOINT, GRADIO_SERVER_NAME, GRADIO_SERVER_PORT,
-MAX_UPLOAD_MB, ALLOWED_ORIGINS, FEEDBACK_REPO.
+Settings are environment variables: MODEL_REPO, MODEL_REFRESH_MINUTES, HF_TOKEN, HF_ENDPOINT,
+GRADIO_SERVER_NAME, GRADIO_SERVER_PORT, MAX_UPLOAD_MB, ALLOWED_ORIGINS, FEEDBACK_REPO.
 """
 
 import os
@@ -30,6 +30,7 @@ from model.answers import one_as_json, together_as_json
 from model.classifier import Classifier, Diagnosis
 from model.feedback import Feedback
 from model.plant import joint_answer
+from model.serving import Serving
 from web import pictures
 from web.headers import SecurityHeaders
 from web.later import Later
@@ -41,13 +42,12 @@ MAX_AT_ONCE = 64  # requests answered or waiting; beyond that we say so instead 
 STATUS = {photo.UnreadTypeError: 415, photo.TooLargeError: 413}  # of a photo that can't be answered, else 400
 
 
-def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
+def create_api(serving: Serving) -> FastAPI:
     """Build the REST API, documented at /docs."""
     api = FastAPIOffline(
         title="Blightcheck", summary="Early blight, late blight or healthy? A potato leaf checker."
     )
     started = time.monotonic()
-    model = {"name": found.name, "revision": found.revision}
     places = threading.BoundedSemaphore(MAX_AT_ONCE)
     # Photos decoded at a time: more of them would take more memory, not less time.
     cores = CapacityLimiter(os.cpu_count() or 1)
@@ -62,7 +62,9 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
             places.release()
 
     # Runs on a worker thread: decoding never blocks the event loop.
-    def answer(upload: UploadFile, with_heatmap: bool = False) -> tuple[Diagnosis, dict]:
+    def answer(
+        classifier: Classifier, upload: UploadFile, with_heatmap: bool = False
+    ) -> tuple[Diagnosis, dict]:
         if upload.size > MAX_UPLOAD_MB * MEGABYTE:
             raise HTTPException(
                 413, f"The photo has more than {MAX_UPLOAD_MB} MB; please send a smaller one."
@@ -81,8 +83,9 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
     ) -> dict:
         """Diagnose one photo."""
         with place():
-            _, answered = await to_thread.run_sync(answer, file, heatmap, limiter=cores)
-            return answered | {"model": model}
+            classifier, found = serving.now
+            _, answered = await to_thread.run_sync(answer, classifier, file, heatmap, limiter=cores)
+            return answered | {"model": _named(found)}
 
     @api.post("/predict/batch")
     async def predict_batch(files: Annotated[list[UploadFile], File(description="photos")]) -> dict:
@@ -91,9 +94,10 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
             raise HTTPException(413, f"At most {MOST} photos at once, please; these are {len(files)}.")
         results, diagnoses = [], []
         with place():
+            classifier, found = serving.now
             for upload in files:
                 try:
-                    diagnosis, answered = await to_thread.run_sync(answer, upload, limiter=cores)
+                    diagnosis, answered = await to_thread.run_sync(answer, classifier, upload, limiter=cores)
                     diagnoses.append(diagnosis)
                 except HTTPException as error:
                     answered = {"error": error.detail, "status": error.status_code}
@@ -105,7 +109,7 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
             "classes": joint.counts if joint else {},
             "together": together_as_json(joint) if joint else None,
         }
-        return {"results": results, "summary": summary, "model": model}
+        return {"results": results, "summary": summary, "model": _named(found)}
 
     @api.get("/ping")
     async def ping() -> str:
@@ -115,12 +119,12 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
     @api.get("/health")
     async def health() -> dict:
         """Tell which model answers."""
-        uptime = round(time.monotonic() - started, 1)
+        classifier, found = serving.now
         return {
-            "model": model,
+            "model": _named(found),
             "classes": classifier.labels,
-            "notice": found.notice,
-            "uptime_seconds": uptime,
+            "notice": serving.notice,
+            "uptime_seconds": round(time.monotonic() - started, 1),
         }
 
     @api.exception_handler(RequestValidationError)
@@ -139,27 +143,39 @@ def _drawn(data: bytes, diagnosis: Diagnosis) -> str | None:
     return None if diagnosis.heat is None else pictures.heat_over(data, diagnosis.heat)
 
 
-def load_model() -> tuple[Classifier, hub.Found]:
-    """Load the model that MODEL_REPO names. Raises hub.HubError or bundle.BundleError with a sentence."""
-    found = hub.find(os.environ.get("MODEL_REPO"))
-    return Classifier(bundle.read(found.folder, found.name)), found
+def _named(found: hub.Found) -> dict:
+    return {"name": found.name, "revision": found.revision}
+
+
+def refresh_minutes() -> float:
+    """Return how often to look for a newer model; 0 is never."""
+    try:
+        minutes = float(os.environ.get("MODEL_REFRESH_MINUTES") or 0)
+    except ValueError:
+        minutes = -1
+    if not 0 <= minutes <= 60 * 24 * 365:
+        sys.exit("app.py: MODEL_REFRESH_MINUTES must be a number of minutes, or 0 for never.")
+    return minutes
 
 
 def create_app() -> FastAPI:
     """Build the whole app: the REST API, and the page at /."""
-    classifier, found = load_model()
-    api = create_api(classifier, found)
+    minutes = refresh_minutes()
+    serving = Serving(os.environ.get("MODEL_REPO"))
+    if minutes:
+        serving.keep_fresh(minutes)
+    api = create_api(serving)
     api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MOST)
     if origins := os.environ.get("ALLOWED_ORIGINS"):
         api.add_middleware(CORSMiddleware, allow_origins=origins.split(","), allow_methods=["*"])
     api.add_middleware(SecurityHeaders)
-    behind = Later(lambda: create_page(classifier, found.notice))
+    behind = Later(lambda: create_page(serving))
     api.mount("/", behind)
     api.router.lifespan_context = behind.lifespan
     return api
 
 
-def create_page(classifier: Classifier, notice: str | None) -> FastAPI:
+def create_page(serving: Serving) -> FastAPI:
     """Build the page, also for gradio's clients and, as an MCP tool, for agents."""
     import gradio as gr  # takes longer than all the rest
 
@@ -175,7 +191,7 @@ def create_page(classifier: Classifier, notice: str | None) -> FastAPI:
 
     return gr.mount_gradio_app(
         FastAPI(openapi_url=None, lifespan=lifespan),
-        page.build(classifier, notice, kept),
+        page.build(serving, serving.notice, kept),
         path="/",
         max_file_size=MAX_UPLOAD_MB * MEGABYTE,
         show_error=False,

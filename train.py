@@ -26,7 +26,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots
+from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots, publish
 from model.checkpoint import Checkpoint, ResumeError
 from model.dataset import OTHER, Dataset
 from model.folds import cross_validate
@@ -201,10 +201,11 @@ def write(out: Path, model: keras.Model, description: dict, history: list[dict])
     with bundle.writing(out) as draft:
         export.save_keras(model, draft)
         classes = len(description["classes"])
-        (draft / bundle.LITERT_MODEL).write_bytes(export.export_litert(model, classes))
+        litert = export.export_litert(model, classes)
+        (draft / bundle.LITERT_MODEL).write_bytes(litert)
+        description = description | {"self_test": export.self_test(litert, description["image_size"])}
         plots.draw(draft / "figures", description["figures"], history)
-        bundle.seal(draft, description)
-        (draft / bundle.CARD).write_text(card.model_card(description))
+        (draft / bundle.CARD).write_text(card.model_card(bundle.seal(draft, description)))
 
 
 def main(argv: list[str]) -> None:
@@ -275,6 +276,8 @@ def main(argv: list[str]) -> None:
         },
         "figures": figures,
     }
+    if options.license:
+        description["license"] = options.license
     write(out, model, description, checkpoint.state["history"])
     shutil.rmtree(unfinished, ignore_errors=True)
     # For the owner of the photos alone: beside the bundle, never within it.
@@ -283,7 +286,7 @@ def main(argv: list[str]) -> None:
         print(f"\n{sheet.name} shows the {shown} worst mistakes, beside the bundle: it is never published.")
     print(f"\nWrote {options.out}; try it with: MODEL_REPO={options.out} python app.py")
     if options.push:
-        print("Published " + hub.push(out, options.push, private=options.private))
+        print("Published " + publish.push(out, options.push, options.private, options.force))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""Diagnose photos from the command line, or put the page on the Hub.
+"""Diagnose photos from the command line, or put a model or the page on the Hub.
 
     python -m model PHOTO_OR_FOLDER... [--csv FILE]
+    python -m model push FOLDER USER/REPO
     python -m model space USER/NAME [--model USER/REPO]
 
 The first uses the model that MODEL_REPO names (a Hub id, optionally @revision, or a folder), or the default
-one. The second makes or updates a Space on the Hugging Face Hub that serves such a model.
+one. The second publishes a trained model on the Hugging Face Hub. The third makes or updates a Space there
+that serves such a model.
 """
 
 import argparse
@@ -13,16 +15,19 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from huggingface_hub import CommitOperationAdd
 from tqdm import tqdm
 
-from model import hub, photo
+from model import hub, photo, publish
 from model.answers import columns, row
-from model.bundle import BundleError, read
-from model.classifier import Classifier, Diagnosis
+from model.bundle import BundleError, check_files
+from model.classifier import Diagnosis
 from model.plant import joint_answer
+from model.serving import load
 from model.space import push_space, space_files
 
 MOST_TOGETHER = 100  # photos; more are hardly of one plant or field
@@ -39,7 +44,31 @@ def photos_in(paths: list[str]) -> Iterator[Path]:
             raise FileNotFoundError(f"There is no photo or folder {path}.")
 
 
-def publish(argv: list[str]) -> int:
+def push_model(argv: list[str]) -> int:
+    """Publish a bundle."""
+    parser = argparse.ArgumentParser(prog="python -m model push", description="Publish a trained model.")
+    parser.add_argument("folder", metavar="FOLDER", help="what train.py wrote")
+    parser.add_argument("repo", metavar="USER/REPO")
+    parser.add_argument("--private", action="store_true", help="make the repo private if it is new")
+    parser.add_argument("--force", action="store_true", help="even if it is worse than the one there")
+    parser.add_argument("--dry-run", action="store_true", help="only list what would be uploaded")
+    options = parser.parse_args(argv)
+    folder = Path(options.folder)
+    if options.dry_run:
+        check_files(folder)
+        look = partial(publish.changes, folder, options.repo, options.force)
+        operations, message, _ = publish.persist(look, options.repo, "nothing was changed there")
+        print(message)
+        for operation in operations:
+            added = isinstance(operation, CommitOperationAdd)
+            what = operation.upload_info.size if added else "delete"
+            print(f"{what:>9} {operation.path_in_repo}")
+    else:
+        print("Published " + publish.push(folder, options.repo, options.private, options.force))
+    return 0
+
+
+def push_page(argv: list[str]) -> int:
     """Make or update a Space."""
     parser = argparse.ArgumentParser(prog="python -m model space", description="Put the page on a Space.")
     parser.add_argument("space", metavar="USER/NAME")
@@ -57,15 +86,15 @@ def publish(argv: list[str]) -> int:
 
 def main(argv: list[str]) -> int:
     """Print, or write as CSV, a row for each photo; return 1 if a photo could not be read."""
-    if argv[:1] == ["space"]:
-        return publish(argv[1:])
+    if argv and argv[0] in (others := {"push": push_model, "space": push_page}):
+        return others[argv[0]](argv[1:])
     parser = argparse.ArgumentParser(prog="python -m model", description="Diagnose photos of potato leaves.")
     parser.add_argument("photos", nargs="+", metavar="PHOTO_OR_FOLDER")
     parser.add_argument("--csv", metavar="FILE", help="write the answers to a CSV file")
     options = parser.parse_args(argv)
     paths = list(photos_in(options.photos))
     found = hub.find(os.environ.get("MODEL_REPO"))
-    classifier = Classifier(read(found.folder, found.name))
+    classifier = load(found)
     if found.notice:
         print(found.notice, file=sys.stderr)
 

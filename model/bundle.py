@@ -83,8 +83,8 @@ def _beside(folder: Path, what: str) -> Path:
     return folder.with_name(f".{folder.name}.{what}")
 
 
-def seal(draft: Path, description: dict) -> None:
-    """Write bundle.json into a draft, with the sha256 of each file that lies there so far."""
+def seal(draft: Path, description: dict) -> dict:
+    """Write bundle.json into a draft, with the sha256 of each file that lies there; return its content."""
     files = {
         path.relative_to(draft).as_posix(): sha256(path)
         for path in sorted(draft.rglob("*"))
@@ -92,6 +92,7 @@ def seal(draft: Path, description: dict) -> None:
     }
     whole = {"format_version": FORMAT_VERSION, **description, "files": files}
     (draft / DESCRIPTION).write_text(json.dumps(whole, indent=1) + "\n")
+    return whole
 
 
 def sha256(path: Path) -> str:

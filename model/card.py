@@ -1,17 +1,25 @@
 """The model card of a bundle, written from its description."""
 
 import re
+from pathlib import PurePosixPath
 
-from huggingface_hub import EvalResult, ModelCardData
+from huggingface_hub import EvalResult, ModelCardData, RepoCard
 
 SPLITS = ("train", "validation", "test")
+START = "<!-- Written by Blightcheck from here on; what you write above stays. -->"
+END = "<!-- Written by Blightcheck up to here; what you write below stays. -->"
 
 
-def model_card(description: dict) -> str:
-    """Return the card, README.md of a model repo: limits, figures with intervals, how to use it."""
+def model_card(description: dict, repo: str = "user/repo") -> str:
+    """Return the card, README.md of a model repo: limits, figures with intervals, how to use it.
+
+    `description` is bundle.json's content, `repo` the Hub id that the card's examples are to name.
+    """
     labels = [name["label"] for name in description["classes"]]
     training = description["training"]
     front = ModelCardData(
+        license=description.get("license"),
+        datasets=_datasets(training["settings"]),
         library_name="keras",
         pipeline_tag="image-classification",
         tags=["agriculture", "plant-disease", "potato", "litert"],
@@ -30,14 +38,22 @@ def model_card(description: dict) -> str:
     )
     libraries = ", ".join(f"{name} {version}" for name, version in training["libraries"].items())
     size, thresholds = description["image_size"], description["thresholds"]
+    licence = f"\nLicence: {description['license']}.\n" if "license" in description else ""
     return f"""---
 {front.to_yaml()}
 ---
 
+{START}
+
 # Blightcheck: {", ".join(labels)}
 
 A small convolutional network that tells {", ".join(labels)} apart on a photo of a potato leaf, and says
-when it can't tell. It advises; it does not replace a look at the plant or an expert.
+when it can't tell.
+
+## Intended use
+
+For growers, advisers and students who look at a photo of one leaf that fills the picture, in daylight. It
+advises; it does not replace a look at the plant or an expert.
 
 ## Limits
 
@@ -63,34 +79,71 @@ Printed by the training command below.
 "Calibration error" (ECE, 15 bins) is how far, on average, the probability given to an answer is from the
 share of such answers that are right:
 {calibration}.
-
-## How it was trained
-
-    {training["command"]}
-
-{training["epochs"]} epochs in {training["minutes"]} minutes, the best being number {training["best_epoch"]}.
-Data fingerprint `{training["fingerprint"][:16]}`; libraries {libraries}.
+{_pictures(description.get("files", {}))}
+## Data
 
 | class folder | photos | leaves | training | validation | test |
 |---|---|---|---|---|---|
 {photos}
 
+Fingerprint of the photos: `{training["fingerprint"][:16]}`.
+{licence}
+## How it was trained
+
+    {training["command"]}
+
+{training["epochs"]} epochs in {training["minutes"]} minutes, the best being number {training["best_epoch"]}.
+Libraries: {libraries}.
+
 ## How to use it
 
-The page and REST API: `MODEL_REPO=user/repo python app.py` with the Blightcheck project. In Keras, `photos`
-being uint8 `[n, {size}, {size}, 3]`, RGB, 0 to 255:
+The page and the REST API, with the Blightcheck project:
 
-    model = keras.saving.load_model("hf://user/repo")
+    MODEL_REPO={repo} python app.py                         # the page, at http://127.0.0.1:7860
+    curl -F file=@leaf.jpg http://127.0.0.1:7860/predict    # the same answer as JSON
+
+In Keras, `photos` being uint8 `[n, {size}, {size}, 3]`, RGB, 0 to 255:
+
+    model = keras.saving.load_model("hf://{repo}")
     model.predict(photos)["probabilities"]  # [n, {len(labels)}]: {", ".join(labels)}
 
 With LiteRT, which needs no TensorFlow, and which adds heat maps (HiResCAM):
 
     from ai_edge_litert.interpreter import Interpreter
     from huggingface_hub import hf_hub_download
-    run = Interpreter(model_path=hf_hub_download("user/repo", "model.tflite")).get_signature_runner()
+    run = Interpreter(model_path=hf_hub_download("{repo}", "model.tflite")).get_signature_runner()
     answer = run(input=photos[:1])
     answer["probabilities"], answer["leaf"], answer["heat"]  # [1, K], [1], [1, h, w, K]
+
+{END}
 """
+
+
+def updated(card: str, generated: str) -> str:
+    """Return `card` with its generated part, and the front matter's generated keys, as in `generated`.
+
+    All else, which somebody wrote by hand, stays; in a card without a generated part, below it. Raises
+    ValueError or yaml.YAMLError if the front matter of `card` can't be read.
+    """
+    old, new = RepoCard(card), RepoCard(generated)
+    for key, value in new.data.to_dict().items():
+        old.data[key] = value
+    before, start, rest = old.text.partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end):
+        before, after = "\n", "\n\n" + old.text.lstrip()
+    written = START + new.text.partition(START)[2].partition(END)[0] + END
+    old.text = before + written + after
+    return str(old)
+
+
+def headline(description: dict) -> str:
+    """Return the key figures in a line."""
+    name, figures = next(iter(description["figures"].items()))
+    parts = [f"{figures['accuracy']:.1%} right on {name}"] if "accuracy" in figures else []
+    if "not_potato" in figures:
+        parts.append(f"{figures['not_potato']['declined']:.1%} of other pictures declined")
+    return "Blightcheck model: " + ", ".join(parts).replace("%", " %")
 
 
 def figures_table(description: dict) -> str:
@@ -109,6 +162,18 @@ def classes_table(description: dict) -> str:
         for label, one in figures.get("classes", {}).items()
     ]
     return "\n".join(["| set | class | photos | precision | recall |", "|---" * 5 + "|", *rows])
+
+
+def _datasets(settings: dict) -> list[str] | None:
+    """Return the Hub's ids of those sources that are data sets there."""
+    sources = [*settings["data"], *settings["not_potato"]]
+    return [source.removeprefix("hf:") for source in sources if source.startswith("hf:")] or None
+
+
+def _pictures(files: dict) -> str:
+    """Return Markdown that shows the bundle's plots."""
+    plots = [PurePosixPath(name) for name in files if name.startswith("figures/")]
+    return "".join(f"\n![{plot.stem.replace('-', ' ').capitalize()}]({plot})\n" for plot in plots)
 
 
 def _results(figures: dict) -> list[EvalResult]:

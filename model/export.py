@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+from ai_edge_litert.interpreter import Interpreter
 from keras import ops
 
+from model import selftest
 from model.bundle import check_files
 
 FLOOR = 0.35  # heat below this share of a photo's hottest spot is mostly background, and left out
@@ -134,6 +136,12 @@ def export_litert(model: keras.Model, classes: int) -> bytes:
         path = Path(folder) / "model.tflite"
         explaining_model(model, classes).export(path, format="litert", verbose=False)
         return path.read_bytes()
+
+
+def self_test(litert: bytes, size: int) -> dict:
+    """Return the self-test of a LiteRT file, for bundle.json."""
+    run = Interpreter(model_content=litert).get_signature_runner()
+    return selftest.record(lambda pixels: run(input=pixels[None]), size)
 
 
 def save_keras(model: keras.Model, folder: Path) -> None:

@@ -1,12 +1,10 @@
-"""Bundles to and from Hugging Face repos, and which bundle to serve."""
+"""Bundles from Hugging Face repos, and which bundle to serve."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-from huggingface_hub import CommitOperationAdd, HfApi, get_token, snapshot_download
+from huggingface_hub import HfApi, get_token, snapshot_download
 from huggingface_hub.errors import (
     HfHubHTTPError,
     HFValidationError,
@@ -43,10 +41,27 @@ class Found:
 
 
 def find(name: str | None) -> Found:
-    """Find the bundle `name`: a folder, or a Hub id with an optional @revision; None is the default bundle.
+    """Find the bundle `name`, as `fetch` does, but do without the Hub if it can't be reached.
 
-    If the Hub can't be reached it is the cached revision, or else the default bundle, with a notice. Raises
-    HubError if there is no such repo or revision.
+    Then it is the cached revision, or else the default bundle, with a notice. Raises HubError if there is no
+    such repo or revision.
+    """
+    try:
+        return fetch(name)
+    except UnreachableError as error:
+        repo, _, revision = name.partition("@")
+        try:
+            cached = {"allow_patterns": SERVED_FILES, "local_files_only": True}
+            folder = Path(snapshot_download(repo, revision=revision or None, **cached))
+        except LocalEntryNotFoundError:
+            return Found(bundle.DEFAULT, "default", notice=f"{error} The default model answers instead.")
+        return Found(folder, repo, folder.name, f"{error} The copy fetched earlier answers.")
+
+
+def fetch(name: str | None) -> Found:
+    """Fetch what serving needs of the bundle `name`: a folder, or a Hub id with an optional @revision.
+
+    None is the default bundle. Raises UnreachableError or HubError.
     """
     if not name:
         return Found(bundle.DEFAULT, "default")
@@ -54,16 +69,8 @@ def find(name: str | None) -> Found:
     if folder.is_dir():
         return Found(folder, Path(name).absolute().name)
     repo, _, revision = name.partition("@")
-    try:
-        folder = download(repo, revision or None, "model", SERVED_FILES)
-        return Found(folder, repo, folder.name)
-    except UnreachableError as error:
-        try:
-            cached = {"allow_patterns": SERVED_FILES, "local_files_only": True}
-            folder = Path(snapshot_download(repo, revision=revision or None, **cached))
-        except LocalEntryNotFoundError:
-            return Found(bundle.DEFAULT, "default", notice=f"{error} The default model answers instead.")
-        return Found(folder, repo, folder.name, f"{error} The copy fetched earlier answers.")
+    folder = download(repo, revision or None, "model", SERVED_FILES)
+    return Found(folder, repo, folder.name)
 
 
 def whole_bundle(name: str) -> Path:
@@ -109,35 +116,3 @@ def require_token() -> None:
     """Raise HubError if there is no token to publish with."""
     if not get_token():
         raise HubError("Set HF_TOKEN to a token that may write (or run `hf auth login`), then try again.")
-
-
-def push(folder: Path, repo: str, private: bool) -> str:
-    """Upload a bundle to a model repo in one commit, creating the repo if it is missing; return its address.
-
-    Raises HubError with a sentence.
-    """
-    require_token()
-    bundle.check_files(folder)
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    operations = [CommitOperationAdd(path.relative_to(folder).as_posix(), path) for path in files]
-    with publishing(repo, f"the bundle is safe in {folder}"):
-        api = HfApi()
-        url = api.create_repo(repo, private=private, exist_ok=True)
-        # Not upload_folder, which may cut a large folder into several commits.
-        api.create_commit(repo, operations, commit_message="Upload a Blightcheck model")
-        return str(url)
-
-
-@contextmanager
-def publishing(repo: str, consolation: str) -> Iterator[None]:
-    """Turn what goes wrong while publishing to `repo` into a HubError that ends with a consolation."""
-    try:
-        yield
-    except HFValidationError as error:
-        raise HubError(f"{repo} is not a Hub id, write user/repo; {consolation}.") from error
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        why = "refused the token" if status in (401, 403) else f"answered {status}"
-        raise HubError(f"The Hub {why} when asked to publish {repo}; {consolation}.") from error
-    except (httpx2.HTTPError, ConnectionError, RuntimeError) as error:  # RuntimeError: a large file's upload
-        raise HubError(f"The Hub can't be reached to publish {repo}; {consolation}.") from error

@@ -107,8 +107,15 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     add(result, "--logs", None, "folder for logs of the epochs, which TensorBoard shows", metavar="FOLDER")
     add(result, "--out", "leaf-model", "folder to write the bundle to", metavar="FOLDER")
     add(result, "--resume", False, "go on with the training that was interrupted", action="store_true")
+    add(
+        result,
+        "--license",
+        None,
+        "licence of the model, for its card, as the Hub calls it: mit, cc-by-4.0, ...",
+    )
     add(result, "--push", None, "Hugging Face model repo to upload the bundle to", metavar="USER/REPO")
     add(result, "--private", False, "make the repo private if it is new", action="store_true")
+    add(result, "--force", False, "upload it even if it is worse than the one there", action="store_true")
     options = parser.parse_args(argv)
     options.data = options.data or [data.PLANT_VILLAGE]
     if options.image_size % 32:
@@ -146,6 +153,6 @@ def command(argv: list[str]) -> str:
     for word in words:
         if word in ("--cache", "--push", "--logs"):
             next(words)
-        elif word not in ("--resume", "--private"):
+        elif word not in ("--resume", "--private", "--force"):
             kept.append("=".join(map(public, word.split("=", 1))))
     return shlex.join(["python", "train.py", *kept])

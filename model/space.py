@@ -5,7 +5,8 @@ from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoCard
 
-from model import hub
+from model.hub import require_token
+from model.publish import persist
 
 ROOT = Path(__file__).parents[1]
 TRAINING = "# Training"  # the line of requirements.txt from which on serving needs nothing
@@ -37,16 +38,22 @@ def push_space(space: str, model: str | None, private: bool) -> str:
 
     Raises HubError with a sentence.
     """
-    hub.require_token()
+    require_token()
     files = space_files(model)
-    with hub.publishing(space, "nothing was changed there"):
+
+    def commit() -> str:
         api = HfApi()
         url = api.create_repo(space, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
         if model:
             api.add_space_variable(space, "MODEL_REPO", model)
-        stale = set(api.list_repo_files(space, repo_type="space")) - files.keys() - {KEPT}
+        there = api.space_info(space)
+        stale = {file.rfilename for file in there.siblings} - files.keys() - {KEPT}
         operations = [CommitOperationDelete(path) for path in sorted(stale)]
         operations += [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
         message = f"Blightcheck, serving {model or 'its default model'}"
-        api.create_commit(space, operations, commit_message=message, repo_type="space")
+        api.create_commit(
+            space, operations, commit_message=message, repo_type="space", parent_commit=there.sha
+        )
         return str(url)
+
+    return persist(commit, space, "run it again once that is put right")

@@ -59,7 +59,8 @@ def cache(tmp_path_factory) -> Path:
 def tiny(drawn_photos, cache, tmp_path_factory) -> Path:
     """A bundle that train.py made of the drawn photos."""
     out = tmp_path_factory.mktemp("tiny") / "bundle"
-    ended = run("train.py", "--data", drawn_photos, "--out", out, "--cache", cache, *TINY)
+    told = ["--data", drawn_photos, "--out", out, "--cache", cache, "--license", "cc-by-4.0", *TINY]
+    ended = run("train.py", *told)
     assert ended.returncode == 0, ended.stderr
     return out
 
@@ -86,11 +87,13 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serve(cwd: Path = ROOT, **environment: str | Path) -> Iterator[Server]:
+def serve(
+    cwd: Path = ROOT, python: str | Path = sys.executable, **environment: str | Path
+) -> Iterator[Server]:
     """Start a folder's app.py, on a free port unless GRADIO_SERVER_PORT names one; wait until it answers."""
     port = environment.setdefault("GRADIO_SERVER_PORT", free_port())
     settings = {key: str(value) for key, value in environment.items()}
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=cwd, env={**os.environ, **settings})
+    process = subprocess.Popen([python, "app.py"], cwd=cwd, env={**os.environ, **settings})
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_for(url + "/ping", process)

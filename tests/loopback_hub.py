@@ -10,15 +10,16 @@ import contextlib
 import hashlib
 import json
 import re
-import secrets
 import socket
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import yaml
+import loopback_card
+from loopback_repo import Commit, Refused, Repo, file_oid, is_lfs
 
 API_REPO = r"/api/(?P<type>model|dataset|space)s/(?P<id>[^/?]+/[^/?]+)"
 REPO = r"/((?P<type>dataset|space)s/)?(?P<id>[^/?]+/[^/?]+)"
@@ -33,57 +34,26 @@ ROUTES = {
     r"PUT /lfs/(?P<oid>[0-9a-f]{64})/(?P<size>\d+)": "lfs_upload",
     rf"POST {REPO}\.git/info/lfs/objects/verify": "lfs_verify",
     rf"POST {API_REPO}/commit/(?P<branch>[^/?]+)": "commit",
+    rf"GET {API_REPO}/refs": "refs",
     rf"POST {API_REPO}/tag/(?P<revision>[^/?]+)": "tag",
     rf"POST {API_REPO}/variables": "variable",
     rf"GET {REPO}/resolve/(?P<revision>[^/?]+)/(?P<path>[^?]+)": "resolve",
 }
 
 
-class Refused(Exception):
-    """An error answer; the client chooses its exception by `code`, the X-Error-Code header."""
-
-    def __init__(self, status: int, message: str, code: str = "", **extra: Any) -> None:
-        self.reply = status, json.dumps({"error": message} | extra).encode(), {"X-Error-Code": code}
+GATEWAY = b"<html><body>The server is too busy.</body></html>"  # what stands before the Hub knows no JSON
 
 
-@dataclass
-class Commit:
-    sha: str
-    message: str
-    parent: str | None
-    files: dict[str, bytes]  # the whole tree
+@dataclass(frozen=True)
+class Fault:
+    """What is to go wrong with a request that has this method and this part in its path."""
 
-
-@dataclass
-class Repo:
-    """A model, dataset or space; its branches and tags map a name to the sha of a commit."""
-
-    type: str
-    id: str
-    private: bool = False
-    commits: list[Commit] = field(default_factory=list)
-    branches: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    variables: dict[str, str] = field(default_factory=dict)  # of a space
-
-    @property
-    def url_path(self) -> str:
-        return self.id if self.type == "model" else f"{self.type}s/{self.id}"
-
-    def at(self, revision: str) -> Commit:
-        """Return the commit that a branch, a tag or a full sha names."""
-        sha = self.branches.get(revision) or self.tags.get(revision) or revision
-        for commit in self.commits:
-            if commit.sha == sha:
-                return commit
-        raise Refused(404, f"Invalid rev id: {revision}", "RevisionNotFound")
-
-    def commit(self, branch: str, message: str, files: dict[str, bytes]) -> Commit:
-        """Put a commit with exactly these files on a branch."""
-        commit = Commit(secrets.token_hex(20), message, self.branches.get(branch), files)
-        self.commits.append(commit)
-        self.branches[branch] = commit.sha
-        return commit
+    method: str
+    part: str
+    status: int | None = None
+    cut: int | None = None
+    lose: bool = False
+    action: Callable[[], object] = lambda: None
 
 
 class LoopbackHub:
@@ -96,7 +66,7 @@ class LoopbackHub:
         self.requests: list[tuple[str, str]] = []
         self.connections: set[socket.socket] = set()
         self.lock = threading.Lock()
-        self._faults: list[tuple[str, str, int | None, int | None]] = []
+        self._faults: list[Fault] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("HubHandler", (Handler,), {"hub": self}))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -114,37 +84,39 @@ class LoopbackHub:
 
     def fail(self, method: str, path_part: str, status: int, times: int = 1) -> None:
         """Answer the next `times` requests with this method and part of a path with `status`."""
-        self._faults += [(method, path_part, status, None)] * times
+        self._faults += [Fault(method, path_part, status=status)] * times
 
     def cut(self, method: str, path_part: str, after_bytes: int, times: int = 1) -> None:
         """Close the connection `after_bytes` into the body: of the answer to a GET, else of the request."""
-        self._faults += [(method, path_part, None, after_bytes)] * times
+        self._faults += [Fault(method, path_part, cut=after_bytes)] * times
 
-    def record(self, method: str, path: str) -> tuple[int | None, int | None]:
-        """Note a request; return the status to fail it with and the number of bytes to cut it after."""
+    def lose(self, method: str, path_part: str) -> None:
+        """Do what the next such request asks, and close the connection instead of answering."""
+        self._faults.append(Fault(method, path_part, lose=True))
+
+    def before(self, method: str, path_part: str, action: Callable[[], object]) -> None:
+        """Do something before the next such request."""
+        self._faults.append(Fault(method, path_part, action=action))
+
+    def recover(self) -> None:
+        """Let nothing go wrong any more."""
+        with self.lock:
+            self._faults.clear()
+
+    def record(self, method: str, path: str) -> Fault:
+        """Note a request; return what is to go wrong with it."""
         with self.lock:
             self.requests.append((method, path))
-            for fault in (fault for fault in self._faults if fault[0] == method and fault[1] in path):
+            for fault in (fault for fault in self._faults if fault.method == method and fault.part in path):
                 self._faults.remove(fault)
-                return fault[2:]
-        return None, None
+                return fault
+        return Fault(method, path)
 
     def stored(self, oid: str, size: int) -> bytes:
         """Return an LFS object."""
         if oid not in self.lfs or len(self.lfs[oid]) != size:
             raise Refused(400, f"No LFS object {oid} of {size} bytes was uploaded")
         return self.lfs[oid]
-
-
-def is_lfs(path: str, size: int) -> bool:
-    return size > 100_000 or (size > 0 and path.endswith((".tflite", ".h5", ".png")))
-
-
-def file_oid(path: str, content: bytes) -> str:
-    """Return what a file is known by, also as its ETag: its sha256 if it is in LFS, else git's sha1."""
-    if is_lfs(path, len(content)):
-        return hashlib.sha256(content).hexdigest()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -159,24 +131,28 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.hub.connections.add(self.connection)
-        failure, cut = self.hub.record(self.command, unquote(urlsplit(self.path).path))
-        self.close_connection |= cut is not None
+        fault = self.hub.record(self.command, unquote(urlsplit(self.path).path))
+        fault.action()
+        self.close_connection |= fault.cut is not None or fault.lose
         length = int(self.headers.get("Content-Length", 0))
         # Read it even if the answer is no: what is left would be taken for the next request.
-        self.body = self.rfile.read(length if cut is None else min(cut, length))
-        if cut is not None and self.command != "GET":
+        self.body = self.rfile.read(length if fault.cut is None else min(fault.cut, length))
+        if fault.cut is not None and self.command != "GET":
             return
-        try:
-            if failure:
-                raise Refused(failure, "Fault injected by the test")
-            status, body, headers = self.answer()
-        except Refused as refused:
-            status, body, headers = refused.reply
+        if fault.status:
+            status, body, headers = fault.status, GATEWAY, {"Content-Type": "text/html"}
+        else:
+            try:
+                status, body, headers = self.answer()
+            except Refused as refused:
+                status, body, headers = refused.reply
+        if fault.lose:
+            return
         self.send_response(status)
         for header in ({"Content-Length": str(len(body))} | headers).items():
             self.send_header(*header)
         self.end_headers()
-        self.wfile.write(b"" if self.command == "HEAD" else body[:cut])
+        self.wfile.write(b"" if self.command == "HEAD" else body[: fault.cut])
 
     do_HEAD = do_POST = do_PUT = do_GET
 
@@ -188,7 +164,8 @@ class Handler(BaseHTTPRequestHandler):
         for pattern, name in ROUTES.items():
             if not (match := re.fullmatch(pattern, request)):
                 continue
-            if self.user is None and (authorization or self.command == "POST" or name == "whoami"):
+            needs_token = name == "whoami" or (self.command == "POST" and name != "validate_yaml")
+            if self.user is None and (authorization or needs_token):
                 raise Refused(401, "Invalid credentials")  # with a wrong token even to read, as the real Hub
             # Only now, since a quoted slash belongs to the name that it stands in.
             values: dict[str, Any] = {key: unquote(text or "") for key, text in match.groupdict().items()}
@@ -219,14 +196,14 @@ class Handler(BaseHTTPRequestHandler):
         return answer
 
     def validate_yaml(self) -> dict:
-        block = re.match(r"\s*---\r?\n(.*?)\r?\n?---(\s|$)", json.loads(self.body)["content"], re.DOTALL)
-        try:
-            metadata = yaml.safe_load(block[1]) if block else {}
-        except yaml.YAMLError as error:
-            metadata = error
-        if not isinstance(metadata, dict):
-            raise Refused(400, "Invalid metadata", errors=[{"message": f"not a mapping: {metadata}"}])
+        sent = json.loads(self.body)
+        self.check_card(sent["content"], sent["repoType"])
         return {}
+
+    def check_card(self, content: str, repo_type: str) -> None:
+        if wrong := loopback_card.problems(content, repo_type):
+            errors = [{"message": problem} for problem in wrong]
+            raise Refused(400, f"Invalid metadata in README.md: {'; '.join(wrong)}", errors=errors)
 
     def repo_info(self, repo: Repo, commit: Commit) -> dict:
         siblings = [{"rfilename": path} for path in sorted(commit.files)]
@@ -279,8 +256,15 @@ class Handler(BaseHTTPRequestHandler):
                 files[value["path"]] = self.hub.stored(value["oid"], value["size"])
             elif files.pop(value["path"], None) is None:
                 raise Refused(404, "A file with this name doesn't exist", "EntryNotFound")
+        self.check_card(files.get("README.md", b"").decode(), repo.type)
         commit = repo.commit(branch, header["value"]["summary"], files)
         return {"commitOid": commit.sha, "commitUrl": f"{self.hub.url}/{repo.url_path}/commit/{commit.sha}"}
+
+    def refs(self, repo: Repo) -> dict:
+        def told(kind: str, named: dict[str, str]) -> list:
+            return [{"name": n, "ref": f"refs/{kind}/{n}", "targetCommit": sha} for n, sha in named.items()]
+
+        return {"branches": told("heads", repo.branches), "converts": [], "tags": told("tags", repo.tags)}
 
     def tag(self, repo: Repo, commit: Commit) -> dict:
         tag = json.loads(self.body)["tag"]

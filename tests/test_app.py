@@ -16,8 +16,9 @@ from PIL import Image
 from test_photo import JPEG, REFUSED, encode
 
 import app
-from model import bundle, hub, photo
+from model import bundle, photo
 from model.classifier import Classifier
+from model.serving import Serving
 
 LEAF = draw("Potato___Late_blight", seed=99)
 
@@ -170,8 +171,9 @@ def test_many_at_once_are_all_answered(server):
 
 def test_beyond_its_places_it_says_so_at_once(tiny, monkeypatch):
     monkeypatch.setattr(app, "MAX_AT_ONCE", 1)
-    classifier = Classifier(bundle.read(tiny))
-    client = TestClient(app.create_api(classifier, hub.Found(tiny, "tiny")))
+    serving = Serving(str(tiny))
+    classifier, _ = serving.now
+    client = TestClient(app.create_api(serving))
     idle = [classifier._idle.get() for _ in range(os.cpu_count())]  # all interpreters are busy
     with ThreadPoolExecutor(2) as pool, client:
         both = [pool.submit(client.post, "/predict", files={"file": JPEG}) for _ in range(2)]

@@ -2,13 +2,18 @@
 
 import json
 
-from huggingface_hub import ModelCard
+import pytest
+from huggingface_hub import ModelCard, constants
 
 from model import bundle, card
 
 
-def test_a_card_has_the_figures_and_valid_metadata():
-    description = json.loads((bundle.DEFAULT / "bundle.json").read_text())
+@pytest.fixture
+def description() -> dict:
+    return json.loads((bundle.DEFAULT / "bundle.json").read_text())
+
+
+def test_a_card_has_the_figures_and_valid_metadata(description):
     written = ModelCard(card.model_card(description))
     assert written.data.library_name == "keras"
     figures = {name: row for name, row in description["figures"].items() if "accuracy" in row}
@@ -21,4 +26,59 @@ def test_a_card_has_the_figures_and_valid_metadata():
     for name, row in figures.items():
         for label, one in row["classes"].items():
             assert f"| {name} | {label} | {one['support']} | {one['precision']:.1%} |" in written.text
-    assert written.text.index("## Limits") < written.text.index("## How good it is")
+    headings = [line for line in written.text.splitlines() if line.startswith("## ")]
+    assert headings == [
+        "## Intended use",
+        "## Limits",
+        "## How good it is",
+        "## Data",
+        "## How it was trained",
+        "## How to use it",
+    ]
+
+
+def test_a_card_has_licence_data_sets_and_plots_and_the_hub_takes_it(description, hub, monkeypatch):
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    description["training"]["settings"] |= {"data": ["mine", "hf:someone/leaves"], "not_potato": ["hf:a/b"]}
+    written = ModelCard(card.model_card(description | {"license": "cc-by-4.0"}, "someone/leaf"))
+    written.validate()
+    assert written.data.license == "cc-by-4.0"
+    assert written.data.datasets == ["someone/leaves", "a/b"]
+    assert "Licence: cc-by-4.0." in written.text
+    assert "hf://someone/leaf" in written.text and "user/repo" not in written.text
+    for name in ("figures/confusion.png", "figures/learning-curves.png"):
+        assert f"]({name})" in written.text
+        assert (bundle.DEFAULT / name).is_file()
+    with pytest.raises(ValueError, match="must be one of"):
+        ModelCard(card.model_card(description | {"license": "none of yours"})).validate()
+
+
+def test_what_was_written_by_hand_stays(description):
+    before = card.model_card(description)
+    assert card.updated(before, before) == before
+    edited = before.replace("tags:", "license: mit\nco2: 3\ntags:\n- mine", 1)
+    edited = edited.replace(card.START, f"# My leaves\n\n{card.START}") + "\nThanks to all.\n"
+    edited = edited.replace("advises;", "knows all;")
+    training = description["training"] | {"epochs": 99}
+    after = ModelCard(card.updated(edited, card.model_card(description | {"training": training})))
+    assert after.text.startswith("\n# My leaves\n\n" + card.START)
+    assert after.text.endswith(card.END + "\n\nThanks to all.\n")
+    assert "99 epochs" in after.text
+    assert "advises;" in after.text and "knows all;" not in after.text  # inside the marks we write
+    assert (after.data.license, after.data["co2"]) == ("mit", 3)
+    assert "mine" not in after.data.tags
+
+
+@pytest.mark.parametrize("mine", ["# My words\n", f"# My words\n\n{card.START}\nno end\n"])
+def test_a_card_without_a_generated_part_gets_one_above_its_words(description, mine):
+    after = card.updated("---\nlicense: mit\n---\n" + mine, card.model_card(description))
+    assert after.index("license: mit") < after.index(card.START) < after.index(card.END)
+    assert after.endswith(card.END + "\n\n" + mine)
+
+
+def test_the_licence_given_to_a_training_and_its_plots_are_in_its_card(tiny):
+    written = ModelCard.load(tiny / "README.md")
+    assert written.data.license == bundle.read(tiny).description["license"] == "cc-by-4.0"
+    assert "--license cc-by-4.0" in written.text
+    shown = {line[:-1].split("](")[1] for line in written.text.splitlines() if line.startswith("![")}
+    assert shown == {path.relative_to(tiny).as_posix() for path in (tiny / "figures").iterdir()} != set()

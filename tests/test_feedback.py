@@ -58,7 +58,7 @@ def test_the_hub_gets_each_photo_once_with_its_record(tmp_path):
         ended = run("-c", KEEP, 2, **home)
         assert "The Hub can't be reached; feedback waits in" in ended.stdout
         assert set(repo.at("main").files) == first
-        hub._faults.clear()
+        hub.recover()
         assert run("-c", KEEP, 3, **home).returncode == 0
         sent = set(repo.at("main").files) - first
         assert len(sent) == 4  # the second and the third photo, with their records

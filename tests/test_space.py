@@ -1,17 +1,13 @@
-"""A Space gets what serves, and nothing else; what it got serves the page with the model it was given."""
+"""A Space gets what serves, and nothing else."""
 
-import httpx2
 from conftest import run
-from drawing import draw
 from huggingface_hub import RepoCard
-from test_hub import PUSH, REPO
-from test_photo import encode
 
+REPO = "someone/leaf"
 SPACE = "someone/page"
 
 
-def test_a_space_serves_the_model_it_was_given(hub, at, tiny, server, start, tmp_path):
-    assert run("-c", PUSH, tiny, REPO, **at).returncode == 0
+def test_a_space_gets_the_model_it_is_given_and_nothing_it_does_not_need(hub, at):
     with_default = run("-m", "model", "space", SPACE, **at)
     assert with_default.stdout.strip() == f"Published {hub.url}/spaces/{SPACE}"
     space = hub.repos["space", SPACE]
@@ -26,16 +22,6 @@ def test_a_space_serves_the_model_it_was_given(hub, at, tiny, server, start, tmp
     card = RepoCard(files["README.md"].decode())
     assert (card.data.sdk, card.data.app_file, card.data.models) == ("gradio", "app.py", [REPO])
 
-    for path, content in files.items():
-        (tmp_path / "space" / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "space" / path).write_bytes(content)
-    with start(tmp_path / "space", **at | space.variables) as served:
-        leaf = encode(draw("Potato___Late_blight", 5))
-        answer = served.predict(leaf).json()
-        assert answer["model"]["name"] == REPO
-        assert answer["probabilities"] == server.predict(leaf).json()["probabilities"]
-        assert httpx2.get(served.url, timeout=60).status_code == 200
-
 
 def test_a_dry_run_lists_and_uploads_nothing(hub, at):
     ended = run("-m", "model", "space", SPACE, "--model", REPO, "--dry-run", **at)
@@ -48,5 +34,7 @@ def test_a_dry_run_lists_and_uploads_nothing(hub, at):
 
 def test_a_space_that_can_t_be_published_is_one_sentence(hub, at):
     ended = run("-m", "model", "space", SPACE, **at | {"HF_TOKEN": "hf_wrong"})
-    sentence = f"The Hub refused the token when asked to publish {SPACE}; nothing was changed there."
+    sentence = (
+        f"The Hub refused the token when asked to publish {SPACE}; run it again once that is put right."
+    )
     assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"

@@ -1,0 +1,78 @@
+"""The model that answers, and how a newer one takes its place while photos are being answered."""
+
+import sys
+import threading
+import time
+from pathlib import Path
+
+from huggingface_hub.utils import disable_progress_bars
+
+from model import hub, selftest
+from model.bundle import Bundle, BundleError, read
+from model.classifier import Classifier, Diagnosis
+
+
+def load(found: hub.Found) -> Classifier:
+    """Load a bundle and put it to its self-test. Raises BundleError with a sentence."""
+    classifier = Classifier(read(found.folder, found.name))
+    selftest.check(classifier.bundle, found.name, classifier.answer)
+    return classifier
+
+
+class Serving:
+    """The model that MODEL_REPO names; whoever knows a Classifier may ask this instead.
+
+    now: the classifier and where it was found, replaced together; notice: what to tell the host, if anything.
+    """
+
+    def __init__(self, name: str | None) -> None:
+        """Load the model. Raises hub.HubError or BundleError with a sentence."""
+        self.name = name
+        found = hub.find(name)
+        self.now, self.notice = (load(found), found), found.notice
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle of the model that answers now."""
+        return self.now[0].bundle
+
+    def diagnose(self, source: bytes | Path) -> Diagnosis:
+        """Diagnose one photo, as Classifier does."""
+        return self.now[0].diagnose(source)
+
+    def keep_fresh(self, minutes: float) -> None:
+        """Look for a newer model every so many minutes from now on, on a thread."""
+        disable_progress_bars()  # not one in the log each time
+
+        def look() -> None:
+            while True:
+                time.sleep(60 * minutes)
+                self.refresh()
+
+        threading.Thread(target=look, name="refresh", daemon=True).start()
+
+    def refresh(self) -> None:
+        """Let the newest revision answer from now on, if it is good; otherwise the one before goes on."""
+        which = self.name or "default"
+        try:
+            found = hub.fetch(self.name)
+            which = f"{found.name}@{found.revision}" if found.revision else found.name
+            self.now, notice = (self._newest(found), found), None
+        except hub.UnreachableError as error:
+            notice = f"{error} The model fetched earlier goes on answering."
+        except (hub.HubError, BundleError, OSError, RuntimeError) as error:  # or LiteRT can't run it
+            notice = f"{which} is not served, and the model before goes on answering: {error}"
+        if notice and notice != self.notice:
+            print(f"app.py: {notice}", file=sys.stderr, flush=True)
+        self.notice = notice
+
+    def _newest(self, found: hub.Found) -> Classifier:
+        """Return a classifier for what was found, the same one if nothing changed."""
+        before = self.now[0]
+        fresh = read(found.folder, found.name)
+        if fresh.description == before.bundle.description:  # it has the other files' sha256
+            return before
+        if fresh.classes != before.bundle.classes:
+            labels = ", ".join(known.label for known in fresh.classes)
+            raise BundleError(f"its classes are others ({labels}); start the app again to serve it.")
+        return load(found)

@@ -1,0 +1,223 @@
+"""Publishing a bundle: one commit and a tag, nothing lost, nothing worse, whatever the Hub does meanwhile."""
+
+import json
+import shutil
+
+import pytest
+from conftest import run
+from huggingface_hub import ModelCard, constants
+
+from model import bundle, card, publish
+
+REPO = "someone/leaf"
+
+
+@pytest.fixture
+def here(hub, tmp_path, monkeypatch) -> None:
+    """Make this process a user of the loopback Hub who does not wait long."""
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_TOKEN", "hf_loopback")
+    monkeypatch.setattr(publish, "WAITS", (0.01, 0.01, 0.01))
+
+
+def changed(folder, change, source=bundle.DEFAULT):
+    """Copy a bundle to `folder` with another description."""
+    shutil.copytree(source, folder)
+    description = json.loads((folder / "bundle.json").read_text())
+    change(description)
+    (folder / "bundle.json").write_text(json.dumps(description))
+    return folder
+
+
+def files_of(folder) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def refusal(folder=bundle.DEFAULT, **options) -> str:
+    with pytest.raises((publish.HubError, bundle.BundleError)) as caught:
+        publish.push(folder, REPO, **options)
+    return str(caught.value)
+
+
+def safe(folder=bundle.DEFAULT) -> str:
+    """What the sentence of a failure ends with."""
+    return f"the bundle is safe in {folder}, try again with: python -m model push {folder} {REPO}."
+
+
+def test_a_push_is_one_commit_with_the_figures_and_a_tag(hub, here):
+    assert publish.push(bundle.DEFAULT, REPO, private=True) == f"{hub.url}/{REPO}"
+    repo = hub.repos["model", REPO]
+    assert repo.private
+    _, commit = repo.commits  # the one that made the repo, and ours
+    description = bundle.read(bundle.DEFAULT).description
+    assert commit.message == card.headline(description)
+    assert repo.tags == {"v1": commit.sha}
+    ours = files_of(bundle.DEFAULT) | {"README.md": commit.files["README.md"]}
+    assert {path: commit.files[path] for path in ours} == ours
+    assert commit.files["README.md"].decode() == card.updated(
+        (bundle.DEFAULT / "README.md").read_text(), card.model_card(description, REPO)
+    )
+    publish.push(bundle.DEFAULT, REPO)  # nothing new: no commit, no version
+    assert (len(repo.commits), list(repo.tags)) == (2, ["v1"])
+
+
+def test_what_an_earlier_bundle_left_goes_and_what_people_wrote_stays(hub, here, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(bundle.DEFAULT, old)
+    (old / "figures" / "old.png").write_bytes(b"old")
+    bundle.seal(old, json.loads((old / "bundle.json").read_text()))
+    publish.push(old, REPO)
+    repo = hub.repos["model", REPO]
+    files = repo.at("main").files
+    mine = files["README.md"].decode().replace("tags:", "license: mit\ntags:", 1) + "\nMy words.\n"
+    repo.commit("main", "by hand", files | {"README.md": mine.encode(), "notes.txt": b"mine"})
+    repo.tags["v7"] = repo.at("main").sha
+    publish.push(bundle.DEFAULT, REPO)
+    now = repo.at("main").files
+    assert files.keys() - now.keys() == {"figures/old.png"}
+    assert now.keys() - files.keys() == {"notes.txt"}
+    written = ModelCard(now["README.md"].decode())
+    assert written.data.license == "mit"
+    assert written.text.endswith("\nMy words.\n")
+    assert "![Old]" not in written.text
+    assert repo.tags["v8"] == repo.at("main").sha
+
+
+def test_a_worse_model_is_refused_unless_forced(hub, here, tmp_path):
+    publish.push(bundle.DEFAULT, REPO)
+    sets = bundle.read(bundle.DEFAULT).description["figures"]
+    name, low = "held-out leaves", sets["held-out leaves"]["macro_recall_interval"][0]
+
+    def with_recall(share):
+        return lambda description: description["figures"][name].update(macro_recall=share)
+
+    worse = changed(tmp_path / "worse", with_recall(low - 0.001))
+    assert refusal(worse) == (
+        f"This model is worse than the one in {REPO}, by more than chance: macro recall, {name}, "
+        f"{low - 0.001:.1%} instead of {sets[name]['macro_recall']:.1%}; add --force to publish it anyway."
+    )
+    eager = changed(tmp_path / "eager", lambda d: d["figures"][name]["not_potato"].update(declined=0.5))
+    assert "other pictures declined, held-out leaves, 50.0% instead of 96.4%" in refusal(eager)
+    repo = hub.repos["model", REPO]
+    assert len(repo.commits) == 2
+    publish.push(changed(tmp_path / "by chance", with_recall(low + 0.001)), REPO)
+    publish.push(worse, REPO, force=True)
+    assert list(repo.tags) == ["v1", "v2", "v3"]
+    other = changed(tmp_path / "other", lambda d: (with_recall(0.1)(d), d["classes"][0].update(label="Rust")))
+    publish.push(other, REPO)  # another task: nothing to compare
+
+
+def test_a_damaged_description_there_is_no_hindrance(hub, here):
+    publish.push(bundle.DEFAULT, REPO)
+    repo = hub.repos["model", REPO]
+    repo.commit("main", "oops", repo.at("main").files | {"bundle.json": b"{"})
+    publish.push(bundle.DEFAULT, REPO)
+    assert repo.at("main").files["bundle.json"] == (bundle.DEFAULT / "bundle.json").read_bytes()
+
+
+# The client itself goes on after faults of the other requests (test_loopback_hub).
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/repos/create"),
+        ("GET", f"/api/models/{REPO}"),
+        ("POST", "/validate-yaml"),
+        ("POST", "/objects/verify"),
+        ("POST", "/commit/"),
+        ("GET", "/refs"),
+        ("POST", "/tag/"),
+    ],
+)
+def test_a_hub_that_fails_three_times_gets_the_whole_bundle_all_the_same(hub, here, method, path):
+    hub.fail(method, path, 503, times=2)
+    hub.cut(method, path, 0)
+    publish.push(bundle.DEFAULT, REPO)
+    repo = hub.repos["model", REPO]
+    assert (len(repo.commits), repo.tags) == (2, {"v1": repo.at("main").sha})
+    assert repo.at("main").files["model.tflite"] == (bundle.DEFAULT / "model.tflite").read_bytes()
+
+
+def test_a_commit_whose_answer_is_lost_is_made_once(hub, here):
+    hub.lose("POST", "/commit/")
+    publish.push(bundle.DEFAULT, REPO)
+    repo = hub.repos["model", REPO]
+    assert (len(repo.commits), repo.tags) == (2, {"v1": repo.at("main").sha})
+    assert [path for _, path in hub.requests if "/commit/" in path] == [f"/api/models/{REPO}/commit/main"]
+
+
+def test_a_connection_cut_during_an_upload_is_got_over(hub, here):
+    hub.cut("PUT", "/lfs/", 1000)
+    publish.push(bundle.DEFAULT, REPO)
+    assert len([path for method, path in hub.requests if method == "PUT"]) == 1 + len(hub.lfs)
+
+
+def test_a_change_meanwhile_is_not_run_over(hub, here):
+    publish.push(bundle.DEFAULT, REPO)
+    repo = hub.repos["model", REPO]
+    repo.commit("main", "damage", repo.at("main").files | {"bundle.json": b"{}"})
+    theirs = repo.at("main").files | {"notes.txt": b"theirs"}
+    hub.before("POST", "/commit/", lambda: repo.commit("main", "theirs", theirs))
+    assert refusal() == f"Somebody else changed {REPO} at the same time; {safe()}"
+    assert repo.at("main").message == "theirs"
+    hub.fail("POST", "/commit/", 409)
+    assert refusal() == f"Somebody else changed {REPO} at the same time; {safe()}"
+    publish.push(bundle.DEFAULT, REPO)
+    assert repo.at("main").files["notes.txt"] == b"theirs"
+
+
+def test_what_can_t_be_published_is_one_sentence_and_changes_nothing(hub, here, tmp_path, monkeypatch):
+    hub.fail("POST", "/commit/", 503, times=9)
+    assert refusal() == f"The Hub answered 503 when asked to publish {REPO}; {safe()}"
+    hub.recover()
+    odd = changed(tmp_path / "odd", lambda description: description.update(license="mine"))
+    assert refusal(odd).startswith(
+        f"The Hub does not take the card of {REPO}: Invalid metadata in README.md."
+    )
+    bare = changed(tmp_path / "bare", lambda description: description.pop("figures"))
+    assert refusal(bare) == "bundle.json in bare lacks 'figures', for its card."
+    repo = hub.repos["model", REPO]
+    damaged = {"README.md": b"---\n- a list\n---\n"}
+    repo.commit("main", "by hand", damaged)
+    assert refusal() == f"The head of the card in {REPO} is no YAML mapping; correct it there first."
+    repo.branches["main"] = repo.commits[0].sha
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    assert refusal() == f"The Hub refused the token when asked to publish {REPO}; {safe()}"
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
+    assert refusal() == f"The Hub can't be reached to publish {REPO}; {safe()}"
+    (odd / "config.json").write_text("{}")
+    assert refusal(odd) == "config.json in odd is not the file it was written with; make the bundle again."
+    with pytest.raises(publish.HubError, match=r"^no repo is not a Hub id, write user/repo; "):
+        publish.push(bundle.DEFAULT, "no repo")
+    monkeypatch.setenv("HF_TOKEN", "")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
+    assert refusal() == "Set HF_TOKEN to a token that may write (or run `hf auth login`), then try again."
+    assert repo.at("main").files.keys() == {".gitattributes"}  # never half
+
+
+def test_a_model_that_can_t_be_tagged_is_there_and_the_next_push_tags_it(hub, here):
+    hub.fail("POST", "/tag/", 503, times=4)
+    again = f"try again with: python -m model push {bundle.DEFAULT} {REPO}."
+    assert refusal() == (
+        f"The Hub answered 503 when asked to publish {REPO}; the model is there, but not tagged, {again}"
+    )
+    publish.push(bundle.DEFAULT, REPO)
+    repo = hub.repos["model", REPO]
+    assert (len(repo.commits), repo.tags) == (2, {"v1": repo.at("main").sha})
+
+
+def test_the_command_lists_and_publishes(hub, at, tmp_path):
+    command = ["-m", "model", "push", bundle.DEFAULT, REPO]
+    listed = run(*command, "--dry-run", **at | {"HF_TOKEN": ""})
+    headline, *rows = listed.stdout.splitlines()
+    assert headline == card.headline(bundle.read(bundle.DEFAULT).description)
+    sizes = {name: size for size, name in (row.split() for row in rows)}
+    assert sizes.keys() == files_of(bundle.DEFAULT).keys()
+    assert int(sizes["model.tflite"]) == (bundle.DEFAULT / "model.tflite").stat().st_size
+    assert not hub.repos
+    published = run(*command, "--private", **at)
+    assert published.stdout == f"Published {hub.url}/{REPO}\n"
+    assert hub.repos["model", REPO].private

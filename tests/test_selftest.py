@@ -1,0 +1,68 @@
+"""A bundle that does not answer as it did when it was written is not served."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import ROOT, run
+
+from model import bundle, hub, selftest
+from model.classifier import Classifier
+from model.serving import load
+
+
+@pytest.fixture
+def classifier(tiny) -> Classifier:
+    return Classifier(bundle.read(tiny))
+
+
+def test_the_pictures_are_the_same_for_ever():
+    drawn = [selftest.picture(seed, 64) for seed in range(selftest.PICTURES)]
+    assert [(p.shape, p.dtype) for p in drawn] == [((64, 64, 3), np.uint8)] * 3
+    assert [int(p.sum()) for p in drawn] == [1192427, 1022705, 987921]
+
+
+def test_what_training_writes_is_what_serving_finds(classifier):
+    assert "self_test" in classifier.bundle.description
+    selftest.check(classifier.bundle, "leaf", classifier.answer)
+
+
+def test_wrong_answers_are_found(classifier):
+    def spoilt(key, change):
+        return lambda pixels: (given := classifier.answer(pixels)) | {key: change(given[key])}
+
+    for answer in (
+        spoilt("probabilities", lambda p: p[:, ::-1]),
+        spoilt("probabilities", lambda p: p * np.nan),
+        spoilt("leaf", lambda p: p - 0.021),
+        lambda pixels: classifier.answer(pixels[:, ::-1, ::-1] // 2),
+    ):
+        with pytest.raises(bundle.BundleError, match=r"^leaf fails its self-test, .* off the answers"):
+            selftest.check(classifier.bundle, "leaf", answer)
+    selftest.check(classifier.bundle, "leaf", spoilt("leaf", lambda p: p - 0.019))  # another processor
+
+
+@pytest.mark.parametrize("damage", [{}, {"leaf": [1], "probabilities": None}, 3])
+def test_a_damaged_record_is_one_sentence(classifier, damage):
+    classifier.bundle.description["self_test"] = damage
+    with pytest.raises(bundle.BundleError, match=r"^The self-test in bundle\.json of leaf is damaged;"):
+        selftest.check(classifier.bundle, "leaf", classifier.answer)
+
+
+def test_a_bundle_without_one_is_served_and_one_that_fails_is_not(tiny, tmp_path):
+    folder = shutil.copytree(tiny, tmp_path / "leaf")
+    description = json.loads((folder / "bundle.json").read_text())
+    written = description.pop("self_test")
+    (folder / "bundle.json").write_text(json.dumps(description))
+    assert load(hub.find(str(folder))).labels == ["Early blight", "Late blight", "Healthy"]
+    description["self_test"] = written | {"leaf": [0.5] * 3}
+    (folder / "bundle.json").write_text(json.dumps(description))
+    page = ROOT / ".github" / "page.png"
+    for name, *command in (("app.py", "app.py"), ("python -m model", "-m", "model", page)):
+        ended = run(*command, MODEL_REPO=folder)
+        assert ended.returncode == 1
+        assert ended.stderr.splitlines()[-1] == (
+            f"{name}: leaf fails its self-test, 0.50 off the answers that it was written with; "
+            "fetch or train it again, or use another machine."
+        )
