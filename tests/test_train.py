@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import TINY, run
+from drawing import draw_set
 from PIL import Image
 
 from model import bundle, settings
@@ -140,12 +141,17 @@ def test_folds_test_every_leaf_once_and_go_on_where_they_were_interrupted(drawn_
 
 
 def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp_path):
+    for name, leaves in (("train", 3), ("test", 2)):  # two of the three leaves are in both
+        draw_set(tmp_path / "given" / name, leaves, ("Potato___healthy", "Tomato___healthy"))
     ended = run(
-        *("train.py", "--data", drawn_photos, "--not-potato", drawn_photos / "scenes", "--cache", cache),
+        *("train.py", "--data", drawn_photos, "--data", tmp_path / "given"),
+        *("--not-potato", drawn_photos / "scenes", "--cache", cache),
         *("--classes", "Tomato___*", "Potato___healthy", "--evaluate", f"again={drawn_photos}"),
         *("--start-from", tiny, "--epochs", "1", *TINY[:2], "--out", tmp_path / "out"),
     )
     assert ended.returncode == 0, ended.stderr
+    assert f"{tmp_path}/given comes split into train, test, and stays so." in ended.stdout
+    assert f"Beware: 4 photos in train of {tmp_path}/given show leaves also in test" in ended.stdout
     assert "again: 80 photos of 80 leaves and 120 other pictures" in ended.stdout
     assert "Beware: 200 photos of again are also in the training sources" in ended.stdout
     assert f"Beware: {tiny} was trained on other photos or another split; " in ended.stdout
@@ -164,6 +170,7 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
     assert set(read.description["figures"]) == {
         "held-out leaves",
         "held-out leaves of set",
+        "held-out leaves of given",
         "held-out leaves of scenes",
         "again",
     }
