@@ -120,6 +120,13 @@ def find_photos(source: str) -> list[LabelledPhoto]:
             f"There are no photos in {source}; it should hold one folder of photos for each class."
         )
     splits = {photo.split for photo in found} - {None}
+    if splits and (unlabelled := [photo for photo in found if photo.folder.lower() in SPLIT_FOLDERS]):
+        places = sorted({photo.folder for photo in unlabelled})
+        print(
+            f"Left out {len(unlabelled)} photos of {source} that lie in {', '.join(places)}, "
+            "in no class's folder."
+        )
+        found = [photo for photo in found if photo.folder not in places]
     if "train" not in splits or len(splits) == 1:  # a folder that happens to be called so
         found = [replace(photo, split=None) for photo in found]
     return found
@@ -139,7 +146,9 @@ def as_other(photo: LabelledPhoto, classes: Sequence[str]) -> LabelledPhoto:
 def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> list[str]:
     """Return the class folders whose names match `patterns`, sorted. Raises DataError if under two do."""
     names = {photo.folder for photo in photos}
-    matching = sorted(name for name in names if any(fnmatch.fnmatchcase(name, p) for p in patterns))
+    matching = sorted(
+        name for name in names if name in patterns or any(fnmatch.fnmatchcase(name, p) for p in patterns)
+    )
     if len(matching) < 2:
         some = ", ".join(sorted(names)[:8]) + (", ..." if len(names) > 8 else "")
         raise DataError(

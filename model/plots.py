@@ -115,5 +115,10 @@ def _reliability_diagrams(path: Path, figures: dict[str, dict]) -> None:
                 fontsize=6,
             )
         axis.set_title(f"{name}\ncalibration error {row['calibration_error']:.1%}", fontsize=8)
-        axis.set(xlabel="confidence of the answer", ylabel="share right", xlim=(0, 1.05), ylim=(-0.02, 1.05))
+        axis.set(
+            xlabel="confidence of the answer (beside: photos)",
+            ylabel="share right",
+            xlim=(0, 1.05),
+            ylim=(-0.02, 1.05),
+        )
     _save(figure, path)

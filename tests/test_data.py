@@ -48,6 +48,17 @@ def test_folders_of_splits_around_the_classes_are_kept_and_others_are_not(tmp_pa
     assert {p.split for p in data.find_photos(str(tmp_path / "vehicles"))} == {None}
 
 
+def test_photos_in_a_split_but_in_no_class_are_left_out_and_told(tmp_path, capsys):
+    draw_set(tmp_path / "set" / "train", 2, CLASSES[:2])
+    draw_set(tmp_path / "set", 3, ("test",))
+    found = data.find_photos(str(tmp_path / "set"))
+    assert Counter(p.folder for p in found) == dict.fromkeys(CLASSES[:2], 2)
+    assert {p.split for p in found} == {None}  # all is train: the test is dealt from it
+    assert capsys.readouterr().out == (
+        f"Left out 3 photos of {tmp_path / 'set'} that lie in test, in no class's folder.\n"
+    )
+
+
 def test_one_more_folder_level_odd_names_and_mixed_types_of_pictures_work(tmp_path):
     odd = "Pomme de terre (saine) - n°1 [été]"
     draw_set(tmp_path / "set" / "extra", 2, (odd, "Mildiou"))
@@ -56,7 +67,7 @@ def test_one_more_folder_level_odd_names_and_mixed_types_of_pictures_work(tmp_pa
         draw(CLASSES[0], seed).save(folder / name)
     (folder / "notes.txt").write_text("no photo")
     found = data.find_photos(str(tmp_path / "set"))
-    classes = data.class_folders(found, ["*"])
+    classes = data.class_folders(found, [odd, "Mildiou"])
     assert classes == data.labels_of(classes) == ["Mildiou", odd]
     photos = dataset.prepare(found, classes, 32, tmp_path / "cache")
     assert Counter(p.folder for p in photos.photos) == {"Mildiou": 2, odd: 2 + 5}

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 from conftest import TINY, run
+from drawing import draw_set
 from PIL import Image
 
 from model import bundle, settings
@@ -62,6 +63,20 @@ train.main(sys.argv[1:])
 """
 
 
+# In one process, since TensorFlow takes long to come up.
+REFUSED_TWICE = """
+import sys
+import train
+sentences = []
+for more in ([], ["--resume", "--seed", "9"]):
+    try:
+        train.main(sys.argv[1:] + more)
+    except ValueError as error:
+        sentences.append(str(error))
+print(*sentences, sep="\\n")
+"""
+
+
 def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(drawn_photos, cache, tmp_path):
     arguments = ["--data", drawn_photos, "--cache", cache, "--image-size", "32", "--epochs", "3"]
     ended = run("train.py", *arguments, "--out", tmp_path / "one")
@@ -72,13 +87,13 @@ def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(drawn_
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "killed").exists()
 
-    again = run("train.py", *arguments, "--out", tmp_path / "killed")
-    assert re.fullmatch(
-        r"train.py: .*training holds an unfinished training: add --resume, or delete it to start again\.",
-        again.stderr.strip().splitlines()[-1],
-    )
-    other = run("train.py", *arguments, "--out", tmp_path / "killed", "--resume", "--seed", "9")
-    assert "had other settings (seed, split)" in other.stderr
+    refused = run("-c", REFUSED_TWICE, *arguments, "--out", tmp_path / "killed")
+    unfinished = tmp_path / "killed.training"
+    assert refused.stdout.splitlines()[-2:] == [
+        f"{unfinished} holds an unfinished training: add --resume, or delete it to start again.",
+        f"The unfinished training in {unfinished} had other settings (seed, split); give the same ones, or "
+        "delete that folder to start again.",
+    ]
     resumed = run("train.py", *arguments, "--out", tmp_path / "killed", "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "Going on after epoch 1." in resumed.stdout
@@ -126,12 +141,17 @@ def test_folds_test_every_leaf_once_and_go_on_where_they_were_interrupted(drawn_
 
 
 def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp_path):
+    for name, leaves in (("train", 3), ("test", 2)):  # two of the three leaves are in both
+        draw_set(tmp_path / "given" / name, leaves, ("Potato___healthy", "Tomato___healthy"))
     ended = run(
-        *("train.py", "--data", drawn_photos, "--not-potato", drawn_photos / "scenes", "--cache", cache),
+        *("train.py", "--data", drawn_photos, "--data", tmp_path / "given"),
+        *("--not-potato", drawn_photos / "scenes", "--cache", cache),
         *("--classes", "Tomato___*", "Potato___healthy", "--evaluate", f"again={drawn_photos}"),
         *("--start-from", tiny, "--epochs", "1", *TINY[:2], "--out", tmp_path / "out"),
     )
     assert ended.returncode == 0, ended.stderr
+    assert f"{tmp_path}/given comes split into train, test, and stays so." in ended.stdout
+    assert f"Beware: 4 photos in train of {tmp_path}/given show leaves also in test" in ended.stdout
     assert "again: 80 photos of 80 leaves and 120 other pictures" in ended.stdout
     assert "Beware: 200 photos of again are also in the training sources" in ended.stdout
     assert f"Beware: {tiny} was trained on other photos or another split; " in ended.stdout
@@ -150,6 +170,7 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
     assert set(read.description["figures"]) == {
         "held-out leaves",
         "held-out leaves of set",
+        "held-out leaves of given",
         "held-out leaves of scenes",
         "again",
     }
