@@ -38,7 +38,7 @@ def model_card(description: dict, repo: str = "user/repo") -> str:
     )
     libraries = ", ".join(f"{name} {version}" for name, version in training["libraries"].items())
     size, thresholds = description["image_size"], description["thresholds"]
-    licence = f"\nLicence: {description['license']}.\n" if "license" in description else ""
+    licence = f"\nLicence of this model: {description['license']}.\n" if "license" in description else ""
     return f"""---
 {front.to_yaml()}
 ---

@@ -44,7 +44,7 @@ def test_a_card_has_licence_data_sets_and_plots_and_the_hub_takes_it(description
     written.validate()
     assert written.data.license == "cc-by-4.0"
     assert written.data.datasets == ["someone/leaves", "a/b"]
-    assert "Licence: cc-by-4.0." in written.text
+    assert "Licence of this model: cc-by-4.0." in written.text
     assert "hf://someone/leaf" in written.text and "user/repo" not in written.text
     for name in ("figures/confusion.png", "figures/learning-curves.png"):
         assert f"]({name})" in written.text
