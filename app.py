@@ -164,6 +164,7 @@ def create_page(classifier: Classifier, notice: str | None) -> FastAPI:
     import gradio as gr  # takes longer than all the rest
 
     from web import page
+    from web.doors import OnlyOpen
 
     kept = open_feedback()
 
@@ -173,8 +174,11 @@ def create_page(classifier: Classifier, notice: str | None) -> FastAPI:
         if kept:
             await to_thread.run_sync(kept.close)
 
+    mounted = FastAPI(openapi_url=None, lifespan=lifespan)
+    mounted.add_middleware(OnlyOpen)
+    mounted.add_middleware(CORSMiddleware)  # opens nothing; without it gradio lets every site in
     return gr.mount_gradio_app(
-        FastAPI(openapi_url=None, lifespan=lifespan),
+        mounted,
         page.build(classifier, notice, kept),
         path="/",
         max_file_size=MAX_UPLOAD_MB * MEGABYTE,
