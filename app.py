@@ -4,7 +4,7 @@
     MODEL_REPO=someone/leaf python app.py       a model from the Hugging Face Hub (or a local folder)
 
 Settings are environment variables: MODEL_REPO, HF_TOKEN, HF_ENDPOINT, GRADIO_SERVER_NAME, GRADIO_SERVER_PORT,
-MAX_UPLOAD_MB, ALLOWED_ORIGINS, FEEDBACK_REPO.
+MAX_UPLOAD_MB, MAX_PER_MINUTE, FORWARDED_ALLOW_IPS, ALLOWED_ORIGINS, FEEDBACK_REPO.
 """
 
 import os
@@ -33,9 +33,11 @@ from model.plant import joint_answer
 from web import pictures
 from web.headers import SecurityHeaders
 from web.later import Later
-from web.limits import MAX_UPLOAD_MB, MEGABYTE, MOST, LimitUploads
+from web.limits import BUSY, MAX_PER_MINUTE, MAX_UPLOAD_MB, MEGABYTE, MOST, LimitRate, LimitUploads
 
 GRACE = 3  # seconds to finish what is in hand when stopped; an open page would hold on for ever
+# Networks of the proxies in front of a Space, which tell for whom they ask (X-Forwarded-For).
+SPACE_PROXIES = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
 MAX_AT_ONCE = 64  # requests answered or waiting; beyond that we say so instead of keeping people waiting
 
 STATUS = {photo.UnreadTypeError: 415, photo.TooLargeError: 413}  # of a photo that can't be answered, else 400
@@ -55,7 +57,7 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
     @contextmanager
     def place():
         if not places.acquire(blocking=False):
-            raise HTTPException(503, "Too many photos at once; please try again.", {"Retry-After": "1"})
+            raise HTTPException(503, BUSY, {"Retry-After": "1"})
         try:
             yield
         finally:
@@ -149,6 +151,8 @@ def create_app() -> FastAPI:
     """Build the whole app: the REST API, and the page at /."""
     classifier, found = load_model()
     api = create_api(classifier, found)
+    if MAX_PER_MINUTE:
+        api.add_middleware(LimitRate, per_minute=MAX_PER_MINUTE)
     api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MOST)
     if origins := os.environ.get("ALLOWED_ORIGINS"):
         api.add_middleware(CORSMiddleware, allow_origins=origins.split(","), allow_methods=["*"])
@@ -205,12 +209,14 @@ def main() -> None:
         app = create_app()
     except (hub.HubError, bundle.BundleError) as error:
         sys.exit(f"app.py: {error}")
-    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
+    on_space = "SPACE_ID" in os.environ
+    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
     uvicorn.run(
         app,
         host=host,
         port=int(os.environ.get("GRADIO_SERVER_PORT") or 7860),
         log_level="warning",
+        forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None),
         timeout_graceful_shutdown=GRACE,
     )
 

@@ -204,12 +204,11 @@ def test_every_answer_tells_browsers_to_trust_this_server_only(server):
         assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_on_a_space_it_listens_to_the_world(tiny, start):
-    with start(MODEL_REPO=tiny, SPACE_ID="someone/space") as space:
-        listening = Path(f"/proc/{space.process.pid}/net/tcp").read_text()
-        port = int(space.url.rsplit(":", 1)[1])
-        assert f"00000000:{port:04X}" in listening
-        assert f"0100007F:{port:04X} 00000000:0000 0A" not in listening
+def test_on_a_space_it_listens_to_the_world(space):
+    listening = Path(f"/proc/{space.process.pid}/net/tcp").read_text()
+    port = int(space.url.rsplit(":", 1)[1])
+    assert f"00000000:{port:04X}" in listening
+    assert f"0100007F:{port:04X} 00000000:0000 0A" not in listening
 
 
 def test_serving_never_imports_tensorflow(server):

@@ -21,6 +21,7 @@ OPEN = {  # route -> methods; * stands for anything
     "/pwa_icon": LOOK,
     "/pwa_icon/*": LOOK,
     "/gradio_api/info": LOOK,
+    "/gradio_api/openapi.json": LOOK,  # agents that know Spaces look here
     "/gradio_api/heartbeat/*": LOOK,
     "/gradio_api/upload": ("POST",),
     "/gradio_api/upload_progress": LOOK,
