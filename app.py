@@ -9,10 +9,12 @@ MAX_UPLOAD_MB, MAX_PER_MINUTE, FORWARDED_ALLOW_IPS, ALLOWED_ORIGINS, FEEDBACK_RE
 
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Annotated
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is sent anywhere
@@ -165,16 +167,20 @@ def create_app() -> FastAPI:
 
 def create_page(classifier: Classifier, notice: str | None) -> FastAPI:
     """Build the page, also for gradio's clients and, as an MCP tool, for agents."""
+    photos = tempfile.TemporaryDirectory(prefix="blightcheck-")  # visitors'; readable by nobody else
+    os.environ["GRADIO_TEMP_DIR"] = photos.name
     import gradio as gr  # takes longer than all the rest
 
-    from web import page
+    from web import page, uploads
     from web.doors import OnlyOpen
 
     kept = open_feedback()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        with photos:
+            async with uploads.kept_small(Path(photos.name)):
+                yield
         if kept:
             await to_thread.run_sync(kept.close)
 

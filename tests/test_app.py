@@ -226,12 +226,15 @@ def test_a_model_that_is_not_there_stops_the_app_with_one_sentence(tiny, tmp_pat
     assert ended.stderr.strip() == "app.py: empty is no Blightcheck model: it has no bundle.json."
 
 
-def test_it_stops_quietly_when_asked(tiny, start, capfd):
+def test_it_stops_quietly_when_asked_and_leaves_no_photos(tiny, start, capfd):
     with start(MODEL_REPO=tiny) as one:
-        assert httpx2.get(one.url, timeout=60).status_code == 200
+        sent = httpx2.post(f"{one.url}/gradio_api/upload", files={"files": JPEG}, timeout=60).json()
+        folder = Path(sent[0]).parents[1]
+        assert folder.stat().st_mode & 0o777 == 0o700
         one.process.send_signal(signal.SIGTERM)
         assert one.process.wait(timeout=10) in (0, -signal.SIGTERM)
     assert "Traceback" not in capfd.readouterr().err
+    assert not folder.exists()
 
 
 def test_a_bundle_whose_model_does_not_fit_is_refused(tiny):

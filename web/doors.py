@@ -4,7 +4,6 @@ Gradio brings more than this page needs: a proxy, fetching of any address, saved
 monitoring. A route that a later gradio adds is closed until it stands here.
 """
 
-from gradio.utils import get_upload_folder
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -25,7 +24,7 @@ OPEN = {  # route -> methods; * stands for anything
     "/gradio_api/heartbeat/*": LOOK,
     "/gradio_api/upload": ("POST",),
     "/gradio_api/upload_progress": LOOK,
-    f"/gradio_api/file={get_upload_folder()}/*": LOOK,  # visitors' own photos, by names nobody can guess
+    "/gradio_api/file=*": LOOK,  # visitors' own photos, by names nobody can guess
     "/gradio_api/run/predict": ("POST",),
     "/gradio_api/call/predict": ("POST",),
     "/gradio_api/call/v2/predict": ("POST",),
@@ -42,6 +41,8 @@ OPEN = {  # route -> methods; * stands for anything
 
 def is_open(method: str, path: str) -> bool:
     """Tell whether a route, its path decoded, is one of those meant to be open."""
+    if "://" in path:  # where gradio takes a file's path, it would fetch an address as well
+        return False
     return any(
         method in methods and (path.startswith(route[:-1]) if route.endswith("*") else path == route)
         for route, methods in OPEN.items()
