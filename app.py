@@ -42,7 +42,8 @@ GRACE = 3  # seconds to finish what is in hand when stopped; an open page would 
 SPACE_PROXIES = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
 MAX_AT_ONCE = 64  # requests answered or waiting; beyond that we say so instead of keeping people waiting
 
-STATUS = {photo.UnreadTypeError: 415, photo.TooLargeError: 413}  # of a photo that can't be answered, else 400
+# Of a photo that can't be answered, else 400.
+STATUS = {photo.UnreadTypeError: 415, photo.TooLargeError: 413, photo.OverloadedError: 413}
 
 
 def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:

@@ -69,7 +69,7 @@ def test_exif_webp_animations_and_a_single_pixel_get_an_answer(server):
         assert server.predict(data).status_code == 200
 
 
-STATUS = {photo.TooLargeError: 413, photo.UnreadTypeError: 415}
+STATUS = {photo.TooLargeError: 413, photo.OverloadedError: 413, photo.UnreadTypeError: 415}
 
 
 @pytest.mark.parametrize("name", REFUSED)
