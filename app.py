@@ -36,6 +36,7 @@ from web import pictures
 from web.headers import SecurityHeaders
 from web.later import Later
 from web.limits import BUSY, MAX_PER_MINUTE, MAX_UPLOAD_MB, MEGABYTE, MOST, LimitRate, LimitUploads
+from web.schema import Answer, Batch, Health, responses
 
 GRACE = 3  # seconds to finish what is in hand when stopped; an open page would hold on for ever
 # Networks of the proxies in front of a Space, which tell for whom they ask (X-Forwarded-For).
@@ -80,7 +81,7 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
             raise HTTPException(STATUS.get(type(error), 400), str(error)) from error
         return diagnosis, one_as_json(diagnosis) | drawn
 
-    @api.post("/predict")
+    @api.post("/predict", response_model=None, responses=responses(Answer))
     async def predict(
         file: Annotated[UploadFile, File(description="a photo")], heatmap: bool = False
     ) -> dict:
@@ -89,7 +90,7 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
             _, answered = await to_thread.run_sync(answer, file, heatmap, limiter=cores)
             return answered | {"model": model}
 
-    @api.post("/predict/batch")
+    @api.post("/predict/batch", response_model=None, responses=responses(Batch))
     async def predict_batch(files: Annotated[list[UploadFile], File(description="photos")]) -> dict:
         """Diagnose photos of one plant or field, each and together; a bad one is an error in its place."""
         if len(files) > MOST:
@@ -117,7 +118,7 @@ def create_api(classifier: Classifier, found: hub.Found) -> FastAPI:
         """Answer as soon as the process serves."""
         return "pong"
 
-    @api.get("/health")
+    @api.get("/health", response_model=None, responses={200: {"model": Health}})
     async def health() -> dict:
         """Tell which model answers."""
         uptime = round(time.monotonic() - started, 1)
@@ -223,6 +224,7 @@ def main() -> None:
         host=host,
         port=int(os.environ.get("GRADIO_SERVER_PORT") or 7860),
         log_level="warning",
+        http="h11",  # the other one takes headers of any length
         forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None),
         timeout_graceful_shutdown=GRACE,
     )
