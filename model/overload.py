@@ -57,10 +57,11 @@ def is_heavy_exif(exif: bytes) -> bool:
         return True
     order = "<" if exif.startswith(b"II") else ">"
     try:
-        (tags,) = struct.unpack_from(order + "H", exif, *struct.unpack_from(order + "I", exif, 4))
+        (at,) = struct.unpack_from(order + "I", exif, 4)
+        (tags,) = struct.unpack_from(order + "H", exif, at)
     except struct.error:
         return False  # not readable at all
-    return tags > MAX_TAGS
+    return min(tags, (len(exif) - at) // 12) > MAX_TAGS  # as many as there are
 
 
 # Each yields the pieces of a header: their kind, where their content starts, and its length in bytes.
@@ -88,7 +89,7 @@ def _png(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     at = 8
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
-        yield kind, at + 8, length
+        yield kind, at + 8, min(length, len(data) - at - 8)
         if kind == b"IEND":
             break
         at += 12 + length
