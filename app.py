@@ -19,6 +19,7 @@ from typing import Annotated
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is sent anywhere
 
+import numpy as np
 import uvicorn
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, File, HTTPException, Request, UploadFile
@@ -148,7 +149,12 @@ def _drawn(data: bytes, diagnosis: Diagnosis) -> str | None:
 def load_model() -> tuple[Classifier, hub.Found]:
     """Load the model that MODEL_REPO names. Raises hub.HubError or bundle.BundleError with a sentence."""
     found = hub.find(os.environ.get("MODEL_REPO"))
-    return Classifier(bundle.read(found.folder, found.name)), found
+    classifier = Classifier(bundle.read(found.folder, found.name))
+    size = classifier.bundle.image_size
+    tried = classifier.answer(np.full((size, size, 3), 127, np.uint8))  # the first answer takes longer, too
+    if not all(np.isfinite(tried[name]).all() for name in ("probabilities", "leaf")):
+        raise bundle.BundleError(f"{found.name} answers without numbers; fetch or train the model again.")
+    return classifier, found
 
 
 def create_app() -> FastAPI:
