@@ -4,15 +4,18 @@
     MODEL_REPO=someone/leaf python app.py       a model from the Hugging Face Hub (or a local folder)
 
 Settings are environment variables: MODEL_REPO, MODEL_REFRESH_MINUTES, HF_TOKEN, HF_ENDPOINT,
-GRADIO_SERVER_NAME, GRADIO_SERVER_PORT, MAX_UPLOAD_MB, ALLOWED_ORIGINS, FEEDBACK_REPO.
+GRADIO_SERVER_NAME, GRADIO_SERVER_PORT, MAX_UPLOAD_MB, MAX_PER_MINUTE, FORWARDED_ALLOW_IPS, ALLOWED_ORIGINS,
+FEEDBACK_REPO.
 """
 
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Annotated
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is sent anywhere
@@ -34,12 +37,16 @@ from model.serving import Serving
 from web import pictures
 from web.headers import SecurityHeaders
 from web.later import Later
-from web.limits import MAX_UPLOAD_MB, MEGABYTE, MOST, LimitUploads
+from web.limits import BUSY, MAX_PER_MINUTE, MAX_UPLOAD_MB, MEGABYTE, MOST, LimitRate, LimitUploads
+from web.schema import Answer, Batch, Health, responses
 
 GRACE = 3  # seconds to finish what is in hand when stopped; an open page would hold on for ever
+# Networks of the proxies in front of a Space, which tell for whom they ask (X-Forwarded-For).
+SPACE_PROXIES = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
 MAX_AT_ONCE = 64  # requests answered or waiting; beyond that we say so instead of keeping people waiting
 
-STATUS = {photo.UnreadTypeError: 415, photo.TooLargeError: 413}  # of a photo that can't be answered, else 400
+# Of a photo that can't be answered, else 400.
+STATUS = {photo.UnreadTypeError: 415, photo.TooLargeError: 413, photo.OverloadedError: 413}
 
 
 def create_api(serving: Serving) -> FastAPI:
@@ -55,7 +62,7 @@ def create_api(serving: Serving) -> FastAPI:
     @contextmanager
     def place():
         if not places.acquire(blocking=False):
-            raise HTTPException(503, "Too many photos at once; please try again.", {"Retry-After": "1"})
+            raise HTTPException(503, BUSY, {"Retry-After": "1"})
         try:
             yield
         finally:
@@ -77,7 +84,7 @@ def create_api(serving: Serving) -> FastAPI:
             raise HTTPException(STATUS.get(type(error), 400), str(error)) from error
         return diagnosis, one_as_json(diagnosis) | drawn
 
-    @api.post("/predict")
+    @api.post("/predict", response_model=None, responses=responses(Answer))
     async def predict(
         file: Annotated[UploadFile, File(description="a photo")], heatmap: bool = False
     ) -> dict:
@@ -87,7 +94,7 @@ def create_api(serving: Serving) -> FastAPI:
             _, answered = await to_thread.run_sync(answer, classifier, file, heatmap, limiter=cores)
             return answered | {"model": _named(found)}
 
-    @api.post("/predict/batch")
+    @api.post("/predict/batch", response_model=None, responses=responses(Batch))
     async def predict_batch(files: Annotated[list[UploadFile], File(description="photos")]) -> dict:
         """Diagnose photos of one plant or field, each and together; a bad one is an error in its place."""
         if len(files) > MOST:
@@ -116,7 +123,7 @@ def create_api(serving: Serving) -> FastAPI:
         """Answer as soon as the process serves."""
         return "pong"
 
-    @api.get("/health")
+    @api.get("/health", response_model=None, responses={200: {"model": Health}})
     async def health() -> dict:
         """Tell which model answers."""
         classifier, found = serving.now
@@ -165,6 +172,8 @@ def create_app() -> FastAPI:
     if minutes:
         serving.keep_fresh(minutes)
     api = create_api(serving)
+    if MAX_PER_MINUTE:
+        api.add_middleware(LimitRate, per_minute=MAX_PER_MINUTE)
     api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MOST)
     if origins := os.environ.get("ALLOWED_ORIGINS"):
         api.add_middleware(CORSMiddleware, allow_origins=origins.split(","), allow_methods=["*"])
@@ -177,20 +186,28 @@ def create_app() -> FastAPI:
 
 def create_page(serving: Serving) -> FastAPI:
     """Build the page, also for gradio's clients and, as an MCP tool, for agents."""
+    photos = tempfile.TemporaryDirectory(prefix="blightcheck-")  # visitors'; readable by nobody else
+    os.environ["GRADIO_TEMP_DIR"] = photos.name
     import gradio as gr  # takes longer than all the rest
 
-    from web import page
+    from web import page, uploads
+    from web.doors import OnlyOpen
 
     kept = open_feedback()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        with photos:
+            async with uploads.kept_small(Path(photos.name)):
+                yield
         if kept:
             await to_thread.run_sync(kept.close)
 
+    mounted = FastAPI(openapi_url=None, lifespan=lifespan)
+    mounted.add_middleware(OnlyOpen)
+    mounted.add_middleware(CORSMiddleware)  # opens nothing; without it gradio lets every site in
     return gr.mount_gradio_app(
-        FastAPI(openapi_url=None, lifespan=lifespan),
+        mounted,
         page.build(serving, serving.notice, kept),
         path="/",
         max_file_size=MAX_UPLOAD_MB * MEGABYTE,
@@ -217,12 +234,15 @@ def main() -> None:
         app = create_app()
     except (hub.HubError, bundle.BundleError) as error:
         sys.exit(f"app.py: {error}")
-    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if "SPACE_ID" in os.environ else "127.0.0.1")
+    on_space = "SPACE_ID" in os.environ
+    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
     uvicorn.run(
         app,
         host=host,
         port=int(os.environ.get("GRADIO_SERVER_PORT") or 7860),
         log_level="warning",
+        http="h11",  # the other one takes headers of any length
+        forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None),
         timeout_graceful_shutdown=GRACE,
     )
 

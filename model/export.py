@@ -16,7 +16,7 @@ from ai_edge_litert.interpreter import Interpreter
 from keras import ops
 
 from model import selftest
-from model.bundle import check_files
+from model.bundle import BundleError, check_files
 
 FLOOR = 0.35  # heat below this share of a photo's hottest spot is mostly background, and left out
 
@@ -97,9 +97,15 @@ def _scale(norm: keras.layers.BatchNormalization):
 
 
 def load_keras(folder: Path) -> keras.Model:
-    """Load the Keras model of a bundle. Raises BundleError if it is not whole."""
+    """Load the Keras model of a bundle. Raises BundleError if it is not whole or brings code."""
     check_files(folder)
-    return keras.saving.load_model(folder)
+    try:
+        return keras.saving.load_model(folder, safe_mode=True)
+    except (ValueError, TypeError, KeyError) as error:
+        raise BundleError(
+            f"The Keras model in {folder.name} is damaged or not made of plain Keras layers; "
+            "start from another one."
+        ) from error
 
 
 def copy_weights(

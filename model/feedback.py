@@ -14,7 +14,7 @@ from PIL import Image
 
 from model.hub import HubError, require_token
 
-WAITING = Path.home() / ".local" / "share" / "blightcheck" / "feedback"  # for the Hub, a folder a repo
+WAITING = Path("~/.local/share/blightcheck/feedback")  # for the Hub, a folder a repo
 MINUTES = 2  # between commits
 PATIENCE = 10  # seconds for the last commit
 
@@ -45,7 +45,7 @@ class Feedback:
         if self.folder.is_dir():
             return
         require_token()
-        self.folder = WAITING / place.replace("/", "--")
+        self.folder = WAITING.expanduser() / place.replace("/", "--")
         try:
             self.outbox = Outbox(
                 repo_id=place, repo_type="dataset", folder_path=self.folder, every=MINUTES, private=True

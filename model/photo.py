@@ -12,6 +12,8 @@ import numpy as np
 import pi_heif
 from PIL import AvifImagePlugin, ExifTags, Image, WebPImagePlugin  # noqa: F401 the plugins register themselves
 
+from model.overload import is_heavy_exif, is_overloaded
+
 warnings.filterwarnings("ignore", module="PIL")  # odd metadata is no news to the user
 pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
@@ -22,6 +24,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF")
 FORMAT_NAMES = "JPEG, PNG, WebP, GIF, BMP, AVIF, HEIC"
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif", ".heic", ".heif")
 MAX_PIXELS = 64_000_000  # a 50-megapixel phone photo passes; a decompression bomb does not
+# Their decoders need 10 to 16 bytes a pixel: half a gigabyte for this many.
+MAX_PIXELS_OF = {"WEBP": 32_000_000, "AVIF": 32_000_000}
 
 # Types that people do send and we do not read, told by their first bytes (offset, bytes).
 UNREAD_TYPES = {
@@ -99,6 +103,13 @@ class TooLargeError(PhotoError):
     sentence = "The picture has more than {megapixels} megapixels; please send a smaller one."
 
 
+class OverloadedError(PhotoError):
+    """A header that would keep us busy for minutes."""
+
+    reason = "overloaded"
+    sentence = "The file holds too much besides its picture; please send a plain photo."
+
+
 class DamagedError(PhotoError):
     """A picture that breaks off or makes no sense."""
 
@@ -135,6 +146,8 @@ def _open(data: bytes) -> Image.Image:
     """Read the header only, and check from it that the picture is one we will decode."""
     if not data:
         raise EmptyError
+    if is_overloaded(data):
+        raise OverloadedError
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
@@ -144,13 +157,18 @@ def _open(data: bytes) -> Image.Image:
             if data[offset:].startswith(starts):
                 raise UnreadTypeError(kind=name, formats=FORMAT_NAMES) from error
         raise NoPictureError(formats=FORMAT_NAMES) from error
-    if image.width * image.height > MAX_PIXELS:
-        raise TooLargeError(megapixels=MAX_PIXELS // 1_000_000)
+    most = MAX_PIXELS_OF.get(image.format, MAX_PIXELS)
+    if image.width * image.height > most:
+        raise TooLargeError(megapixels=most // 1_000_000)
     return image
 
 
 def _orientation(image: Image.Image) -> int:
     try:
+        if profile := image.info.pop("Raw profile type exif", None):  # as ImageMagick keeps it in a PNG
+            image.info.setdefault("exif", bytes.fromhex("".join(profile.split("\n")[3:])))
+        if is_heavy_exif(image.info.get("exif") or b""):
+            return 1
         return image.getexif().get(ExifTags.Base.Orientation, 1)
     except DECODE_ERRORS:
         return 1  # metadata that can't be read turns nothing
@@ -159,9 +177,12 @@ def _orientation(image: Image.Image) -> int:
 def _in_eight_bits(image: Image.Image) -> Image.Image:
     """Convert to RGB, or RGBA if parts are transparent."""
     if image.mode.startswith("I") or image.mode == "F":  # 16-bit grey: convert("RGB") would clip, not scale
-        values = np.asarray(image, dtype=np.float32)
-        image = Image.fromarray((values / 257).clip(0, 255).astype(np.uint8))
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+        values = np.array(image, dtype=np.float32)
+        values /= 257  # in place: a large picture is a gigabyte
+        image = Image.fromarray(values.clip(0, 255, out=values).astype(np.uint8))
+        del values
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    return image if image.mode == mode else image.convert(mode)  # which would copy it
 
 
 def _on_white(image: Image.Image) -> Image.Image:

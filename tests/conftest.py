@@ -122,6 +122,13 @@ def server(tiny) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def space(tiny) -> Iterator[Server]:
+    """The app as on a Space, where a client may ask only three times a minute."""
+    with serve(MODEL_REPO=tiny, SPACE_ID="someone/space", MAX_PER_MINUTE=3) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def start() -> Callable[..., contextlib.AbstractContextManager[Server]]:
     """For tests that need a server of their own."""
     return serve

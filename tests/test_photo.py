@@ -1,12 +1,15 @@
 import io
 import struct
+import time
 import zlib
 
+import hostile
 import numpy as np
 import pillow_heif
 import pytest
 from drawing import draw
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from model import photo
 
@@ -105,6 +108,7 @@ def png_claiming(width: int, height: int) -> bytes:
 JPEG, AVIF, HEIC = (encode(LEAF, form) for form in ("JPEG", "AVIF", "HEIF"))
 READ = "please send one of JPEG, PNG, WebP, GIF, BMP, AVIF, HEIC."
 DAMAGED = "The picture is damaged and can't be read; please send the original file."
+MUCH = "The file holds too much besides its picture; please send a plain photo."
 LARGE = "The picture has more than 64 megapixels; please send a smaller one."
 REFUSED = {
     "empty": (b"", photo.EmptyError, "The file is empty; please choose a photo."),
@@ -120,6 +124,34 @@ REFUSED = {
         photo.NoPictureError,
         f"This is not a picture we can read; {READ}",
     ),
+    "large for a WebP": (
+        encode(Image.new("RGB", (6000, 6000)), "WEBP", lossless=True, quality=0, method=0),
+        photo.TooLargeError,
+        LARGE.replace("64", "32"),
+    ),
+    "a comment in many blocks": (hostile.gif_of_comments(5_001), photo.OverloadedError, MUCH),
+    "many scans": (hostile.jpeg_of_many_scans(64, 101), photo.OverloadedError, MUCH),
+    "many segments": (
+        hostile.jpeg_with(hostile.segment(0xE1, b"Exif\0\0") * 1_001),
+        photo.OverloadedError,
+        MUCH,
+    ),
+    "junk": (hostile.jpeg_with(bytes(8_000_001)), photo.OverloadedError, MUCH),
+    "many tags": (
+        hostile.jpeg_with(hostile.segment(0xE1, b"Exif\0\0" + hostile.exif_of_tags(501, 50_000))),
+        photo.OverloadedError,
+        MUCH,
+    ),
+    "many chunks": (
+        hostile.png_with(hostile.chunk(b"tEXt", b"a\0b") * 10_001),
+        photo.OverloadedError,
+        MUCH,
+    ),
+    "a colour profile of 50 megabytes": (
+        hostile.png_with(hostile.chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(50_000_000)))),
+        photo.NoPictureError,
+        f"This is not a picture we can read; {READ}",
+    ),
     "pdf": (b"%PDF-1.7", photo.UnreadTypeError, f"We don't read PDF files; {READ}"),
 }
 
@@ -130,6 +162,41 @@ def test_what_is_refused_and_why(name):
     with pytest.raises(photo.PhotoError) as caught:
         photo.prepare(data, 64)
     assert (type(caught.value), str(caught.value)) == (error, sentence)
+
+
+HEAVY = hostile.exif_of_tags(600, 100_000)
+ODD = {
+    "PNG with tags that take gigabytes": hostile.png_with(hostile.chunk(b"eXIf", HEAVY)),
+    "WebP with such tags": encode(LEAF, "WEBP", exif=HEAVY),
+    "PNG with megabytes of text": hostile.png_with(
+        *(hostile.chunk(b"zTXt", b"%d\0\0" % i + zlib.compress(bytes(900_000), 1)) for i in range(20))
+    ),
+    "JPEG with garbage for a profile": encode(LEAF, "JPEG", icc_profile=b"no profile" * 1000),
+    "PNG with garbage for a profile": encode(LEAF, icc_profile=b"no profile" * 1000),
+    "GIF film": hostile.animation("GIF", 2000),
+    "WebP film": hostile.animation("WEBP", 1000),
+    "PNG film": hostile.animation("PNG", 2000),
+    "JPEG and ZIP in one": JPEG + b"PK\x03\x04" + bytes(1000),
+    "JPEG and a film behind it": JPEG + hostile.START_OF_SCAN * 10_000,
+    "BMP of runs": hostile.bmp_of_runs(1000),
+    "a line": encode(Image.new("RGB", (10_000, 1))),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_but_answered(name):
+    started = time.process_time()
+    assert photo.prepare(ODD[name], 64).shape == (64, 64, 3)
+    assert time.process_time() - started < 2
+
+
+def test_a_png_is_turned_as_imagemagick_noted_it():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    profile = PngInfo()
+    profile.add_text("Raw profile type exif", f"\nexif\n{len(exif.tobytes())}\n{exif.tobytes().hex()}")
+    turned = photo.prepare(encode(LEAF, pnginfo=profile), 64)
+    assert difference(turned, photo.prepare(encode(LEAF.transpose(Image.Transpose.ROTATE_270)), 64)) < 1
 
 
 def test_garbage_in_the_metadata_turns_nothing():

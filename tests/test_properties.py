@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from fuzz_photo import Fuzzer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -41,6 +42,13 @@ def test_a_damaged_file_is_answered_or_refused_with_a_sentence(data):
         assert str(error).endswith(".")
     else:
         assert (pixels.shape, pixels.dtype) == ((64, 64, 3), np.uint8)
+
+
+def test_a_few_seconds_of_fuzzing_find_nothing():
+    fuzzer = Fuzzer(corpus=None)
+    fuzzer.run(seconds=3, seed=1)  # for longer: python tests/fuzz_photo.py
+    assert not fuzzer.bad, fuzzer.report()
+    assert sum(fuzzer.outcomes.values()) > 100
 
 
 @PLENTY

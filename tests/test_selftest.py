@@ -34,12 +34,13 @@ def test_wrong_answers_are_found(classifier):
 
     for answer in (
         spoilt("probabilities", lambda p: p[:, ::-1]),
-        spoilt("probabilities", lambda p: p * np.nan),
         spoilt("leaf", lambda p: p - 0.021),
         lambda pixels: classifier.answer(pixels[:, ::-1, ::-1] // 2),
     ):
         with pytest.raises(bundle.BundleError, match=r"^leaf fails its self-test, .* off the answers"):
             selftest.check(classifier.bundle, "leaf", answer)
+    with pytest.raises(bundle.BundleError, match=r"^leaf answers without numbers;"):
+        selftest.check(classifier.bundle, "leaf", spoilt("probabilities", lambda p: p * np.nan))
     selftest.check(classifier.bundle, "leaf", spoilt("leaf", lambda p: p - 0.019))  # another processor
 
 

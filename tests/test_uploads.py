@@ -1,12 +1,14 @@
 """Photos named by their address: not too much of them, and nothing from this machine's own network."""
 
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
 import httpx2
 import pytest
-from conftest import run_async
+from conftest import ROOT, run_async
+from test_photo import LEAF, encode
 
 from web import uploads
 
@@ -46,3 +48,31 @@ def test_no_address_of_this_network_is_asked(server, photos):
     answer = httpx2.post(f"{server.url}/gradio_api/run/predict", json=asked, timeout=60)
     assert answer.status_code == 500
     assert answer.json()["error"] == "The photo did not arrive; please send it again."
+
+
+def test_a_name_that_no_file_can_have_is_no_upload(server):
+    for path in ("a\0b", "x" * 10_000, "", None, "/etc/passwd", f"{ROOT}/app.py"):
+        asked = {"data": [{"path": path}, "en"]}
+        answer = httpx2.post(f"{server.url}/gradio_api/run/predict", json=asked, timeout=60)
+        assert answer.json()["error"] == "The photo did not arrive; please send it again."
+
+
+def test_whoever_sends_nonsense_gets_an_error_and_the_next_one_an_answer(server):
+    for data in ([], [5, 5], [{"path": 5}, {}], [[{"path": "x"}], "en"], ["<script>", "<b>"], {}, None):
+        for function in range(6):  # of the page, by number
+            asked = {"data": data, "fn_index": function, "session_hash": "x"}
+            answer = httpx2.post(f"{server.url}/gradio_api/run/predict", json=asked, timeout=60)
+            assert answer.headers["content-type"] == "application/json"
+            assert answer.status_code in (200, 422, 500)
+            assert "Traceback" not in answer.text
+    assert server.predict(encode(LEAF)).status_code == 200
+
+
+def test_the_oldest_photos_make_room_for_new_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(uploads, "ROOM", 250)
+    for age, name in enumerate(("new", "old", "older", "oldest")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "leaf.jpg").write_bytes(bytes(100))
+        os.utime(tmp_path / name / "leaf.jpg", (1000 - age, 1000 - age))
+    uploads.make_room(tmp_path)
+    assert sorted(file.parent.name for file in tmp_path.rglob("*.jpg")) == ["new", "old"]

@@ -1,23 +1,39 @@
-"""Refusing what is too large while it streams in, before anything keeps it."""
+"""Refusing what is too large, too slow or too often, while it streams in and before anything keeps it."""
 
+import ipaddress
 import os
+import time
+from collections import OrderedDict
 
+import anyio
 from fastapi import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_UPLOAD_MB = int(os.environ.get("MAX_UPLOAD_MB") or 20)  # megabytes of a photo
+# Requests of one client, 0 for any number. A photo on the page is two of them: it is sent, then answered.
+MAX_PER_MINUTE = int(os.environ.get("MAX_PER_MINUTE") or (120 if "SPACE_ID" in os.environ else 0))
 MOST = 32  # photos at once
 MEGABYTE = 1_000_000  # bytes
 FORM_OVERHEAD = 100_000  # bytes a multipart form may need beside its photos
 DRAIN = 4  # times the limit that we still take in, so that a client that is sending can read our answer
+IN_HAND = 1_000 * MEGABYTE  # bytes of uploads that may be here at a time, of all clients
+PATIENCE = 60  # seconds an upload may keep us waiting, and for what has come in:
+SLOWEST = 20_000  # bytes a second
+CLIENTS = 10_000  # whose requests are counted; beyond that the one longest unheard of is forgotten
+
+BUSY = "Too many photos at once; please try again."
 
 
 class LimitUploads:
-    """ASGI middleware: answers 413 to a request body beyond the limit (`batch` times it for several)."""
+    """ASGI middleware: refuses a request body beyond the limit (413; `batch` times it for several photos).
 
-    def __init__(self, app: ASGIApp, megabytes: int, batch: int) -> None:
-        self.app, self.megabytes, self.batch = app, megabytes, batch
+    And one that does not arrive in time (408), or while all clients' uploads together are too many (503).
+    """
+
+    def __init__(self, app: ASGIApp, megabytes: int, batch: int, patience: float = PATIENCE) -> None:
+        self.app, self.megabytes, self.batch, self.patience = app, megabytes, batch, patience
+        self.in_hand = 0  # bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -25,26 +41,98 @@ class LimitUploads:
         several = scope["path"].endswith(("/batch", "/upload"))  # gradio checks each upload by itself too
         megabytes = self.megabytes * (self.batch if several else 1)
         limit = megabytes * MEGABYTE + FORM_OVERHEAD
-        sentence = f"The upload has more than {megabytes} MB; please send a smaller photo."
-        seen = 0
+        too_large = HTTPException(
+            413, f"The upload has more than {megabytes} MB; please send a smaller photo."
+        )
+        in_time, seen, kept = self._in_time(receive), 0, 0
 
         async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
+            nonlocal seen, kept
+            message = await in_time()
+            length = len(message.get("body", b""))
+            seen, kept = seen + length, kept + length
+            self.in_hand += length
             if seen > limit:
                 await drain(message)
-                raise HTTPException(413, sentence)
+                raise too_large
+            if self.in_hand > IN_HAND:
+                await drain(message)
+                raise HTTPException(503, BUSY, {"Retry-After": "1"})
             return message
 
         async def drain(message: Message) -> None:
             nonlocal seen
             while message.get("more_body") and seen < DRAIN * limit:
-                message = await receive()
+                message = await in_time()
                 seen += len(message.get("body", b""))
 
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > limit:
-            await drain({"more_body": True})
-            return await JSONResponse({"detail": sentence}, 413)(scope, receive, send)
-        return await self.app(scope, counted, send)
+        try:
+            declared = dict(scope["headers"]).get(b"content-length", b"0")
+            if declared.isdigit() and int(declared) > limit:
+                await drain({"more_body": True})
+                raise too_large
+            await self.app(scope, counted, send)
+        except HTTPException as error:  # outside of the app, which has answers to its own
+            answer = JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+            await answer(scope, receive, send)
+        finally:
+            self.in_hand -= kept
+
+    def _in_time(self, receive: Receive) -> Receive:
+        """Receive a body as long as its client is not too slow; our own slowness does not count."""
+        seen, waited, whole = 0, 0.0, False
+
+        async def in_time() -> Message:
+            nonlocal seen, waited, whole
+            if whole:  # all that can still come is that the client has gone
+                return await receive()
+            asked = time.monotonic()
+            try:
+                with anyio.fail_after(self.patience + seen / SLOWEST - waited):
+                    message = await receive()
+            except TimeoutError as error:
+                raise HTTPException(408, "The upload took too long; please send it again.") from error
+            seen, waited = seen + len(message.get("body", b"")), waited + time.monotonic() - asked
+            whole = not message.get("more_body")
+            return message
+
+        return in_time
+
+
+class LimitRate:
+    """ASGI middleware: answers 429 to a client's POST requests beyond `per_minute`, by a token bucket."""
+
+    def __init__(self, app: ASGIApp, per_minute: int) -> None:
+        self.app, self.per_minute = app, per_minute
+        self.buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # requests left, seconds when
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST":
+            wait = self.seconds_to_wait(_client(scope), time.monotonic())
+            if wait > 0:
+                while (await receive()).get("more_body"):  # so that it can read our answer
+                    pass
+                seconds = int(wait) + 1
+                sentence = f"Too many requests in a minute; please wait {seconds} s and try again."
+                refusal = JSONResponse({"detail": sentence}, 429, {"Retry-After": str(seconds)})
+                return await refusal(scope, receive, send)
+        return await self.app(scope, receive, send)
+
+    def seconds_to_wait(self, client: str, now: float) -> float:
+        """Count a request of a client's at a time in seconds; return 0 if it may go on, or how long not."""
+        left, then = self.buckets.pop(client, (self.per_minute, now))
+        left = min(self.per_minute, left + (now - then) * self.per_minute / 60)
+        self.buckets[client] = (left - 1 if left >= 1 else left, now)
+        if len(self.buckets) > CLIENTS:
+            self.buckets.popitem(last=False)
+        return 0 if left >= 1 else (1 - left) * 60 / self.per_minute
+
+
+def _client(scope: Scope) -> str:
+    """Name the client by its address; one that has an IPv6 address has the 2^64 beside it as well."""
+    host = scope["client"][0] if scope["client"] else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return host if address.version == 4 else str(ipaddress.ip_network((int(address), 64), strict=False))

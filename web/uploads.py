@@ -1,9 +1,12 @@
 """The files that visitors uploaded, and why one could not be answered, in their language."""
 
+import contextlib
 import secrets
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import anyio
 import gradio as gr
 import httpx
 import safehttpx
@@ -15,6 +18,8 @@ from web.limits import MAX_UPLOAD_MB, MEGABYTE
 from web.texts import text
 
 PATIENCE = 10  # seconds another server may keep us waiting
+ROOM = 2_000 * MEGABYTE  # bytes that the photos of all visitors may take
+EVERY = 5  # seconds, to look whether they do
 
 
 class LostError(PhotoError):
@@ -73,12 +78,45 @@ async def fetch(url: str, transport: httpx.AsyncBaseTransport | None = None) -> 
     return bytes(data)
 
 
+@contextlib.asynccontextmanager
+async def kept_small(folder: Path) -> AsyncIterator[None]:
+    """Delete the oldest photos in `folder` whenever they take too much room."""
+
+    async def look() -> None:
+        while True:
+            await anyio.to_thread.run_sync(make_room, folder)
+            await anyio.sleep(EVERY)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(look)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+def make_room(folder: Path) -> None:
+    """Delete the oldest files in `folder` until the rest take no more than ROOM."""
+    files = []
+    for file in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # gradio deletes old ones too
+            if file.is_file():
+                files.append((file.stat().st_mtime_ns, file.stat().st_size, file))
+    taken = sum(size for _, size, _ in files)
+    for _, size, file in sorted(files):
+        if taken <= ROOM:
+            break
+        file.unlink(missing_ok=True)
+        taken -= size
+
+
 def uploaded(photo: dict, folder: Path) -> Path:
     """Return the photo's file. Raises LostError unless it lies in `folder`: a caller may name any path."""
-    file = Path(photo["path"] or "").resolve()
-    if not (file.is_relative_to(folder.resolve()) and file.is_file()):
-        raise LostError
-    return file
+    try:
+        file = Path(photo["path"] or "").resolve()
+        if file.is_relative_to(folder.resolve()) and file.is_file():
+            return file
+    except (OSError, ValueError) as error:  # no name that a file can have
+        raise LostError from error
+    raise LostError
 
 
 def explain(language: str, error: PhotoError) -> str:

@@ -1,0 +1,111 @@
+"""What a file may hold besides its picture.
+
+Pillow reads a header piece by piece, in Python, and joins or rereads some of it again and again: a few
+megabytes of comments, tiny pieces or empty scans keep a core busy for minutes, or take gigabytes. Photos stay
+far below these limits.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+
+MAX_EXTRA = 8_000_000  # bytes besides the pixels; phones add a depth map of a few megabytes
+MAX_PIECES = {"JPEG": 1_000, "GIF": 5_000, "PNG": 10_000}  # of the header; of a PNG, of the whole file
+MAX_SCANS = 100  # times a JPEG goes over its pixels; encoders write ten or so
+MAX_EXIF = 130_000  # bytes; a JPEG's segment holds 65,533
+MAX_TAGS = 500  # of EXIF's first directory: each may name any part of the rest as its value
+
+START_OF_SCAN = b"\xff\xda"
+MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # no stuffed byte, no restart
+ONCE_MORE = {
+    0xC2,
+    0xC6,
+    0xC9,
+    0xCA,
+    0xCD,
+    0xCE,
+}  # frames whose scans cost a few bytes: progressive, arithmetic
+ALONE = (0x01, 0xD8)  # markers without a length: TEM, SOI
+END = 0xD9
+
+
+def is_overloaded(data: bytes) -> bool:
+    """Tell whether a file's header holds more than any photo's."""
+    for form, start, pieces in (
+        ("JPEG", b"\xff\xd8", _jpeg),
+        ("PNG", b"\x89PNG", _png),
+        ("GIF", b"GIF8", _gif),
+    ):
+        if data.startswith(start):
+            extra, exif, seen = 0, b"", set()
+            for number, (kind, body, length) in enumerate(pieces(data)):
+                seen.add(kind)
+                extra += 0 if kind == b"IDAT" else length
+                if number > MAX_PIECES[form] or extra > MAX_EXTRA:
+                    return True
+                if kind == 0xE1 and data.startswith(b"Exif\0\0", body):
+                    exif += data[body + 6 : body + length]
+            many_scans = seen & ONCE_MORE and _scans(data) > MAX_SCANS
+            return bool(many_scans) or is_heavy_exif(exif)
+    return False
+
+
+def is_heavy_exif(exif: bytes) -> bool:
+    """Tell whether EXIF data is more than any camera writes."""
+    exif = exif.removeprefix(b"Exif\0\0")
+    if len(exif) > MAX_EXIF:
+        return True
+    order = "<" if exif.startswith(b"II") else ">"
+    try:
+        (at,) = struct.unpack_from(order + "I", exif, 4)
+        (tags,) = struct.unpack_from(order + "H", exif, at)
+    except struct.error:
+        return False  # not readable at all
+    return min(tags, (len(exif) - at) // 12) > MAX_TAGS  # as many as there are
+
+
+# Each yields the pieces of a header: their kind, where their content starts, and its length in bytes.
+
+
+def _jpeg(data: bytes, whole: bool = False) -> Iterator[tuple[int, int, int]]:
+    """Up to the first scan, or of the whole picture."""
+    at = 2
+    while found := MARKER.search(data, at):
+        kind, body = found[1][0], found.end()
+        length = 0 if kind in ALONE else int.from_bytes(data[body : body + 2])
+        yield kind, body + 2, found.start() - at + length  # and what lies between two pieces
+        if kind == END or (kind == START_OF_SCAN[1] and not whole):
+            break
+        at = body + length
+
+
+def _scans(data: bytes) -> int:
+    if data.count(START_OF_SCAN) <= MAX_SCANS:  # quick; but what follows the picture may look like scans
+        return 0
+    return sum(kind == START_OF_SCAN[1] for kind, _, _ in _jpeg(data, whole=True))
+
+
+def _png(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    at = 8
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        yield kind, at + 8, min(length, len(data) - at - 8)
+        if kind == b"IEND":
+            break
+        at += 12 + length
+
+
+def _gif(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Up to the first frame, extensions block by block."""
+    if len(data) < 13:
+        return
+    at = 13 + (3 << (data[10] % 8 + 1) if data[10] & 0x80 else 0)
+    while at < len(data) and (kind := data[at]) not in b",;":
+        yield kind, at, 1
+        at += 1
+        if kind == 0x21:  # an extension: its kind, then blocks up to an empty one
+            at += 1
+            while at < len(data) and (length := data[at]):
+                yield kind, at + 1, length
+                at += 1 + length
+            at += 1

@@ -1,0 +1,132 @@
+"""Uploads that are too slow or too many together, and clients that ask too often."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+import uvicorn
+from conftest import free_port
+from fastapi import FastAPI
+from test_photo import JPEG
+
+import app
+from model.serving import Serving
+from web import limits
+
+HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="leaf.jpg"\r\n\r\n'
+
+
+@contextlib.contextmanager
+def listening(served: FastAPI) -> Iterator[str]:
+    """Serve an app on a thread; yield its address."""
+    port = free_port()
+    running = uvicorn.Server(uvicorn.Config(served, port=port, log_level="warning"))
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    running.should_exit = True
+    thread.join(timeout=10)
+
+
+@pytest.fixture
+def impatient(tiny, monkeypatch) -> Iterator[str]:
+    """The API with a single place, and little patience with uploads."""
+    monkeypatch.setattr(app, "MAX_AT_ONCE", 1)
+    api = app.create_api(Serving(str(tiny)))
+    api.add_middleware(limits.LimitUploads, megabytes=1, batch=1, patience=0.5)
+    with listening(api) as url:
+        yield url
+
+
+def predict(url: str, **more: object) -> httpx2.Response:
+    return httpx2.post(f"{url}/predict", files={"file": ("leaf.jpg", JPEG)}, timeout=60, **more)
+
+
+@contextlib.contextmanager
+def begun(url: str, body: bytes, length: int) -> Iterator[socket.socket]:
+    """Begin to send an upload of some length."""
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        head = f"POST /predict HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n"
+        connection.sendall(head.encode() + b"Content-Type: multipart/form-data; boundary=b\r\n\r\n" + body)
+        yield connection
+
+
+def test_an_upload_that_stalls_is_given_up_and_holds_no_place(impatient):
+    with begun(impatient, HEAD, 10_000) as connection:
+        assert predict(impatient).status_code == 200  # the only place is free
+        answer = connection.recv(10_000).decode()
+    assert answer.startswith("HTTP/1.1 408 ")
+    assert answer.endswith('{"detail":"The upload took too long; please send it again."}')
+
+
+def test_a_slow_upload_that_goes_on_is_answered(impatient):
+    padded = JPEG + bytes(100_000)
+    parts = [HEAD, *(padded[at : at + 15_000] for at in range(0, len(padded), 15_000)), b"\r\n--b--\r\n"]
+
+    def trickle() -> Iterator[bytes]:
+        for part in parts:
+            yield part
+            time.sleep(0.1)  # together longer than the patience with an upload that stalls
+
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = httpx2.post(f"{impatient}/predict", content=trickle(), headers=form, timeout=60)
+    assert answer.status_code == 200
+
+
+def test_uploads_that_are_together_too_much_have_to_wait(impatient, monkeypatch):
+    monkeypatch.setattr(limits, "IN_HAND", 200_000)
+    with begun(impatient, HEAD + bytes(199_900), 300_000):
+        refused = predict(impatient)
+        while refused.status_code == 200:  # the other one has not arrived yet
+            refused = predict(impatient)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert refused.json() == {"detail": "Too many photos at once; please try again."}
+    while (answer := predict(impatient)).status_code == 503:  # until the other one's end is noticed
+        pass
+    assert answer.status_code == 200
+
+
+def test_a_client_that_asks_too_often_has_to_wait(space):
+    assert [predict(space.url).status_code for _ in range(3)] == [200] * 3
+    refused = predict(space.url)
+    wait = refused.headers["retry-after"]
+    assert (refused.status_code, refused.json()) == (
+        429,
+        {"detail": f"Too many requests in a minute; please wait {wait} s and try again."},
+    )
+    assert 1 <= int(wait) <= 20
+    assert httpx2.get(f"{space.url}/ping").status_code == 200  # looking costs nothing
+
+
+@pytest.mark.parametrize(
+    ("client", "neighbour", "stranger"),
+    [
+        ("198.51.100.7", "198.51.100.7", "198.51.100.8"),
+        ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"),  # one client has 2^64 of these
+    ],
+)
+def test_clients_are_told_apart_behind_the_proxies_of_a_space(space, client, neighbour, stranger):
+    def statuses(said: str, times: int) -> list[int]:
+        # What a client claims itself stands further left.
+        return [predict(space.url, headers={"X-Forwarded-For": said}).status_code for _ in range(times)]
+
+    assert statuses(f"203.0.113.5, {client}, 10.16.3.80", 3) == [200] * 3
+    assert statuses(f"{stranger}, {neighbour}", 1) == [429]
+    assert statuses(stranger, 1) == [200]
+
+
+def test_what_is_remembered_of_clients_is_limited():
+    limit = limits.LimitRate(app=None, per_minute=2)
+    assert [limit.seconds_to_wait("a", 0) for _ in range(3)] == [0, 0, 30]
+    assert limit.seconds_to_wait("a", 30) == 0
+    for i in range(limits.CLIENTS + 50):
+        limit.seconds_to_wait(str(i), 31)
+    assert len(limit.buckets) == limits.CLIENTS
+    assert "a" not in limit.buckets

@@ -1,0 +1,61 @@
+"""Which of gradio's routes are open: those that the page, gradio's clients and agents use; the rest is 404.
+
+Gradio brings more than this page needs: a proxy, fetching of any address, saved sessions, a code editor,
+monitoring. A route that a later gradio adds is closed until it stands here.
+"""
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+LOOK = ("GET", "HEAD")
+OPEN = {  # route -> methods; * stands for anything
+    "/": LOOK,
+    "/config": LOOK,
+    "/assets/*": LOOK,
+    "/static/*": LOOK,
+    "/theme.css": LOOK,
+    "/favicon.ico": LOOK,
+    "/robots.txt": LOOK,
+    "/manifest.json": LOOK,
+    "/pwa_icon": LOOK,
+    "/pwa_icon/*": LOOK,
+    "/gradio_api/info": LOOK,
+    "/gradio_api/openapi.json": LOOK,  # agents that know Spaces look here
+    "/gradio_api/heartbeat/*": LOOK,
+    "/gradio_api/upload": ("POST",),
+    "/gradio_api/upload_progress": LOOK,
+    "/gradio_api/file=*": LOOK,  # visitors' own photos, by names nobody can guess
+    "/gradio_api/run/predict": ("POST",),
+    "/gradio_api/call/predict": ("POST",),
+    "/gradio_api/call/v2/predict": ("POST",),
+    "/gradio_api/call/predict/*": LOOK,
+    "/gradio_api/queue/join": ("POST",),
+    "/gradio_api/queue/data": LOOK,
+    "/gradio_api/cancel": ("POST",),
+    "/gradio_api/reset": ("POST",),
+    "/gradio_api/mcp": ("GET", "POST", "DELETE"),
+    "/gradio_api/mcp/": ("GET", "POST", "DELETE"),
+    "/gradio_api/mcp/schema": LOOK,
+}
+
+
+def is_open(method: str, path: str) -> bool:
+    """Tell whether a route, its path decoded, is one of those meant to be open."""
+    if "://" in path:  # where gradio takes a file's path, it would fetch an address as well
+        return False
+    return any(
+        method in methods and (path.startswith(route[:-1]) if route.endswith("*") else path == route)
+        for route, methods in OPEN.items()
+    )
+
+
+class OnlyOpen:
+    """ASGI middleware: answers 404 to all that is not open."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not is_open(scope["method"], scope["path"]):
+            return await JSONResponse({"detail": "There is nothing here."}, 404)(scope, receive, send)
+        return await self.app(scope, receive, send)

@@ -1,0 +1,104 @@
+"""What the REST API answers, for its documentation at /docs; the tests hold its answers against it."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+
+class Error(BaseModel):
+    """Why there is no answer, in one sentence."""
+
+    detail: str
+
+
+class Shared(BaseModel):
+    """What is said of one photo and of several."""
+
+    label: str = Field(alias="class", description="what to show a person")
+    confidence: float = Field(description="probability of the likeliest class")
+    verdict: Literal["diagnosis", "unsure", "not_a_potato_leaf"]
+    probabilities: dict[str, float] = Field(description="of all classes; they sum to 1")
+    severity: float | None = Field(description="share of the leaf's area with symptoms, if it was measured")
+
+
+class Model(BaseModel):
+    """Which model answered."""
+
+    name: str
+    revision: str | None
+
+
+class Diagnosed(Shared):
+    """The answer to one photo."""
+
+    leaf_probability: float = Field(description="that it is a potato leaf at all")
+
+
+class Answer(Diagnosed):
+    """The answer of /predict."""
+
+    model: Model
+    heatmap: str | None = Field(None, description="PNG data URL, if it was asked for and the model has one")
+
+
+class Result(Diagnosed):
+    """The answer to a photo of a batch."""
+
+    file: str
+
+
+class Failure(BaseModel):
+    """A photo of a batch that can't be answered."""
+
+    file: str
+    error: str
+    status: int
+
+
+class Together(Shared):
+    """The joint answer to several photos."""
+
+    voters: int = Field(description="photos with a diagnosis, which it is made of")
+
+
+class Summary(BaseModel):
+    """A batch in short."""
+
+    photos: int
+    errors: int
+    classes: dict[str, int] = Field(description="how many photos were diagnosed as what")
+    together: Together | None
+
+
+class Batch(BaseModel):
+    """The answer of /predict/batch, photos in order."""
+
+    results: list[Result | Failure]
+    summary: Summary
+    model: Model
+
+
+class Health(BaseModel):
+    """Which model answers, since when."""
+
+    model: Model
+    classes: list[str]
+    notice: str | None = Field(description="why another model answers than was asked for")
+    uptime_seconds: float
+
+
+REFUSALS = {
+    400: "Not a picture, or damaged",
+    408: "The upload took too long",
+    413: "Too many bytes, pixels or photos",
+    415: "A type of picture we don't read",
+    422: "No photo, or a wrong parameter",
+    429: "Too many requests of one client; see Retry-After",
+    503: "Too busy; see Retry-After",
+}
+
+
+def responses(answer: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Describe all responses of a call that takes photos."""
+    refusals = {status: {"model": Error, "description": why} for status, why in REFUSALS.items()}
+    return {200: {"model": answer}} | refusals
