@@ -197,7 +197,7 @@ def create_page(classifier: Classifier, notice: str | None) -> FastAPI:
     mounted.add_middleware(CORSMiddleware)  # opens nothing; without it gradio lets every site in
     return gr.mount_gradio_app(
         mounted,
-        page.build(classifier, notice, kept),
+        page.build(classifier, notice, kept).queue(max_size=MAX_AT_ONCE),
         path="/",
         max_file_size=MAX_UPLOAD_MB * MEGABYTE,
         show_error=False,
