@@ -208,7 +208,7 @@ def create_page(serving: Serving) -> FastAPI:
     mounted.add_middleware(CORSMiddleware)  # opens nothing; without it gradio lets every site in
     return gr.mount_gradio_app(
         mounted,
-        page.build(serving, serving.notice, kept),
+        page.build(serving, serving.notice, kept).queue(max_size=MAX_AT_ONCE),
         path="/",
         max_file_size=MAX_UPLOAD_MB * MEGABYTE,
         show_error=False,

@@ -153,3 +153,4 @@ def self_test(litert: bytes, size: int) -> dict:
 def save_keras(model: keras.Model, folder: Path) -> None:
     """Save config.json, metadata.json and model.weights.h5, Keras 3's unzipped form, in `folder`."""
     model.save(folder, zipped=False)
+    (folder / "assets").rmdir()  # always empty: no layer of ours has any

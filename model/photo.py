@@ -56,6 +56,7 @@ DECODE_ERRORS = (
     EOFError,
     IndexError,
     RuntimeError,  # of AVIF
+    AssertionError,  # of a PNG that has lost its palette
     struct.error,
     Image.DecompressionBombError,
 )

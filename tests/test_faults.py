@@ -59,7 +59,8 @@ def test_no_code_comes_with_a_model(tiny, poisoned, tmp_path):
     inputs = keras.Input((8, 8, 3))
     outputs = keras.layers.Lambda(lambda x: (open(said, "w"), x)[1])(inputs)  # noqa: SIM115, PTH123
     Path(said).unlink()  # it ran when it was made
-    keras.Model(inputs, outputs).save(poisoned, zipped=False)
+    keras.Model(inputs, outputs).save(tmp_path / "code", zipped=False)
+    shutil.copytree(tmp_path / "code", poisoned, dirs_exist_ok=True)
     with pytest.raises(
         bundle.BundleError, match=r"^The Keras model in poisoned is damaged or not made of plain"
     ):

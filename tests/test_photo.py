@@ -95,8 +95,8 @@ def test_a_large_jpeg_is_decoded_at_reduced_size_to_nearly_the_same_pixels():
     assert difference(reduced, full) < 2
 
 
-def png_claiming(width: int, height: int) -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+def png_claiming(width: int, height: int, colour_type: int = 2) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -115,6 +115,7 @@ REFUSED = {
     "text": (b"hello, I am a photo", photo.NoPictureError, f"This is not a picture we can read; {READ}"),
     "truncated": (JPEG[: len(JPEG) // 2], photo.DamagedError, DAMAGED),
     "damaged": (png_claiming(300, 300), photo.DamagedError, DAMAGED),
+    "without its palette": (png_claiming(48, 48, colour_type=3), photo.DamagedError, DAMAGED),
     "damaged AVIF": (AVIF[: len(AVIF) // 2] + bytes(len(AVIF) // 2), photo.DamagedError, DAMAGED),
     "huge": (png_claiming(30_000, 30_000), photo.TooLargeError, LARGE),
     "large": (png_claiming(9_000, 9_000), photo.TooLargeError, LARGE),
