@@ -37,13 +37,13 @@ def lay_out(
     # Gets the file as it was sent: model.photo alone decides whether and how to decode it.
     def diagnose(photo: dict | None, language: str) -> tuple:
         if photo is None:
-            return *answer(language, None), None, None, None
+            return *on_page(language, None), None, None, None
         try:
             file = uploaded(photo, Path(picture.GRADIO_CACHE))
             diagnosis = classifier.diagnose(file)
         except PhotoError as error:
-            return *answer(language, error), None, error, None
-        card, chances, advice = answer(language, diagnosis)
+            return *on_page(language, error), None, error, None
+        card, chances, advice = on_page(language, diagnosis)
         # Tells page.js which photo this is about; said anew in another language, an answer has no photo.
         name = file.parent.name
         return card | {"photo": name}, chances, advice, heat.seen(diagnosis), diagnosis.words(), name
@@ -68,7 +68,7 @@ def lay_out(
         return one_as_json(diagnosis) | {"advice": card["advice"], "what_to_do": to_do}
 
     def translate(language: str, shown: Diagnosis | PhotoError | None) -> list:
-        card, chances, advice = answer(language, shown)
+        card, chances, advice = on_page(language, shown)
         return [
             gr.Image(
                 label=text(language, "photo"),
@@ -142,7 +142,7 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
         return {"verdict": "waiting", "class": "", "title": title, "advice": advice}, {}, None
     if isinstance(shown, PhotoError):
         said = {"title": text(language, "error"), "advice": explain(language, shown)}
-        return inert({"verdict": "error", "class": ""} | said), {}, None
+        return {"verdict": "error", "class": ""} | said, {}, None
     likeliest = max(shown.probabilities, key=shown.probabilities.get)
     doubtful = shown.verdict == UNSURE and shown.leaf < 0.5
     card = {
@@ -162,7 +162,15 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
         percent = round(shown.severity * 100)
         card["severity"] = text(language, "severity", percent=percent, **{"from": start, "to": end})
     chances = {class_name(language, label): chance for label, chance in shown.probabilities.items()}
-    return inert(card), chances, guidance.guidance(language, shown.verdict, shown.label)
+    return card, chances, guidance.guidance(language, shown.verdict, shown.label)
+
+
+def on_page(
+    language: str, shown: Diagnosis | PhotoError | None
+) -> tuple[dict, dict[str, float], dict | None]:
+    """Return an answer as the page shows it: no text in its card runs as code."""
+    card, chances, advice = answer(language, shown)
+    return inert(card), chances, advice
 
 
 def _spoken(language: str) -> dict[str, str]:
