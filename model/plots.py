@@ -41,7 +41,7 @@ def draw_mistakes(path: Path, photos: Dataset, indices: np.ndarray, answers: Ans
     figure, axes = _panels(len(worst), columns=6, side=2.2)
     for axis, i in zip(axes, worst, strict=True):
         photo, label = photos.photos[indices[i]], answers.labels[i]
-        true = data.label_of(photo.folder) if label == OTHER else names[label]
+        true = photo.folder.replace("_", " ") if label == OTHER else names[label]
         said = f"{names[answers.probabilities[i].argmax()]}, {sure[i]:.0%}"
         axis.imshow(photos.images[indices[i]])
         axis.set_title(f"{photo.path.name[-30:]}\ntrue: {true}\nsaid: {said}", fontsize=7)
