@@ -18,7 +18,7 @@ from keras import ops
 from model import selftest
 from model.bundle import BundleError, check_files
 
-FLOOR = 0.35  # heat below this share of a photo's hottest spot is mostly background, and left out
+FLOOR = 0.45  # heat below this share of a photo's hottest spot is mostly background, and left out
 
 
 def answering_model(cnn: keras.Model, classes: int, temperature: float) -> keras.Model:
