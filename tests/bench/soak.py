@@ -4,8 +4,8 @@ python tests/bench/soak.py [--minutes 30] [--at-once 8] [--model FOLDER]
 
 Good: photos of three sizes, alone and in batches, and photos through the page's own routes. Hostile: what
 cannot be read, is too large, breaks off or is given up half-way, files that cost much, and forbidden routes.
-Prints requests by kind and status, memory and open files over time, and the latency of small good photos in the
-first and the last minute. Ends with 1 if a request was answered otherwise than it should be.
+Prints requests by kind and status, memory and open files over time, and the latency of small good photos in
+the first and the last minute. Ends with 1 if a request was answered otherwise than it should be.
 """
 
 import argparse
