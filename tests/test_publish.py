@@ -101,7 +101,8 @@ def test_a_worse_model_is_refused_unless_forced(hub, here, tmp_path):
         f"{low - 0.001:.1%} instead of {sets[name]['macro_recall']:.1%}; add --force to publish it anyway."
     )
     eager = changed(tmp_path / "eager", lambda d: d["figures"][name]["not_potato"].update(declined=0.5))
-    assert "other pictures declined, held-out leaves, 50.0% instead of 96.4%" in refusal(eager)
+    before = sets[name]["not_potato"]["declined"]
+    assert f"other pictures declined, {name}, 50.0% instead of {before:.1%}" in refusal(eager)
     repo = hub.repos["model", REPO]
     assert len(repo.commits) == 2
     publish.push(changed(tmp_path / "by chance", with_recall(low + 0.001)), REPO)
