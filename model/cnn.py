@@ -14,6 +14,7 @@ HIDDEN_UNITS = 64
 DROPOUT = 0.25
 GENTLER, GENTLEST = 0.6, 0.4  # after this share of the epochs augmentation fades, down to this strength
 MOVED_LEAVES = 0.5  # the share of leaves, of those cut out, that are trained on another background
+WORTH_COMPILING = 96  # pixels; compiling takes seconds, which smaller photos never make up for
 MOMENTUM = 0.9  # of the moving averages; the usual 0.99 lags behind short epochs
 
 
@@ -74,10 +75,10 @@ def augment(
     leaf = tf.where(moved[:, None, None, None], leaf, 1.0)
     shrink = tf.where(moved, uniform(0, 0.6), 0.0) * strength
     x = _move(tf.concat([tf.cast(photos, tf.float32), leaf], axis=3), size, shrink, strength, uniform)
-    return _paint(x, backgrounds, painting, strength)
+    paint = _compiled_paint if size >= WORTH_COMPILING else _paint
+    return paint(x, backgrounds, painting, strength)
 
 
-@tf.function(jit_compile=True)  # one pass over the pixels instead of thirty: a fifth of the time
 def _paint(x: tf.Tensor, backgrounds: tf.Tensor, seed: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
     """Lay RGB and leaf, [n, S, S, 4], on backgrounds; blur, light and hide parts: uint8 [n, S, S, 3]."""
     size, uniform = x.shape[1], _draws(seed, tf.shape(x)[0])
@@ -89,6 +90,9 @@ def _paint(x: tf.Tensor, backgrounds: tf.Tensor, seed: tf.Tensor, strength: tf.T
     x = _light(x, size, strength, uniform)
     x = _cut_out(x, size, strength, uniform)
     return tf.cast(tf.clip_by_value(x, 0, 255), tf.uint8)
+
+
+_compiled_paint = tf.function(_paint, jit_compile=True)  # one pass over the pixels instead of thirty
 
 
 def _draws(seed: tf.Tensor, n: tf.Tensor) -> Callable[..., tf.Tensor]:

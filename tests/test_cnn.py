@@ -60,6 +60,13 @@ def test_augmentation_depends_on_its_seed_alone(photos):
     assert (first != other).any()
 
 
+def test_augmentation_compiled_is_the_same(photos):
+    leaf = np.ones((len(photos), SIZE, SIZE, 1), np.float32)
+    inputs = (np.concatenate([photos, leaf], axis=3), 255 - photos, tf.constant([1, 2]), tf.constant(1.0))
+    plain, compiled = (paint(*inputs).numpy().astype(int) for paint in (cnn._paint, cnn._compiled_paint))
+    assert np.mean(np.abs(plain - compiled) > 1) < 0.001
+
+
 def test_augmentation_grows_gentler_towards_the_end(photos):
     many, none = np.repeat(photos, 50, axis=0), np.zeros((200, 8, 8), bool)
     brightness = [
