@@ -1,5 +1,6 @@
 """The network, layer by layer, and the augmentation it is trained with."""
 
+import math
 from collections.abc import Callable
 
 import keras
@@ -67,8 +68,9 @@ def augment(
     """
     n, size = tf.shape(photos)[0], photos.shape[1]
     strength = 1 - (1 - GENTLEST) * tf.clip_by_value((progress - GENTLER) / (1 - GENTLER), 0, 1)
-    moving, painting = tf.unstack(tf.random.split(seed, 2))
-    uniform = _draws(moving, n)
+    # Drawn here: compiled code would draw other ones.
+    moving, painting = tf.split(tf.random.stateless_uniform((n, 32), seed), [12, 20], axis=1)
+    uniform = _scaled(moving)
     known = tf.reduce_any(masks, axis=(1, 2))
     moved = tf.logical_and(known, uniform(0, 1) < MOVED_LEAVES)
     leaf = tf.image.resize(tf.cast(masks, tf.float32)[..., None], (size, size))
@@ -79,9 +81,9 @@ def augment(
     return paint(x, backgrounds, painting, strength)
 
 
-def _paint(x: tf.Tensor, backgrounds: tf.Tensor, seed: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
+def _paint(x: tf.Tensor, backgrounds: tf.Tensor, numbers: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
     """Lay RGB and leaf, [n, S, S, 4], on backgrounds; blur, light and hide parts: uint8 [n, S, S, 3]."""
-    size, uniform = x.shape[1], _draws(seed, tf.shape(x)[0])
+    size, uniform = x.shape[1], _scaled(numbers)
     x, leaf = x[..., :3], x[..., 3:]
     behind = tf.cast(backgrounds, tf.float32)
     behind = tf.where(uniform(0, 1, 1, 1, 1) < 0.5, behind, behind[:, :, ::-1])
@@ -95,12 +97,14 @@ def _paint(x: tf.Tensor, backgrounds: tf.Tensor, seed: tf.Tensor, strength: tf.T
 _compiled_paint = tf.function(_paint, jit_compile=True)  # one pass over the pixels instead of thirty
 
 
-def _draws(seed: tf.Tensor, n: tf.Tensor) -> Callable[..., tf.Tensor]:
-    """Return a function that draws n uniform numbers, or arrays of a shape, other ones at each call."""
-    seeds = iter(tf.unstack(tf.random.split(seed, 16)))
+def _scaled(numbers: tf.Tensor) -> Callable[..., tf.Tensor]:
+    """Return a function that scales the next of some numbers, [n, m] from 0 to 1, to [n, *shape]."""
+    taken = 0
 
     def uniform(low: float, high: float, *shape: int) -> tf.Tensor:
-        return tf.random.stateless_uniform((n, *shape), next(seeds), low, high)
+        nonlocal taken
+        first, taken = taken, taken + math.prod(shape)
+        return low + (high - low) * tf.reshape(numbers[:, first:taken], (-1, *shape))
 
     return uniform
 

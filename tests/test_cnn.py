@@ -62,7 +62,8 @@ def test_augmentation_depends_on_its_seed_alone(photos):
 
 def test_augmentation_compiled_is_the_same(photos):
     leaf = np.ones((len(photos), SIZE, SIZE, 1), np.float32)
-    inputs = (np.concatenate([photos, leaf], axis=3), 255 - photos, tf.constant([1, 2]), tf.constant(1.0))
+    numbers = np.random.default_rng(3).random((len(photos), 20), np.float32)
+    inputs = (np.concatenate([photos, leaf], axis=3), 255 - photos, numbers, tf.constant(1.0))
     plain, compiled = (paint(*inputs).numpy().astype(int) for paint in (cnn._paint, cnn._compiled_paint))
     assert np.mean(np.abs(plain - compiled) > 1) < 0.001
 
