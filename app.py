@@ -241,6 +241,7 @@ def main() -> None:
         host=host,
         port=int(os.environ.get("GRADIO_SERVER_PORT") or 7860),
         log_level="warning",
+        http="h11",  # the other one takes headers of any length
         forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None),
         timeout_graceful_shutdown=GRACE,
     )

@@ -105,6 +105,7 @@ WIRE = {
     "a negative length": (HEAD + b"Content-Length: -5\r\n\r\n", b"HTTP/1.1 400"),
     "two lengths": (HEAD + b"Content-Length: 10\r\nContent-Length: 20\r\n\r\n", b"HTTP/1.1 400"),
     "no HTTP": (b"\x16\x03\x01\x00\xff" * 10 + b"\r\n\r\n", b"HTTP/1.1 400"),
+    "headers of a megabyte": (b"GET /ping HTTP/1.1\r\nX: " + b"y" * 1_000_000, b"HTTP/1.1 400"),
 }
 
 
