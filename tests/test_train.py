@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 import signal
 from dataclasses import asdict
 
@@ -143,6 +144,8 @@ def test_folds_test_every_leaf_once_and_go_on_where_they_were_interrupted(drawn_
 def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp_path):
     for name, leaves in (("train", 3), ("test", 2)):  # two of the three leaves are in both
         draw_set(tmp_path / "given" / name, leaves, ("Potato___healthy", "Tomato___healthy"))
+    held_out = tmp_path / "given" / "test"  # one photo under two labels: one of them must be a mistake
+    shutil.copy(held_out / "Tomato___healthy" / "001.jpg", held_out / "Potato___healthy" / "tomato.jpg")
     ended = run(
         *("train.py", "--data", drawn_photos, "--data", tmp_path / "given"),
         *("--not-potato", drawn_photos / "scenes", "--cache", cache),

@@ -37,7 +37,7 @@ def heat_over(source: bytes | Path, heat: np.ndarray) -> str:
 
 def _alpha(heat: np.ndarray, size: int) -> np.ndarray:
     smooth = Image.fromarray(heat.astype(np.float32)).resize((size, size), Image.Resampling.BICUBIC)
-    return np.clip(np.asarray(smooth), 0, 1)[..., None] * STRENGTH
+    return np.sqrt(np.clip(np.asarray(smooth), 0, 1))[..., None] * STRENGTH  # the root: faint heat shows, too
 
 
 def _data_url(picture: Image.Image, form: str, **options: int) -> str:
