@@ -1,6 +1,5 @@
 """Cross-validation: whole leaves dealt into folds, each of which tests a model trained on the others."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ from model import data, evaluation
 from model.data import DataError, LabelledPhoto
 from model.dataset import Dataset
 from model.evaluation import Answers
-from model.splits import split_by_leaf
+from model.splits import split_by_leaf, strata_of
 
 
 def cross_validate(
@@ -49,17 +48,14 @@ def split_into_folds(
     Each class of each source is dealt apart; `validation` is a fraction of the leaves that are not tested.
     How a source comes split doesn't matter here. Raises DataError if a class has fewer leaves than folds.
     """
-    strata = defaultdict(dict)
-    stratum_of = {}
-    for p, leaf in zip(photos, leaves, strict=True):
-        stratum_of.setdefault(leaf, (p.folder, p.source))
-        strata[stratum_of[leaf]][leaf] = None
+    strata = strata_of(photos, leaves)
     for folder in classes:
-        total = sum(len(leaves) for (of, _), leaves in strata.items() if of == folder)
+        total = sum(len(leaves) for (_, of), leaves in strata.items() if of == folder)
         if total < folds:
             raise DataError(f"{folder} has only {total} leaves; {folds} folds need one each.")
     random = np.random.default_rng(seed)
-    dealt = [leaf for stratum in sorted(strata) for leaf in random.permutation(list(strata[stratum]))]
+    by_class = sorted(strata, key=lambda stratum: stratum[::-1])
+    dealt = [leaf for stratum in by_class for leaf in random.permutation(strata[stratum])]
     fold = {leaf: i % folds for i, leaf in enumerate(dealt)}  # from stratum to stratum: small ones take turns
     for k in range(folds):
         given = [

@@ -27,16 +27,14 @@ def split_by_leaf(
     train) stay and the others are left out of all three: figures on its test photos compare with others'.
     """
     offered = _offered(photos)
-    given, strata, stratum_of = {}, defaultdict(dict), {}
+    given, strata = {}, strata_of(photos, leaves)
     for p, leaf in zip(photos, leaves, strict=True):
         if p.split:
             given[leaf] = max(given.get(leaf, p.split), p.split, key=SPLITS.index)
-        stratum_of.setdefault(leaf, (p.source, p.folder))
-        strata[stratum_of[leaf]][leaf] = None  # a dict, for its order
     side = dict(given)
     random = np.random.default_rng(seed)
     for source, folder in sorted(strata):
-        order = random.permutation(list(strata[source, folder]))
+        order = random.permutation(strata[source, folder])
         order = [leaf for leaf in order if given.get(leaf, "train") == "train"]
         shares = {"validation": validation, "test": test}
         dealt = [name for name, share in shares.items() if share and name not in offered[source]]
@@ -60,6 +58,17 @@ def split_by_leaf(
             )
     check_no_shared_leaf(leaves, splits)
     return splits
+
+
+def strata_of(photos: Sequence[LabelledPhoto], leaves: np.ndarray) -> dict[tuple[str, str], list]:
+    """Return the leaves, in order, of each class folder of each source: {(source, folder): leaves}."""
+    stratum = {}
+    for p, leaf in zip(photos, leaves, strict=True):
+        stratum.setdefault(leaf, (p.source, p.folder))
+    strata = defaultdict(list)
+    for leaf, of in stratum.items():
+        strata[of].append(leaf)
+    return strata
 
 
 def _offered(photos: Sequence[LabelledPhoto]) -> dict[str, set[str]]:
