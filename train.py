@@ -31,6 +31,7 @@ from model.checkpoint import Checkpoint, ResumeError
 from model.dataset import OTHER, Dataset
 from model.folds import cross_validate
 from model.logs import logger
+from model.muon import Muon
 from model.settings import Settings, command, parse, public, public_settings
 from model.splits import of_given_splits, split_by_leaf
 from model.verdict import Thresholds, verdicts
@@ -67,7 +68,7 @@ def build(settings: Settings, start: Path | None, outputs: list[str], steps: int
             warmup_steps=steps,
         )
         network.compile(
-            keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay),
+            Muon(rate, weight_decay=settings.weight_decay, adam_weight_decay=settings.weight_decay),
             keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
             weighted_metrics=["accuracy"],
         )
