@@ -10,9 +10,9 @@ class Muon(keras.optimizers.Muon):
     """Keras's Muon, which only knows matrices, for 3x3 kernels as well.
 
     It makes each kernel's update orthogonal, so that rare directions are learnt as fast as frequent ones
-    (Jordan et al. 2024, kellerjordan.github.io/posts/muon); here that halves the epochs. As there, a kernel
-    [h, w, in, out] counts as a matrix [h * w * in, out]. Updates are scaled to the size of AdamW's (Liu et al.
-    2025, arXiv:2502.16982, eq. 4), so that both take one learning rate.
+    (Jordan et al. 2024, kellerjordan.github.io/posts/muon); here that halves the epochs. A kernel
+    [h, w, in, out] counts as a matrix [h * w * in, out], as there. Updates are scaled to the size of AdamW's
+    (Liu et al. 2025, arXiv:2502.16982, section 2.2), so that both take one learning rate.
     """
 
     def _should_use_adamw(self, variable: keras.Variable) -> bool:
