@@ -38,6 +38,7 @@ from web import pictures
 from web.headers import SecurityHeaders
 from web.later import Later
 from web.limits import BUSY, MAX_PER_MINUTE, MAX_UPLOAD_MB, MEGABYTE, MOST, LimitRate, LimitUploads
+from web.memory import give_back_large_blocks
 from web.schema import Answer, Batch, Health, responses
 
 GRACE = 3  # seconds to finish what is in hand when stopped; an open page would hold on for ever
@@ -230,6 +231,7 @@ def open_feedback() -> Feedback | None:
 
 def main() -> None:
     """Serve until stopped."""
+    give_back_large_blocks()
     try:
         app = create_app()
     except (hub.HubError, bundle.BundleError) as error:
