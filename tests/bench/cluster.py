@@ -1,6 +1,6 @@
 """Diagnose a folder of photos on the machines of a Ray cluster, with the answers of `python -m model`.
 
-    pip install "ray[data]>=2.60,<3"                  on each machine, beside requirements.txt
+    pip install "ray[data]>=2.60,<2.61"               on each machine, beside requirements.txt
     ray start --head                                  on one of them; it says what to run on the others
     python tests/bench/cluster.py FOLDER --address auto --workers 4 > answers.csv
     python tests/bench/cluster.py [--photos 2000]     or, alone: drawn photos, both ways, on this machine
@@ -9,8 +9,9 @@ The code travels by itself; FOLDER, and the model if it is a folder, must be whe
 A worker takes all cores of its machine, as `python -m model` does. Two on one machine share them, so that
 the second one's gain here is not what a second machine gains. Start-up, measured with a fifth of the photos,
 is left out. Exits with 1 if the answers differ. Ray and not Spark: an actor loads the model once and keeps
-it, in a plain Python process, without a JVM. Whoever reaches a cluster's ports can run code on it: before the
-first `ray start`, run `ray get-auth-token --generate` and give all machines the same ~/.ray/auth_token.
+it, in a plain Python process, without a JVM. Whoever reaches a cluster's ports can run code on it: before
+`ray start`, set RAY_AUTH_MODE=token everywhere, run `ray get-auth-token --generate` on one machine and copy
+its ~/.ray/auth_token to the others.
 """
 
 import argparse
