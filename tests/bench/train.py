@@ -1,6 +1,6 @@
 """How fast train.py learns, beside the usual way to train the same network; and the memory larger sets take.
 
-python tests/bench/train.py [--photos 400] [--epochs 3]
+python tests/bench/train.py [--photos 400] [--epochs 3] [--precision mixed_bfloat16]
 
 The usual way is ImageDataGenerator: every photo is decoded and augmented anew in every epoch, on one core.
 The photos are drawn, 256 pixels. Photos a second are those of the epochs after the first, which compiles.
@@ -76,6 +76,7 @@ def main() -> None:
     )
     parser.add_argument("--photos", type=int, default=400, help="of each of five kinds")
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--precision", default="float32", help="of ours")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         cache = Path(scratch) / "cache"
@@ -83,6 +84,7 @@ def main() -> None:
         def ours(photos: Path) -> tuple[float, float]:
             out = Path(scratch) / f"bundle of {photos.name}"
             arguments = ["--epochs", options.epochs, "--batch-size", BATCH, "--cache", cache, "--out", out]
+            arguments += ["--precision", options.precision]
             return train("train.py", "--data", photos, *arguments)
 
         photos = draw_photos(Path(scratch) / "photos", options.photos)
