@@ -13,7 +13,6 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import shutil
 import sys
 from argparse import Namespace
 from dataclasses import asdict
@@ -27,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots, publish
-from model.checkpoint import Checkpoint, ResumeError
+from model.checkpoint import Checkpoint, ResumeError, discard
 from model.dataset import OTHER, Dataset
 from model.folds import cross_validate
 from model.logs import logger
@@ -178,10 +177,9 @@ def ask(
 
 
 def measure_folds(
-    settings: Settings, options: Namespace, start: Path | None, photos: Dataset, out: Path
+    settings: Settings, options: Namespace, start: Path | None, photos: Dataset, out: Path, unfinished: Path
 ) -> dict:
     """Train once for each fold of the leaves, measure on it, and return the figures."""
-    unfinished = out.with_name(out.name + ".folds")
 
     def train(splits: dict[str, np.ndarray], name: str) -> evaluation.Answers:
         folder = unfinished / name  # stays until all are done, so that a resumed run only asks this one again
@@ -191,9 +189,7 @@ def measure_folds(
         return ask(settings, model, thresholds, photos, splits["test"])
 
     print(dataset.table(photos.counts({})))
-    figures = cross_validate(photos, options.folds, settings.validation, settings.seed, train)
-    shutil.rmtree(unfinished)
-    return figures
+    return cross_validate(photos, options.folds, settings.validation, settings.seed, train)
 
 
 def write(out: Path, model: keras.Model, description: dict, history: list[dict]) -> None:
@@ -230,10 +226,12 @@ def main(argv: list[str]) -> None:
     if start:
         warn_of_known_photos(settings, start, photos, options.folds)
     if options.folds:
-        figures = measure_folds(settings, options, start, photos, out)
+        unfinished = out.with_name(out.name + ".folds")
+        figures = measure_folds(settings, options, start, photos, out, unfinished)
         file = out.with_name(out.name + ".folds.json")
         made = {"command": command(argv), "fingerprint": photos.fingerprint(), **figures}
         file.write_text(json.dumps(made, indent=1) + "\n")
+        discard(unfinished)
         print(f"\nWrote the figures to {file.name}, beside {options.out}.")
         return
     splits = split_by_leaf(
@@ -279,7 +277,7 @@ def main(argv: list[str]) -> None:
     if options.license:
         description["license"] = options.license
     write(out, model, description, checkpoint.state["history"])
-    shutil.rmtree(unfinished, ignore_errors=True)
+    discard(unfinished)
     # For the owner of the photos alone: beside the bundle, never within it.
     sheet = out.with_name(out.name + ".mistakes.png")
     if shown := plots.draw_mistakes(sheet, photos, splits["test"], answers):
