@@ -290,7 +290,7 @@ def swapping(folder: Path, times: int, choose: random.Random) -> Kills:
             if choose.random() < 0.3:
                 hub.fail("GET", "/api/models/", 503, times=9999)
                 child = forked(app.main)
-                answering((now if fetched else before,))
+                answering((before, now) if fetched else (before,))
                 hub.recover()
             else:
                 child = forked(app.main)
