@@ -27,6 +27,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from model import bundle, hub, photo
 from model.answers import one_as_json, together_as_json
@@ -34,7 +35,7 @@ from model.classifier import Classifier, Diagnosis
 from model.feedback import Feedback
 from model.plant import joint_answer
 from model.serving import Serving
-from web import pictures
+from web import pictures, refusals
 from web.headers import SecurityHeaders
 from web.later import Later
 from web.limits import BUSY, MAX_PER_MINUTE, MAX_UPLOAD_MB, MEGABYTE, MOST, LimitRate, LimitUploads
@@ -52,7 +53,9 @@ STATUS = {photo.UnreadTypeError: 415, photo.TooLargeError: 413, photo.Overloaded
 def create_api(serving: Serving) -> FastAPI:
     """Build the REST API, documented at /docs."""
     api = FastAPIOffline(
-        title="Blightcheck", summary="Early blight, late blight or healthy? A potato leaf checker."
+        title="Blightcheck",
+        summary="Early blight, late blight or healthy? A potato leaf checker.",
+        exception_handlers={StarletteHTTPException: refusals.explain_form},
     )
     started = time.monotonic()
     places = threading.BoundedSemaphore(MAX_AT_ONCE)
@@ -210,6 +213,7 @@ def create_page(serving: Serving) -> FastAPI:
         mounted,
         page.build(serving, serving.notice, kept).queue(max_size=MAX_AT_ONCE),
         path="/",
+        app_kwargs={"exception_handlers": {OSError: refusals.explain_disk}},
         max_file_size=MAX_UPLOAD_MB * MEGABYTE,
         show_error=False,
         mcp_server=True,

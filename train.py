@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots, publish
+from model import bundle, card, cnn, data, dataset, disk, evaluation, export, hub, pixels, plots, publish
 from model.checkpoint import Checkpoint, ResumeError, discard
 from model.dataset import OTHER, Dataset
 from model.folds import cross_validate
@@ -208,6 +208,7 @@ def main(argv: list[str]) -> None:
     """Run a training from the command line's arguments."""
     settings, options = parse(argv)
     out, cache = Path(options.out).absolute(), Path(options.cache)
+    unfinished = out.with_name(out.name + (".folds" if options.folds else ".training"))
     bundle.check_place(out)
     tf.config.experimental.enable_op_determinism()
 
@@ -226,10 +227,9 @@ def main(argv: list[str]) -> None:
     if start:
         warn_of_known_photos(settings, start, photos, options.folds)
     if options.folds:
-        unfinished = out.with_name(out.name + ".folds")
         figures = measure_folds(settings, options, start, photos, out, unfinished)
         file = out.with_name(out.name + ".folds.json")
-        made = {"command": command(argv), "fingerprint": photos.fingerprint(), **figures}
+        made = {"command": command(argv), "fingerprint": photos.fingerprint()} | figures
         file.write_text(json.dumps(made, indent=1) + "\n")
         discard(unfinished)
         print(f"\nWrote the figures to {file.name}, beside {options.out}.")
@@ -241,7 +241,6 @@ def main(argv: list[str]) -> None:
         print(sentence)
     counts = photos.counts(splits)
     print(dataset.table(counts))
-    unfinished = out.with_name(out.name + ".training")
     logs = options.logs and Path(options.logs) / out.name
     network, checkpoint = fit(settings, start, photos, splits, unfinished, options.resume, logs)
     model, temperature, thresholds = calibrate(settings, network, photos, splits["validation"])
@@ -274,8 +273,7 @@ def main(argv: list[str]) -> None:
         },
         "figures": figures,
     }
-    if options.license:
-        description["license"] = options.license
+    description |= {"license": options.license} if options.license else {}
     write(out, model, description, checkpoint.state["history"])
     discard(unfinished)
     # For the owner of the photos alone: beside the bundle, never within it.
@@ -288,9 +286,14 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    disk.tell_no_traceback()
     try:
         main(sys.argv[1:])
     except (data.DataError, bundle.BundleError, hub.HubError, ResumeError) as error:
         sys.exit(f"train.py: {error}")
     except KeyboardInterrupt:
         sys.exit("Stopped; the same command with --resume goes on after the last whole epoch.")
+    except Exception as error:
+        if not (why := disk.trouble(error)):
+            raise
+        sys.exit(f"train.py: {why}, and the same command with --resume goes on.")

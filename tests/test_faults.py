@@ -8,16 +8,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import keras
+import numpy as np
 import pytest
 from conftest import ROOT, free_port, run
+from test_bundle import write
 from test_limits import HEAD, begun
 from test_photo import JPEG
 
-from model import bundle, export
+from model import bundle, disk, export
+from model.checkpoint import Checkpoint
+from web.refusals import NO_ROOM
 
 
 def resealed(tiny: Path, folder: Path) -> Path:
@@ -123,3 +128,99 @@ def test_it_runs_without_rights_and_without_a_home(tmp_path):
     finally:
         process.terminate()
         assert "Traceback" not in process.communicate(timeout=20)[1]
+
+
+@pytest.fixture
+def small(tmp_path) -> Iterator[Path]:
+    """A disk of a megabyte."""
+    small = tmp_path / "small"
+    small.mkdir()
+    if (
+        os.getuid() != 0
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], check=False).returncode
+    ):
+        pytest.skip("only root can mount a disk")
+    yield small
+    subprocess.run(["umount", "--lazy", small], check=True)
+
+
+# In one process, since TensorFlow takes long to come up.
+TRAINED_ON_A_SMALL_DISK = """
+import runpy, sys
+small, photos, cache = sys.argv[1:]
+def train(*told):
+    sys.argv = ["train.py", "--data", photos, "--image-size", "32", "--epochs", "2", *told]
+    try:
+        runpy.run_path("train.py", run_name="__main__")
+    except SystemExit as end:
+        print(end)
+train("--cache", small + "/cache", "--out", small + "/leaf")
+train("--cache", cache, "--out", small + "/leaf")
+"""
+
+
+def test_a_training_on_a_full_disk_ends_with_a_sentence_and_leaves_the_old_bundle(small, drawn_photos, cache):
+    write(small / "leaf", b"old")
+    ended = run("-c", TRAINED_ON_A_SMALL_DISK, small, drawn_photos, cache)
+    full = "train.py: The disk is full; free some space, and the same command with --resume goes on."
+    assert [line for line in ended.stdout.splitlines() if line.startswith("train.py: ")] == [full] * 2
+    assert "Traceback" not in ended.stderr
+    assert bundle.read(small / "leaf").model == b"old"
+    assert not list((small / "cache").iterdir())
+    assert not (small / "leaf.training" / "state.json").exists()
+
+
+def test_a_bundle_and_a_checkpoint_that_find_no_room_leave_the_old_ones(small):
+    network = keras.Sequential([keras.Input((8,)), keras.layers.Dense(8)])
+    network.compile("adam", "mse")
+    one = np.zeros((1, 8)), np.zeros((1, 8))
+    checkpoint = Checkpoint(small / "training", {"seed": 1}, lambda: 0.5, 9)
+    network.fit(*one, epochs=1, callbacks=[checkpoint], verbose=0)
+    write(small / "leaf", b"old")
+    with (small / "others").open("wb") as file, pytest.raises(OSError, match="No space left"):
+        file.write(bytes(2_000_000))
+    for write_more in (
+        lambda: write(small / "leaf", bytes(100_000)),
+        lambda: network.fit(*one, epochs=3, initial_epoch=1, callbacks=[checkpoint], verbose=0),
+    ):
+        with pytest.raises(OSError) as caught:
+            write_more()
+        assert disk.trouble(caught.value) == "The disk is full; free some space"
+    assert bundle.read(small / "leaf").model == b"old"
+    again = Checkpoint(small / "training", {"seed": 1}, lambda: 0.5, 9)
+    again.restore(network)
+    assert again.state["epochs"] == 1
+    assert again.best_weights.exists()
+
+
+def test_a_folder_that_can_t_be_written_is_told_before_the_work(small, tiny):
+    subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+    with pytest.raises(
+        bundle.BundleError, match=r"small can't be written; choose another folder, or give it"
+    ):
+        bundle.check_place(small / "deep" / "leaf")
+    ended = run(
+        "-m", "model", tiny / "figures" / "confusion.png", "--csv", small / "out.csv", MODEL_REPO=tiny
+    )
+    closed = f"{small}/out.csv is closed to us (read-only file system); give it the rights it needs."
+    assert ended.stderr.splitlines()[-1] == f"python -m model: {closed}"
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_table_that_finds_no_room_is_one_sentence(tiny):
+    ended = run("-m", "model", tiny / "figures" / "confusion.png", "--csv", "/dev/full", MODEL_REPO=tiny)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == "python -m model: The disk is full; free some space."
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_upload_that_finds_no_room_is_507_and_a_small_one_goes_on(small, tiny, start, capfd):
+    with start(MODEL_REPO=tiny, TMPDIR=small) as server:
+        large = JPEG + bytes(3_000_000)
+        for _ in range(2):
+            refused = server.predict(large)
+            assert (refused.status_code, refused.json()) == (507, {"detail": NO_ROOM})
+            assert server.predict(JPEG).status_code == 200
+        sent = httpx2.post(f"{server.url}/gradio_api/upload", files={"files": large}, timeout=60)
+        assert (sent.status_code, sent.json()) == (507, {"detail": NO_ROOM})
+    assert "Traceback" not in capfd.readouterr().err
