@@ -36,6 +36,7 @@ from model.feedback import Feedback
 from model.plant import joint_answer
 from model.serving import Serving
 from web import pictures, refusals
+from web.connections import Connection
 from web.headers import SecurityHeaders
 from web.later import Later
 from web.limits import BUSY, MAX_PER_MINUTE, MAX_UPLOAD_MB, MEGABYTE, MOST, LimitRate, LimitUploads
@@ -245,7 +246,7 @@ def main() -> None:
         host=host,
         port=int(os.environ.get("GRADIO_SERVER_PORT") or 7860),
         log_level="warning",
-        http="h11",  # the other one takes headers of any length
+        http=Connection,
         forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None),
         timeout_graceful_shutdown=GRACE,
     )
