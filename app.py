@@ -195,6 +195,7 @@ def create_page(serving: Serving) -> FastAPI:
     import gradio as gr  # takes longer than all the rest
 
     from web import page, uploads
+    from web.calls import Calls
     from web.doors import OnlyOpen
 
     kept = open_feedback()
@@ -207,14 +208,16 @@ def create_page(serving: Serving) -> FastAPI:
         if kept:
             await to_thread.run_sync(kept.close)
 
+    blocks = page.build(serving, serving.notice, kept).queue(max_size=MAX_AT_ONCE)
     mounted = FastAPI(openapi_url=None, lifespan=lifespan)
+    mounted.add_middleware(Calls, blocks=blocks)
     mounted.add_middleware(OnlyOpen)
     mounted.add_middleware(CORSMiddleware)  # opens nothing; without it gradio lets every site in
     return gr.mount_gradio_app(
         mounted,
-        page.build(serving, serving.notice, kept).queue(max_size=MAX_AT_ONCE),
+        blocks,
         path="/",
-        app_kwargs={"exception_handlers": {OSError: refusals.explain_disk}},
+        app_kwargs={"exception_handlers": refusals.OF_GRADIO},
         max_file_size=MAX_UPLOAD_MB * MEGABYTE,
         show_error=False,
         mcp_server=True,

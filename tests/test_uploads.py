@@ -64,7 +64,7 @@ def test_whoever_sends_nonsense_gets_an_error_and_the_next_one_an_answer(server)
             asked = {"data": data, "fn_index": function, "session_hash": "x"}
             answer = httpx2.post(f"{server.url}/gradio_api/run/predict", json=asked, timeout=60)
             assert answer.headers["content-type"] == "application/json"
-            assert answer.status_code in (200, 422, 500)
+            assert answer.status_code in (200, 400, 500)  # 500 is how gradio hands on what a function says
             assert "Traceback" not in answer.text
     assert server.predict(encode(LEAF)).status_code == 200
 
