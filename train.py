@@ -296,4 +296,4 @@ if __name__ == "__main__":
     except Exception as error:
         if not (why := disk.trouble(error)):
             raise
-        sys.exit(f"train.py: {why}, and the same command with --resume goes on.")
+        disk.stop(f"train.py: {why}, and the same command with --resume goes on.")

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from typing import NoReturn
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -25,7 +26,14 @@ def trouble(error: BaseException | None) -> str | None:
 def tell_no_traceback() -> None:
     """Keep errors that nobody can catch to ourselves if the disk is their cause.
 
-    Of a file that it could not write, HDF5 fails once more to write the rest when it lets go of it.
+    HDF5 tries and fails once more to write the rest of a file when it lets go of it.
     """
     sys.excepthook = lambda kind, error, trace: trouble(error) or sys.__excepthook__(kind, error, trace)
     sys.unraisablehook = lambda told: trouble(told.exc_value) or sys.__unraisablehook__(told)
+
+
+def stop(sentence: str) -> NoReturn:
+    """Tell why, and end the process with status 1 at once: at an ordinary end HDF5 would crash it."""
+    sys.stdout.flush()
+    print(sentence, file=sys.stderr, flush=True)
+    os._exit(1)

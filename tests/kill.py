@@ -46,6 +46,7 @@ from model import bundle
 
 REPO = "someone/leaf"
 Kills = collections.Counter[str]  # by what was going on
+children: set[int] = set()  # that run
 
 
 def forked(work: Callable[[], object], log: Path | None = None) -> int:
@@ -65,12 +66,14 @@ def forked(work: Callable[[], object], log: Path | None = None) -> int:
         finally:
             sys.stdout.flush()
             os._exit(status)
+    children.add(child)
     return child
 
 
 def ended(child: int) -> bool:
     """Wait for a child; tell whether it came to its end before it was killed. It must not fail."""
     _, status = os.waitpid(child, 0)
+    children.remove(child)
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "it failed"
     return os.WIFEXITED(status)
 
@@ -152,7 +155,7 @@ def _killed_trainings(
         child = forked(partial(run, out, seed), log)
         stopped = killed(child, choose.uniform(0, whole))
         done += log.read_text().count("Validation macro recall")  # epochs that were told of
-        kept, replaced = _epochs_kept(out.with_name("leaf.training")), _seed(out) == seed
+        kept, replaced = epochs_kept(out.with_name("leaf.training")), _seed(out) == seed
         assert replaced or _seed(out) == seed - 1, "the bundle is another one"
         assert kept >= done or replaced, "an epoch is lost that was told of"
         if stopped:
@@ -171,7 +174,7 @@ def _seed(out: Path) -> int:
     return bundle.read(place).description["training"]["settings"]["seed"]
 
 
-def _epochs_kept(folder: Path) -> int:
+def epochs_kept(folder: Path) -> int:
     """Check that the weights that a checkpoint names are whole; return after how many epochs."""
     if not (folder / "state.json").exists():
         return 0
@@ -295,7 +298,6 @@ def swapping(folder: Path, times: int, choose: random.Random) -> Kills:
             else:
                 child = forked(app.main)
             answering((now,))
-        killed(child, 0)
         return kills
 
 
@@ -315,7 +317,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        kills = globals()[options.what](Path(folder), options.times, random.Random(options.seed))
+        try:
+            kills = globals()[options.what](Path(folder), options.times, random.Random(options.seed))
+        finally:
+            for child in children:
+                os.kill(child, signal.SIGKILL)
     told = ", ".join(f"{count} {when}" for when, count in kills.most_common())
     print(f"{kills.total()} kills, nothing broken: {told}")
 
