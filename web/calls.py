@@ -9,7 +9,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.blocks import BlockFunction
 from gradio.components import Component
-from gradio_client.utils import is_file_obj_with_meta, is_http_url_like
+from gradio_client.utils import is_http_url_like
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -93,8 +93,10 @@ def _check_value(component: Component, value: object, of_predict: bool) -> None:
         known = isinstance(value, str) and value in LANGUAGES
         if not known and not (of_predict and isinstance(value, str | None)):
             raise ValueError("no language")
+    if component.data_model and value is None and of_predict:
+        raise LostError
     if component.data_model and value is not None:
         component.data_model.model_validate(value, context={"validate_meta": True})
         for file in value if isinstance(value, list) else [value]:
-            if is_file_obj_with_meta(file) and not is_http_url_like(str(file["path"])):
-                uploaded(file, Path(component.GRADIO_CACHE))
+            if not is_http_url_like(str(file.get("path"))):
+                uploaded({"path": None} | file, Path(component.GRADIO_CACHE))
