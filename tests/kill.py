@@ -28,7 +28,6 @@ from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 import h5py
 import httpx2
@@ -316,6 +315,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     with tempfile.TemporaryDirectory() as folder:
         try:
             kills = globals()[options.what](Path(folder), options.times, random.Random(options.seed))
