@@ -18,11 +18,9 @@ import json
 import os
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -31,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import h5py
 import httpx2
+from children import ended, forked, kill_all, killed
 from conftest import free_port
 from drawing import draw, draw_set
 from loopback_hub import LoopbackHub
@@ -45,43 +44,6 @@ from model import bundle
 
 REPO = "someone/leaf"
 Kills = collections.Counter[str]  # by what was going on
-children: set[int] = set()  # that run
-
-
-def forked(work: Callable[[], object], log: Path | None = None) -> int:
-    """Do something in a child, what it prints going to `log`; return the child's id."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            if log:
-                file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-                os.dup2(file, 1)
-                os.dup2(file, 2)
-            work()
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            os._exit(status)
-    children.add(child)
-    return child
-
-
-def ended(child: int) -> bool:
-    """Wait for a child; tell whether it came to its end before it was killed. It must not fail."""
-    _, status = os.waitpid(child, 0)
-    children.remove(child)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "it failed"
-    return os.WIFEXITED(status)
-
-
-def killed(child: int, seconds: float) -> bool:
-    """Kill a child after so long; tell whether it had not come to its end."""
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    return not ended(child)
 
 
 def writing(folder: Path, times: int, choose: random.Random) -> Kills:
@@ -320,8 +282,7 @@ def main() -> None:
         try:
             kills = globals()[options.what](Path(folder), options.times, random.Random(options.seed))
         finally:
-            for child in children:
-                os.kill(child, signal.SIGKILL)
+            kill_all()
     told = ", ".join(f"{count} {when}" for when, count in kills.most_common())
     print(f"{kills.total()} kills, nothing broken: {told}")
 
