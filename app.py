@@ -27,6 +27,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from model import bundle, hub, photo
 from model.answers import one_as_json, together_as_json
@@ -34,7 +35,8 @@ from model.classifier import Classifier, Diagnosis
 from model.feedback import Feedback
 from model.plant import joint_answer
 from model.serving import Serving
-from web import pictures
+from web import pictures, refusals
+from web.connections import Connection
 from web.headers import SecurityHeaders
 from web.later import Later
 from web.limits import BUSY, MAX_PER_MINUTE, MAX_UPLOAD_MB, MEGABYTE, MOST, LimitRate, LimitUploads
@@ -53,7 +55,9 @@ STATUS = {photo.UnreadTypeError: 415, photo.TooLargeError: 413, photo.Overloaded
 def create_api(serving: Serving) -> FastAPI:
     """Build the REST API, documented at /docs."""
     api = FastAPIOffline(
-        title="Blightcheck", summary="Early blight, late blight or healthy? A potato leaf checker."
+        title="Blightcheck",
+        summary="Early blight, late blight or healthy? A potato leaf checker.",
+        exception_handlers={StarletteHTTPException: refusals.explain_form},
     )
     started = time.monotonic()
     places = threading.BoundedSemaphore(MAX_AT_ONCE)
@@ -192,6 +196,7 @@ def create_page(serving: Serving) -> FastAPI:
     import gradio as gr  # takes longer than all the rest
 
     from web import page, uploads
+    from web.calls import Calls
     from web.doors import OnlyOpen
 
     kept = open_feedback()
@@ -204,13 +209,16 @@ def create_page(serving: Serving) -> FastAPI:
         if kept:
             await to_thread.run_sync(kept.close)
 
+    blocks = page.build(serving, serving.notice, kept).queue(max_size=MAX_AT_ONCE)
     mounted = FastAPI(openapi_url=None, lifespan=lifespan)
+    mounted.add_middleware(Calls, blocks=blocks)
     mounted.add_middleware(OnlyOpen)
     mounted.add_middleware(CORSMiddleware)  # opens nothing; without it gradio lets every site in
     return gr.mount_gradio_app(
         mounted,
-        page.build(serving, serving.notice, kept).queue(max_size=MAX_AT_ONCE),
+        blocks,
         path="/",
+        app_kwargs={"exception_handlers": refusals.OF_GRADIO},
         max_file_size=MAX_UPLOAD_MB * MEGABYTE,
         show_error=False,
         mcp_server=True,
@@ -243,7 +251,7 @@ def main() -> None:
         host=host,
         port=int(os.environ.get("GRADIO_SERVER_PORT") or 7860),
         log_level="warning",
-        http="h11",  # the other one takes headers of any length
+        http=Connection,
         forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None),
         timeout_graceful_shutdown=GRACE,
     )

@@ -13,7 +13,6 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import shutil
 import sys
 from argparse import Namespace
 from dataclasses import asdict
@@ -26,8 +25,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots, publish
-from model.checkpoint import Checkpoint, ResumeError
+from model import bundle, card, cnn, data, dataset, disk, evaluation, export, hub, pixels, plots, publish
+from model.checkpoint import Checkpoint, ResumeError, discard
 from model.dataset import OTHER, Dataset
 from model.folds import cross_validate
 from model.logs import logger
@@ -179,10 +178,9 @@ def ask(
 
 
 def measure_folds(
-    settings: Settings, options: Namespace, start: Path | None, photos: Dataset, out: Path
+    settings: Settings, options: Namespace, start: Path | None, photos: Dataset, out: Path, unfinished: Path
 ) -> dict:
     """Train once for each fold of the leaves, measure on it, and return the figures."""
-    unfinished = out.with_name(out.name + ".folds")
 
     def train(splits: dict[str, np.ndarray], name: str) -> evaluation.Answers:
         folder = unfinished / name  # stays until all are done, so that a resumed run only asks this one again
@@ -192,9 +190,7 @@ def measure_folds(
         return ask(settings, model, thresholds, photos, splits["test"])
 
     print(dataset.table(photos.counts({})))
-    figures = cross_validate(photos, options.folds, settings.validation, settings.seed, train)
-    shutil.rmtree(unfinished)
-    return figures
+    return cross_validate(photos, options.folds, settings.validation, settings.seed, train)
 
 
 def write(out: Path, model: keras.Model, description: dict, history: list[dict]) -> None:
@@ -213,6 +209,7 @@ def main(argv: list[str]) -> None:
     """Run a training from the command line's arguments."""
     settings, options = parse(argv)
     out, cache = Path(options.out).absolute(), Path(options.cache)
+    unfinished = out.with_name(out.name + (".folds" if options.folds else ".training"))
     bundle.check_place(out)
     tf.config.experimental.enable_op_determinism()
 
@@ -231,10 +228,11 @@ def main(argv: list[str]) -> None:
     if start:
         warn_of_known_photos(settings, start, photos, options.folds)
     if options.folds:
-        figures = measure_folds(settings, options, start, photos, out)
+        figures = measure_folds(settings, options, start, photos, out, unfinished)
         file = out.with_name(out.name + ".folds.json")
-        made = {"command": command(argv), "fingerprint": photos.fingerprint(), **figures}
+        made = {"command": command(argv), "fingerprint": photos.fingerprint()} | figures
         file.write_text(json.dumps(made, indent=1) + "\n")
+        discard(unfinished)
         print(f"\nWrote the figures to {file.name}, beside {options.out}.")
         return
     splits = split_by_leaf(
@@ -244,7 +242,6 @@ def main(argv: list[str]) -> None:
         print(sentence)
     counts = photos.counts(splits)
     print(dataset.table(counts))
-    unfinished = out.with_name(out.name + ".training")
     logs = options.logs and Path(options.logs) / out.name
     network, checkpoint = fit(settings, start, photos, splits, unfinished, options.resume, logs)
     model, temperature, thresholds = calibrate(settings, network, photos, splits["validation"])
@@ -277,10 +274,9 @@ def main(argv: list[str]) -> None:
         },
         "figures": figures,
     }
-    if options.license:
-        description["license"] = options.license
+    description |= {"license": options.license} if options.license else {}
     write(out, model, description, checkpoint.state["history"])
-    shutil.rmtree(unfinished, ignore_errors=True)
+    discard(unfinished)
     # For the owner of the photos alone: beside the bundle, never within it.
     sheet = out.with_name(out.name + ".mistakes.png")
     if shown := plots.draw_mistakes(sheet, photos, splits["test"], answers):
@@ -291,9 +287,14 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    disk.tell_no_traceback()
     try:
         main(sys.argv[1:])
     except (data.DataError, bundle.BundleError, hub.HubError, ResumeError) as error:
         sys.exit(f"train.py: {error}")
     except KeyboardInterrupt:
         sys.exit("Stopped; the same command with --resume goes on after the last whole epoch.")
+    except Exception as error:
+        if not (why := disk.trouble(error)):
+            raise
+        disk.stop(f"train.py: {why}, and the same command with --resume goes on.")

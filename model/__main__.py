@@ -22,7 +22,7 @@ from typing import TextIO
 from huggingface_hub import CommitOperationAdd
 from tqdm import tqdm
 
-from model import hub, photo, publish
+from model import disk, hub, photo, publish
 from model.answers import columns, row
 from model.bundle import BundleError, check_files
 from model.classifier import Diagnosis
@@ -131,5 +131,8 @@ def _output(path: str | None) -> TextIO:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except (BundleError, hub.HubError, OSError) as error:
+    except (BundleError, hub.HubError) as error:
         sys.exit(f"python -m model: {error}")
+    except OSError as error:
+        why = disk.trouble(error)
+        sys.exit(f"python -m model: {why + '.' if why else error}")

@@ -9,6 +9,7 @@ figures/*.png       plots
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +50,10 @@ class Bundle:
 
 
 def check_place(folder: Path) -> None:
-    """Raise BundleError if writing a bundle to `folder` would replace anything but a bundle."""
+    """Raise BundleError if writing a bundle to `folder` would replace anything but a bundle, or fail."""
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not os.access(above, os.W_OK):
+        raise BundleError(f"{above} can't be written; choose another folder, or give it the rights it needs.")
     if folder.exists() and not (folder / DESCRIPTION).exists() and any(folder.iterdir()):
         raise BundleError(f"{folder} holds other files, which a bundle would replace; choose another folder.")
 

@@ -15,6 +15,13 @@ class ResumeError(ValueError):
     """The unfinished training is another one; the message is one sentence for the user."""
 
 
+def discard(folder: Path) -> None:
+    """Delete the checkpoints in `folder` and below; a kill meanwhile leaves none that could be resumed."""
+    for state in folder.rglob(STATE):
+        state.unlink()
+    shutil.rmtree(folder)
+
+
 class Checkpoint(keras.callbacks.Callback):
     """Validate after each epoch; keep the best weights and the last; stop when it gets no better.
 

@@ -94,8 +94,13 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
     """
     try:
         # Asked first: snapshot_download would quietly hand out an old copy when the Hub can't be reached.
-        HfApi().repo_info(repo, revision=revision, repo_type=repo_type, timeout=TIMEOUT)
-        return Path(snapshot_download(repo, revision=revision, repo_type=repo_type, allow_patterns=files))
+        newest = HfApi().repo_info(repo, revision=revision, repo_type=repo_type, timeout=TIMEOUT).sha
+        wanted = {"repo_type": repo_type, "allow_patterns": files}
+        folder = Path(snapshot_download(repo, revision=newest, **wanted))
+        # Only now, with all of it here, may the cache note that the branch has this commit: by it `find`
+        # looks for the copy fetched earlier.
+        snapshot_download(repo, revision=revision, **wanted)
+        return folder
     except RevisionNotFoundError as error:
         raise HubError(f"{repo} has no revision {revision} on the Hub.") from error
     except RepositoryNotFoundError as error:

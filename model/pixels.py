@@ -5,6 +5,7 @@ as the set grows.
 """
 
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -68,23 +69,34 @@ def load_pixels(
 def _prepare_all(
     paths: Sequence[Path], size: int, folder: Path, progress: Callable[[Iterator, int], Iterator]
 ) -> None:
-    images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (len(paths), size, size, 3))
+    whole = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), size, size, 3)}
     masks, hashes, digests, readable, skipped = [], [], [], [], {}
-    for i, result in enumerate(progress(_prepared(paths, size), len(paths))):
-        if isinstance(result, Exception):
-            skipped[str(paths[i])] = str(result)
-            continue
-        images[len(readable)], mask, digest = result
-        masks.append(mask)
-        hashes.append(difference_hash(result[0]))
-        digests.append(digest)
-        readable.append(i)
-    images.flush()
-    np.save(folder / "masks.npy", np.array(masks, bool).reshape(-1, foreground.SIZE, foreground.SIZE))
-    np.save(folder / "hashes.npy", np.array(hashes, np.uint64).reshape(-1, 4))
+    # Not through a memory map: a full disk would be the end of the process instead of an OSError.
+    with (folder / "images.npy").open("wb") as images:
+        np.lib.format.write_array_header_1_0(images, whole)
+        start = images.tell()
+        for i, result in enumerate(progress(_prepared(paths, size), len(paths))):
+            if isinstance(result, Exception):
+                skipped[str(paths[i])] = str(result)
+                continue
+            image, mask, digest = result
+            images.write(image.tobytes())
+            masks.append(mask)
+            hashes.append(difference_hash(image))
+            digests.append(digest)
+            readable.append(i)
+        images.truncate(start + len(paths) * size * size * 3)
+    _save(folder / "masks.npy", np.array(masks, bool).reshape(-1, foreground.SIZE, foreground.SIZE))
+    _save(folder / "hashes.npy", np.array(hashes, np.uint64).reshape(-1, 4))
     (folder / "index.json").write_text(
         json.dumps({"digests": digests, "readable": readable, "skipped": skipped})
     )
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    file = io.BytesIO()  # given a real file, NumPy does not tell why it can't write
+    np.save(file, array)
+    path.write_bytes(file.getvalue())
 
 
 def _prepared(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, np.ndarray, str] | Exception]:

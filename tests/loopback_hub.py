@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class LoopbackHub:
         self.connections: set[socket.socket] = set()
         self.lock = threading.Lock()
         self._faults: list[Fault] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("HubHandler", (Handler,), {"hub": self}))
+        self._server = Server(("127.0.0.1", 0), type("HubHandler", (Handler,), {"hub": self}))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> "LoopbackHub":
@@ -119,6 +120,15 @@ class LoopbackHub:
         return self.lfs[oid]
 
 
+class Server(ThreadingHTTPServer):
+    """Takes it lightly when a client goes in the middle."""
+
+    def handle_error(self, *told: object) -> None:
+        """Print any other error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*told)
+
+
 class Handler(BaseHTTPRequestHandler):
     """One connection. A route's method returns what is to be sent as JSON, or status, body and headers."""
 
@@ -137,7 +147,8 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         # Read it even if the answer is no: what is left would be taken for the next request.
         self.body = self.rfile.read(length if fault.cut is None else min(fault.cut, length))
-        if fault.cut is not None and self.command != "GET":
+        if len(self.body) < length and self.command != "GET":  # cut, or the client is gone
+            self.close_connection = True
             return
         if fault.status:
             status, body, headers = fault.status, GATEWAY, {"Content-Type": "text/html"}

@@ -8,16 +8,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import keras
 import pytest
 from conftest import ROOT, free_port, run
+from kill import epochs_kept
+from test_bundle import write
 from test_limits import HEAD, begun
 from test_photo import JPEG
 
-from model import bundle, export
+from model import bundle, disk, export
+from model.pixels import load_pixels
+from web.refusals import NO_ROOM
 
 
 def resealed(tiny: Path, folder: Path) -> Path:
@@ -68,31 +73,11 @@ def test_no_code_comes_with_a_model(tiny, poisoned, tmp_path):
     assert not Path(said).exists()
 
 
-KILLS = """
-import os, random, signal, sys, time
-from pathlib import Path
-sys.path[:0] = ["tests"]
-from model import bundle
-from test_bundle import write
-folder, choose = Path(sys.argv[1]), random.Random(1)
-write(folder, b"0")
-for kill in range(int(sys.argv[2])):
-    child = os.fork()
-    while child == 0:
-        write(folder, str(kill).encode() * 100_000)
-    time.sleep(choose.uniform(0, 0.03))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    bundle.read(bundle.place(folder))
-    bundle.check_files(bundle.place(folder))
-print(len(list(folder.parent.iterdir())))
-"""
-
-
-def test_fifty_deaths_while_writing_never_leave_a_broken_bundle(tmp_path):
-    ended = run("-c", KILLS, tmp_path / "leaf", 50)
+@pytest.mark.parametrize(("what", "times"), [("writing", 50), ("saving", 2), ("pushing", 2), ("swapping", 1)])
+def test_sudden_deaths_break_nothing(what, times):
+    ended = run("tests/kill.py", "--times", times, what)
     assert ended.returncode == 0, ended.stderr
-    assert int(ended.stdout) <= 3  # the bundle, and what the last one may have left beside it
+    assert "kills, nothing broken: " in ended.stdout
 
 
 def test_a_stop_waits_for_the_request_in_hand(tiny, start):
@@ -143,3 +128,80 @@ def test_it_runs_without_rights_and_without_a_home(tmp_path):
     finally:
         process.terminate()
         assert "Traceback" not in process.communicate(timeout=20)[1]
+
+
+@pytest.fixture
+def small(tmp_path) -> Iterator[Path]:
+    """A disk of a megabyte."""
+    small = tmp_path / "small"
+    small.mkdir()
+    if (
+        os.getuid() != 0
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], check=False).returncode
+    ):
+        pytest.skip("only root can mount a disk")
+    yield small
+    subprocess.run(["umount", "--lazy", small], check=True)
+
+
+def test_a_training_on_a_full_disk_ends_with_a_sentence_and_goes_on_from_the_epoch_before(
+    small, drawn_photos, cache
+):
+    subprocess.run(["mount", "-o", "remount,size=15m", small], check=True)  # for the weights of one epoch
+    write(small / "leaf", b"old")
+    told = ["--data", drawn_photos, "--cache", cache, "--image-size", "32", "--epochs", "2"]
+    ended = run("train.py", *told, "--out", small / "leaf")
+    assert ended.returncode == 1
+    full = "train.py: The disk is full; free some space, and the same command with --resume goes on."
+    assert full in ended.stderr.splitlines()
+    assert "Traceback" not in ended.stderr
+    assert bundle.read(small / "leaf").model == b"old"
+    assert epochs_kept(small / "leaf.training") == 1
+
+
+def test_a_bundle_and_a_cache_that_find_no_room_leave_what_was_there(small, drawn_photos):
+    write(small / "leaf", b"old")
+    photos = sorted(drawn_photos.rglob("*.jpg"))
+    for make in (
+        lambda: write(small / "leaf", bytes(2_000_000)),
+        lambda: load_pixels(photos, 64, small / "cache", lambda prepared, _: prepared),
+    ):
+        with pytest.raises(OSError) as caught:
+            make()
+        assert disk.trouble(caught.value) == "The disk is full; free some space"
+    assert bundle.read(small / "leaf").model == b"old"
+    assert sorted(path.name for path in small.iterdir()) == ["cache", "leaf"]
+    assert not list((small / "cache").iterdir())
+
+
+def test_a_folder_that_can_t_be_written_is_told_before_the_work(small, tiny):
+    subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+    with pytest.raises(
+        bundle.BundleError, match=r"small can't be written; choose another folder, or give it"
+    ):
+        bundle.check_place(small / "deep" / "leaf")
+    ended = run(
+        "-m", "model", tiny / "figures" / "confusion.png", "--csv", small / "out.csv", MODEL_REPO=tiny
+    )
+    closed = f"{small}/out.csv is closed to us (read-only file system); give it the rights it needs."
+    assert ended.stderr.splitlines()[-1] == f"python -m model: {closed}"
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_table_that_finds_no_room_is_one_sentence(tiny):
+    ended = run("-m", "model", tiny / "figures" / "confusion.png", "--csv", "/dev/full", MODEL_REPO=tiny)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == "python -m model: The disk is full; free some space."
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_upload_that_finds_no_room_is_507_and_a_small_one_goes_on(small, tiny, start, capfd):
+    with start(MODEL_REPO=tiny, TMPDIR=small) as server:
+        large = JPEG + bytes(3_000_000)
+        for _ in range(2):
+            refused = server.predict(large)
+            assert (refused.status_code, refused.json()) == (507, {"detail": NO_ROOM})
+            assert server.predict(JPEG).status_code == 200
+        sent = httpx2.post(f"{server.url}/gradio_api/upload", files={"files": large}, timeout=60)
+        assert (sent.status_code, sent.json()) == (507, {"detail": NO_ROOM})
+    assert "Traceback" not in capfd.readouterr().err

@@ -49,6 +49,16 @@ def test_without_the_hub_the_copy_fetched_earlier_answers(hub, at, tiny):
     assert notice == f"The Hub failed to give us {REPO}. The copy fetched earlier answers."
 
 
+def test_without_the_hub_and_half_of_a_newer_copy_the_one_before_answers(hub, at, tiny):
+    push(tiny, at)
+    fetched = find(REPO, at)
+    push(bundle.DEFAULT, at)
+    hub.fail("GET", "model.tflite", 403)
+    folder, name, revision, notice = find(REPO, at)
+    assert [folder, name, revision] == fetched[:3]
+    assert notice == f"The Hub refused us {REPO}; check HF_TOKEN. The copy fetched earlier answers."
+
+
 def test_without_the_hub_and_a_copy_the_default_model_answers(at):
     folder, name, revision, notice = find(REPO, at | {"HF_ENDPOINT": "http://127.0.0.1:1"})
     assert (folder, name, revision) == (str(bundle.DEFAULT), "default", None)

@@ -11,20 +11,22 @@ import pytest
 import uvicorn
 from conftest import free_port
 from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 from test_photo import JPEG
 
 import app
 from model.serving import Serving
-from web import limits
+from web import connections, limits
+from web.connections import Connection
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="leaf.jpg"\r\n\r\n'
 
 
 @contextlib.contextmanager
-def listening(served: FastAPI) -> Iterator[str]:
+def listening(served: FastAPI, http: type = Connection) -> Iterator[str]:
     """Serve an app on a thread; yield its address."""
     port = free_port()
-    running = uvicorn.Server(uvicorn.Config(served, port=port, log_level="warning"))
+    running = uvicorn.Server(uvicorn.Config(served, port=port, http=http, log_level="warning"))
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
     while not running.started:
@@ -130,3 +132,79 @@ def test_what_is_remembered_of_clients_is_limited():
         limit.seconds_to_wait(str(i), 31)
     assert len(limit.buckets) == limits.CLIENTS
     assert "a" not in limit.buckets
+
+
+class Hasty(Connection):
+    """Gives a client little time to ask."""
+
+    patience = 0.3
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[str]:
+    api = FastAPI()
+    api.get("/ping")(lambda: "pong")
+
+    @api.get("/stream")
+    def stream() -> StreamingResponse:
+        def slowly() -> Iterator[str]:
+            for _ in range(4):
+                time.sleep(0.2)
+                yield "on "
+
+        return StreamingResponse(slowly())
+
+    with listening(api, Hasty) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def connected(url: str) -> Iterator[socket.socket]:
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        yield connection
+
+
+ASKED = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("said", [b"", ASKED[:-2], ASKED + ASKED[:-2]])
+def test_a_connection_that_says_nothing_or_not_all_is_closed(hasty, said):
+    with connected(hasty) as connection:
+        connection.sendall(said)
+        answer = b"".join(iter(lambda: connection.recv(1000), b""))  # to its end
+    assert answer.count(b"HTTP/1.1 200 ") == said.count(ASKED)
+
+
+def test_a_client_that_asks_a_byte_at_a_time_is_given_up(hasty):
+    started = time.monotonic()
+    with connected(hasty) as connection, contextlib.suppress(ConnectionError):
+        while time.monotonic() < started + 20:
+            connection.sendall(b"x")
+            time.sleep(0.02)
+    assert time.monotonic() < started + 20
+
+
+def test_an_answer_may_take_longer_and_the_next_request_is_answered(hasty):
+    with httpx2.Client(base_url=hasty) as client:
+        for _ in range(2):
+            assert client.get("/stream").text == "on on on on "
+            assert client.get("/ping").json() == "pong"
+
+
+def test_too_many_connections_are_told(monkeypatch):
+    api = FastAPI()
+    api.get("/ping")(lambda: "pong")
+    monkeypatch.setattr(connections, "MOST", 2)
+    with (
+        listening(api) as url,
+        httpx2.Client(base_url=url, limits=httpx2.Limits(max_connections=1)) as client,
+    ):
+        with connected(url), connected(url):
+            while (refused := client.get("/ping", headers={"Connection": "close"})).status_code == 200:
+                pass  # they are not all seen yet
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert refused.json() == {"detail": "Too many connections at once; please try again."}
+        while (answer := client.get("/ping")).status_code == 503:
+            pass  # their ends are not all seen yet
+        assert answer.status_code == 200

@@ -95,6 +95,7 @@ REFUSALS = {
     422: "No photo, or a wrong parameter",
     429: "Too many requests of one client; see Retry-After",
     503: "Too busy; see Retry-After",
+    507: "The disk is full or closed",
 }
 
 

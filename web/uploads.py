@@ -2,6 +2,8 @@
 
 import contextlib
 import secrets
+import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,7 +20,8 @@ from web.limits import MAX_UPLOAD_MB, MEGABYTE
 from web.texts import text
 
 PATIENCE = 10  # seconds another server may keep us waiting
-ROOM = 2_000 * MEGABYTE  # bytes that the photos of all visitors may take
+ROOM = 2_000 * MEGABYTE  # bytes that the photos of all visitors may take, and never half of what is free
+OLD = 2 * 3600  # seconds
 EVERY = 5  # seconds, to look whether they do
 
 
@@ -80,11 +83,13 @@ async def fetch(url: str, transport: httpx.AsyncBaseTransport | None = None) -> 
 
 @contextlib.asynccontextmanager
 async def kept_small(folder: Path) -> AsyncIterator[None]:
-    """Delete the oldest photos in `folder` whenever they take too much room."""
+    """Delete the photos in `folder` that are too old, and the oldest whenever they take too much room."""
+    room = min(ROOM, shutil.disk_usage(folder).free // 2)
+    seen: dict[Path, float] = {}
 
     async def look() -> None:
         while True:
-            await anyio.to_thread.run_sync(make_room, folder)
+            await anyio.to_thread.run_sync(make_room, folder, room, seen, time.monotonic())
             await anyio.sleep(EVERY)
 
     async with anyio.create_task_group() as tasks:
@@ -93,19 +98,25 @@ async def kept_small(folder: Path) -> AsyncIterator[None]:
         tasks.cancel_scope.cancel()
 
 
-def make_room(folder: Path) -> None:
-    """Delete the oldest files in `folder` until the rest take no more than ROOM."""
-    files = []
-    for file in folder.rglob("*"):
+def make_room(folder: Path, room: float, seen: dict[Path, float], now: float) -> None:
+    """Delete files in `folder` seen OLD seconds ago, and the oldest until the rest take `room` bytes at most.
+
+    `seen` keeps since when each is there, in seconds of a clock that nobody sets: what the files say of their
+    age changes with the machine's clock, and gradio forgets those whose upload broke off.
+    """
+    there = {}
+    for path in folder.rglob("*"):
         with contextlib.suppress(FileNotFoundError):  # gradio deletes old ones too
-            if file.is_file():
-                files.append((file.stat().st_mtime_ns, file.stat().st_size, file))
-    taken = sum(size for _, size, _ in files)
-    for _, size, file in sorted(files):
-        if taken <= ROOM:
+            there[path] = path.stat().st_size if path.is_file() else 0
+    for gone in seen.keys() - there.keys():
+        del seen[gone]
+    taken = sum(there.values())
+    for path in sorted(there, key=lambda path: (seen.setdefault(path, now), -len(path.parts))):
+        if taken <= room and now - seen[path] < OLD:
             break
-        file.unlink(missing_ok=True)
-        taken -= size
+        with contextlib.suppress(OSError):  # a folder is deleted with its last file
+            path.rmdir() if path.is_dir() else path.unlink()
+        taken -= there[path]
 
 
 def uploaded(photo: dict, folder: Path) -> Path:

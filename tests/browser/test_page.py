@@ -292,7 +292,7 @@ def test_no_caller_reads_a_file_of_the_server(server, tmp_path, meta):
     photo.write_bytes(LEAF)
     asked = {"data": [{"path": str(photo)} | meta, "en"]}
     answer = httpx2.post(f"{server.url}/gradio_api/run/predict", json=asked, timeout=60)
-    assert answer.status_code == 500
+    assert answer.status_code == 400
 
 
 def test_while_the_server_is_away_a_photo_waits(browser, tiny, start):

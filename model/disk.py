@@ -1,0 +1,39 @@
+"""Why something could not be written, in words for people."""
+
+import errno
+import os
+import sys
+from typing import NoReturn
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def trouble(error: BaseException | None) -> str | None:
+    """Tell what is wrong with the disk and what to do, a sentence without its end; None if nothing is.
+
+    HDF5 and TensorFlow raise errors of their own, which only quote the system's words.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number in FULL or any(os.strerror(full) in str(error) for full in FULL):
+        return "The disk is full; free some space"
+    if number in CLOSED:
+        where = error.filename or "The disk"
+        return f"{where} is closed to us ({os.strerror(number).lower()}); give it the rights it needs"
+    return None
+
+
+def tell_no_traceback() -> None:
+    """Keep errors that nobody can catch to ourselves if the disk is their cause.
+
+    HDF5 tries and fails once more to write the rest of a file when it lets go of it.
+    """
+    sys.excepthook = lambda kind, error, trace: trouble(error) or sys.__excepthook__(kind, error, trace)
+    sys.unraisablehook = lambda told: trouble(told.exc_value) or sys.__unraisablehook__(told)
+
+
+def stop(sentence: str) -> NoReturn:
+    """Tell why, and end the process with status 1 at once: at an ordinary end HDF5 would crash it."""
+    sys.stdout.flush()
+    print(sentence, file=sys.stderr, flush=True)
+    os._exit(1)

@@ -1,0 +1,98 @@
+"""Calls of gradio's routes as none of its clients makes them: one sentence each, and nothing in the log."""
+
+import json
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from test_limits import listening
+from test_photo import JPEG
+
+import app
+from web.refusals import NO_CALL, NO_FORM
+
+LOST = "The photo did not arrive; please send it again."
+META = {"_type": "gradio.FileData"}
+CALLS = ("run/predict", "call/predict", "call/v2/predict", "queue/join")
+NO_CALLS = (
+    *(b"", b"text", b"{", b"null", b"[]", b"5", b"{}", b"\xff", b"[" * 100_000),
+    *(
+        {"data": data, "session_hash": "x", "fn_index": 2}
+        for data in (None, {}, 5, [], [None], [5, 5], [[1], "en"])
+    ),
+    *(
+        {"data": [photo, "en"], "session_hash": "x", "fn_index": 2}
+        for photo in ({"path": 5}, [], "x", float("nan"))
+    ),
+    *({"data": [None, language], "session_hash": "x", "fn_index": 1} for language in (5, {}, [], "xx", None)),
+    *(
+        {"data": [None] * 9, "session_hash": "x", "fn_index": n}
+        for n in (-1, 0, 99, 1e400, 10**30, "2", [], True)
+    ),
+    {"data": [[{"path": "x"}], "en"], "session_hash": "x", "fn_index": 3},
+    {"data": [None, "en"], "session_hash": 5, "fn_index": 3},
+    {"data": [None, "en"], "session_hash": "x", "fn_index": 3, "trigger_id": "x"},
+)
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
+TEXT = b'--b\r\nContent-Disposition: form-data; name="files"\r\n\r\n%b\r\n--b--\r\n'
+
+
+@pytest.fixture(scope="module")
+def client(tiny) -> Iterator[httpx2.Client]:
+    """A client of the whole app, in this process, whose log the tests can read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MODEL_REPO", str(tiny))
+        served = app.create_app()
+    with listening(served) as url, httpx2.Client(base_url=f"{url}/gradio_api/", timeout=60) as client:
+        client.get(url)  # the page is there
+        yield client
+
+
+@pytest.fixture
+def photo(client) -> dict:
+    sent = client.post("upload", files={"files": ("leaf.jpg", JPEG)})
+    return {"path": sent.json()[0], "meta": META}
+
+
+@pytest.mark.parametrize("route", [*CALLS, "cancel", "reset", "mcp/"])
+def test_what_makes_no_sense_is_one_sentence(client, route, capfd):
+    for sent in NO_CALLS if route in ("run/predict", "queue/join") else NO_CALLS[:14]:
+        body = sent if isinstance(sent, bytes) else json.dumps(sent)
+        headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+        answer = client.post(route, content=body, headers=headers)
+        assert answer.status_code in (400, 422), body[:100]
+        if "jsonrpc" not in answer.text:  # a protocol of its own
+            assert answer.json() in ({"detail": NO_CALL}, {"detail": "There was an error parsing the body"})
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("path", [None, "", "/etc/passwd", "a\0b", "x" * 10_000])
+@pytest.mark.parametrize("route", CALLS)
+def test_a_photo_that_was_never_sent_is_one_sentence(client, route, path, capfd):
+    photo = None if path is None else {"path": path, "meta": META}
+    sent = {"photo": photo} if "v2" in route else {"data": [photo, "en"], "session_hash": "x", "fn_index": 2}
+    answer = client.post(route, json=sent)
+    assert (answer.status_code, answer.json()) == (400, {"detail": LOST})
+    assert capfd.readouterr().err == ""
+
+
+def test_an_upload_that_is_none_is_one_sentence(client, capfd):
+    for body, headers in (
+        (TEXT % b"text", MULTIPART),
+        (TEXT % b"", MULTIPART),
+        (JPEG, {"Content-Type": f"multipart/form-data; boundary={'b' * 5000}"}),
+    ):
+        answer = client.post("upload", content=body, headers=headers)
+        assert (answer.status_code, answer.json()) == (400, {"detail": NO_FORM})
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("language", ["es", "xx", None])
+def test_what_makes_sense_is_answered(client, photo, language):
+    assert client.post("run/predict", json={"data": [photo, language]}).json()["data"][0]["class"]
+    for route, sent in (
+        ("call/predict", {"data": [photo, language]}),
+        ("call/v2/predict", {"photo": photo, "language": language}),
+    ):
+        event = client.post(route, json=sent).json()["event_id"]
+        assert '"class"' in client.get(f"call/predict/{event}").text

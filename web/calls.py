@@ -1,0 +1,102 @@
+"""Calls that none of gradio's clients makes, answered with a sentence before gradio sees them.
+
+It takes what makes no sense for an error of its own: 500, and a traceback in the log.
+"""
+
+import json
+from pathlib import Path
+
+import gradio as gr
+from gradio.blocks import BlockFunction
+from gradio.components import Component
+from gradio_client.utils import is_http_url_like
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from web.refusals import NO_CALL
+from web.texts import LANGUAGES
+from web.uploads import LostError, uploaded
+
+RUN = "/gradio_api/run/predict"  # this and the next call any function by its number
+JOIN = "/gradio_api/queue/join"
+CALL = "/gradio_api/call/predict"
+BY_NAME = "/gradio_api/call/v2/predict"
+MCP = "/gradio_api/mcp"
+
+
+class Calls:
+    """ASGI middleware: answers 400 to a call that does not fit any function of `blocks`."""
+
+    def __init__(self, app: ASGIApp, blocks: gr.Blocks) -> None:
+        self.app, self.functions = app, blocks.fns
+        self.predict = next(function for function in blocks.fns.values() if function.api_name == "predict")
+        parameters = blocks.get_api_info()["named_endpoints"]["/predict"]["parameters"]
+        self.names = [known["parameter_name"] for known in parameters]
+        self.needed = {known["parameter_name"] for known in parameters if not known["parameter_has_default"]}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        checked = path in (RUN, JOIN, CALL, BY_NAME) or path.startswith(MCP)
+        if not checked or scope["type"] != "http" or scope["method"] != "POST":
+            return await self.app(scope, receive, send)
+        body, messages = bytearray(), []
+        while not messages or messages[-1].get("more_body"):
+            messages.append(await receive())
+            body += messages[-1].get("body", b"")
+        if wrong := self.wrong(path, bytes(body)):
+            return await JSONResponse({"detail": wrong}, 400)(scope, receive, send)
+
+        async def again() -> Message:
+            return messages.pop(0) if messages else await receive()
+
+        return await self.app(scope, again, send)
+
+    def wrong(self, path: str, body: bytes) -> str | None:
+        """Tell what is wrong with a call, if anything."""
+        try:
+            sent = json.loads(body)
+            if not path.startswith(MCP):  # whose own protocol tells what else is wrong
+                self._check(path, sent)
+        except LostError as error:
+            return str(error)
+        except (ValueError, RecursionError):
+            return NO_CALL
+        return None
+
+    def _check(self, path: str, sent: object) -> None:
+        """Raise a ValueError unless this is a call that a function of the page can take."""
+        if not isinstance(sent, dict):
+            raise ValueError("no object")
+        if path == BY_NAME:
+            if not self.needed <= sent.keys() <= set(self.names):
+                raise ValueError("other parameters")
+            function, data = self.predict, [sent.get(name) for name in self.names]
+        else:
+            function, data = self._function(path, sent.get("fn_index")), sent.get("data")
+            if not isinstance(data, list) or len(data) < len(function.inputs):
+                raise ValueError("too few values")
+        for component, value in zip(function.inputs, data, strict=False):
+            _check_value(component, value, function is self.predict)
+
+    def _function(self, path: str, number: object) -> BlockFunction:
+        if path == CALL or (path == RUN and number is None):
+            return self.predict
+        function = self.functions.get(number) if isinstance(number, int) else None
+        if not function or not function.fn:  # those without run in the browser
+            raise ValueError("no function")
+        return function
+
+
+def _check_value(component: Component, value: object, of_predict: bool) -> None:
+    """Raise a ValueError unless a component may have this value; for `predict` languages may be any."""
+    if isinstance(component, gr.Dropdown):
+        known = isinstance(value, str) and value in LANGUAGES
+        if not known and not (of_predict and isinstance(value, str | None)):
+            raise ValueError("no language")
+    if component.data_model and value is None and of_predict:
+        raise LostError
+    if component.data_model and value is not None:
+        component.data_model.model_validate(value, context={"validate_meta": True})
+        for file in value if isinstance(value, list) else [value]:
+            if not is_http_url_like(str(file.get("path"))):
+                uploaded({"path": None} | file, Path(component.GRADIO_CACHE))

@@ -1,0 +1,46 @@
+"""Connections that say nothing, or little: closed after a while, and never too many at once."""
+
+import asyncio
+
+from starlette.responses import JSONResponse
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+MOST = 800  # open at once; many systems let a process open no more than 1,024 files
+CROWDED = "Too many connections at once; please try again."
+
+
+class Connection(H11Protocol):
+    """uvicorn's HTTP/1.1 by h11, whose client has `patience` seconds for the head of each request.
+
+    uvicorn itself waits for ever for the first one, and for the end of one that has begun. (By httptools,
+    heads might have any length.) Answers may take as long as they like, such as gradio's streams of events.
+    """
+
+    patience = 20.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Wait for the first request."""
+        super().connection_made(transport)
+        crowded = len(self.connections) > MOST
+        if crowded:
+            # Answered when it has asked: of a connection closed before, the client would not read why.
+            self.app = JSONResponse({"detail": CROWDED}, 503, {"Retry-After": "1", "Connection": "close"})
+        self._wait_for_request(min(1, self.patience) if crowded else self.patience)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        self._deadline.cancel()
+        self._wait_for_request(self.patience)
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _wait_for_request(self, seconds: float) -> None:
+        self._deadline = self.loop.call_later(seconds, self._give_up, self.cycle)
+
+    def _give_up(self, before: object) -> None:
+        if self.cycle is before:  # no request has come since
+            self.timeout_keep_alive_handler()

@@ -1,0 +1,50 @@
+"""Errors of others' code, told as our own: one sentence of JSON, and a status that says whose fault it is."""
+
+from fastapi import Request
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from python_multipart.exceptions import FormParserError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from model import disk
+
+NO_CALL = "Neither the page nor a client of gradio's calls like this; see /gradio_api/info."
+NO_FORM = "Send the photo as multipart form data, in the field files."
+NO_ROOM = "The server can't keep the photo, as its disk is full or closed; please try again later."
+
+
+async def explain_form(request: Request, error: HTTPException) -> Response:
+    """Tell that a form could not be kept, where FastAPI says that it could not be read."""
+    if disk.trouble(error.__cause__):
+        return JSONResponse({"detail": NO_ROOM}, 507)
+    return await http_exception_handler(request, error)
+
+
+async def explain_disk(_: Request, error: OSError) -> Response:
+    """Tell that an upload to gradio could not be kept."""
+    if not disk.trouble(error):
+        raise error
+    return JSONResponse({"detail": NO_ROOM}, 507)
+
+
+async def explain_call(_: Request, error: RequestValidationError) -> Response:
+    """Tell that a call of gradio's has the wrong form."""
+    return JSONResponse({"detail": NO_CALL}, 422)
+
+
+async def explain_upload(request: Request, error: Exception) -> Response:
+    """Tell that a form is none, where gradio's reader of forms stumbles."""
+    if not request.url.path.endswith("/upload"):
+        raise error
+    return JSONResponse({"detail": NO_FORM}, 400)
+
+
+OF_GRADIO = {
+    OSError: explain_disk,
+    RequestValidationError: explain_call,
+    FormParserError: explain_upload,
+    AttributeError: explain_upload,  # over a field of text,
+    TypeError: explain_upload,  # and over an empty one
+}
