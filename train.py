@@ -274,7 +274,8 @@ def main(argv: list[str]) -> None:
         },
         "figures": figures,
     }
-    description |= {"license": options.license} if options.license else {}
+    if options.license:
+        description["license"] = options.license
     write(out, model, description, checkpoint.state["history"])
     discard(unfinished)
     # For the owner of the photos alone: beside the bundle, never within it.
