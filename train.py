@@ -56,7 +56,8 @@ def build(settings: Settings, start: Path | None, outputs: list[str], steps: int
     keras.utils.set_random_seed(settings.seed)  # here, so that each fold begins alike, resumed or not
     keras.config.set_dtype_policy(settings.precision)
     with strategy.scope():
-        network = cnn.build_cnn((settings.image_size, settings.image_size, 3), len(outputs))
+        momentum = max(0.9, 1 - 2 / steps)  # of averages over half an epoch: fewer batches, and they waver
+        network = cnn.build_cnn((settings.image_size, settings.image_size, 3), len(outputs), momentum)
         if start:
             known = bundle.read(start).description["training"]["outputs"]
             export.copy_weights(export.load_keras(start), known, network, outputs)
@@ -99,10 +100,15 @@ def fit(
     labels = photos.asked(splits["validation"])
     predict = pixels.predictor(network, settings.batch_size)
 
-    def validate() -> float:
+    def validate() -> dict[str, float]:
         softmax = predict(photos.images, splits["validation"])
         asked = softmax[:, : len(photos.classes)]
-        return evaluation.macro_recall(np.where(asked.sum(1) < 0.5, OTHER, asked.argmax(1)), labels)
+        potato = asked.sum(1)
+        guess = np.where(potato < 0.5, OTHER, asked.argmax(1))
+        return {
+            "cross_entropy": evaluation.cross_entropy(np.column_stack([asked, 1 - potato]), labels),
+            "recall": evaluation.macro_recall(guess, labels),
+        }
 
     split = hashlib.sha256(np.concatenate(list(splits.values())).tobytes()).hexdigest()
     identity = asdict(settings) | {"fingerprint": photos.fingerprint(), "split": split}

@@ -27,12 +27,14 @@ class Checkpoint(keras.callbacks.Callback):
 
     `folder` holds state.json, which names the weights that belong to it and is replaced in one move, so that
     it always tells of files that are whole. `settings` are what a training to be resumed must agree with.
+    `validate` returns "cross_entropy", which tells the best epoch, and "recall": shares of right answers
+    waver by more than late epochs differ.
     """
 
-    def __init__(self, folder: Path, settings: dict, validate: Callable[[], float], patience: int):
+    def __init__(self, folder: Path, settings: dict, validate: Callable[[], dict[str, float]], patience: int):
         super().__init__()
         self.folder, self.validate, self.patience = folder, validate, patience
-        self.state = {"settings": settings, "epochs": 0, "best": -1.0, "best_epoch": 0, "history": []}
+        self.state = {"settings": settings, "epochs": 0, "best_epoch": 0, "history": []}
         self.state["seconds"] = 0.0
 
     @property
@@ -73,16 +75,15 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        recall = self.validate()
+        reached = self.validate()
         state = self.state
         state["epochs"] = epoch + 1
         state["seconds"] += time.monotonic() - self._epoch_started
-        state["history"].append(
-            {key: float(value) for key, value in (logs or {}).items()} | {"recall": recall}
-        )
+        state["history"].append({key: float(value) for key, value in (logs or {}).items()} | reached)
         self.model.save_weights(self._last_weights())
-        if recall >= state["best"]:  # of equals the later: its learning rate was lower
-            state["best"], state["best_epoch"] = recall, epoch + 1
+        best = state["history"][state["best_epoch"] - 1]  # this one, if it is the first
+        if reached["cross_entropy"] <= best["cross_entropy"]:
+            best, state["best_epoch"] = reached, epoch + 1
             shutil.copyfile(self._last_weights(), self.best_weights)
         unfinished = self.folder / (STATE + ".new")
         unfinished.write_text(json.dumps(state))
@@ -92,7 +93,8 @@ class Checkpoint(keras.callbacks.Callback):
                 weights.unlink()
         left = state["seconds"] / state["epochs"] * (self.params["epochs"] - state["epochs"])
         print(
-            f"Validation macro recall {recall:.4f}, best {state['best']:.4f} in epoch {state['best_epoch']}; "
+            f"Validation macro recall {reached['recall']:.4f}, cross-entropy {reached['cross_entropy']:.4f}, "
+            f"lowest {best['cross_entropy']:.4f} in epoch {state['best_epoch']}; "
             f"{left / 60:.0f} minutes left at most",
             flush=True,
         )

@@ -16,15 +16,15 @@ DROPOUT = 0.25
 GENTLER, GENTLEST = 0.6, 0.4  # after this share of the epochs augmentation fades, down to this strength
 MOVED_LEAVES = 0.5  # the share of leaves, of those cut out, that are trained on another background
 WORTH_COMPILING = 96  # pixels; compiling takes seconds, which smaller photos never make up for
-MOMENTUM = 0.9  # of the moving averages; the usual 0.99 lags behind short epochs
 
 
-def build_cnn(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+def build_cnn(input_shape: tuple[int, int, int], classes: int, momentum: float = 0.9) -> keras.Model:
     """Build the textbook CNN: uint8 photos [n, *input_shape], RGB 0 to 255, in; softmax [n, classes] out.
 
     Blocks of 3x3 convolution, ReLU and 2x2 max pooling extract the features; flattening and two fully
     connected layers classify them. Batch normalisation follows Ioffe & Szegedy (2015), dropout Srivastava
     et al. (2014). Computes in the global dtype policy, but for the probabilities, which are float32.
+    `momentum` is that of the normalising layers' moving averages, and matters in training only.
     """
     photos = keras.Input(input_shape, dtype="uint8", name="input")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(photos)
@@ -40,14 +40,14 @@ def build_cnn(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
                 name=f"block{b}_conv{c}",
             )(x)
             if not first:  # at its size normalising would cost more than the convolution
-                x = layers.BatchNormalization(momentum=MOMENTUM, name=f"block{b}_norm{c}")(x)
+                x = layers.BatchNormalization(momentum=momentum, name=f"block{b}_norm{c}")(x)
             x = layers.ReLU(name=f"block{b}_relu{c}")(x)
         if not first:
             x = layers.MaxPooling2D(2, name=f"block{b}_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(DROPOUT, name="dropout1")(x)
     x = layers.Dense(HIDDEN_UNITS, use_bias=False, name="dense")(x)
-    x = layers.BatchNormalization(momentum=MOMENTUM, name="dense_norm")(x)
+    x = layers.BatchNormalization(momentum=momentum, name="dense_norm")(x)
     x = layers.ReLU(name="dense_relu")(x)
     x = layers.Dropout(DROPOUT, name="dropout2")(x)
     x = layers.Dense(classes, name="logits", dtype="float32")(x)

@@ -143,6 +143,11 @@ def macro_recall(guess: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean([(guess[labels == k] == k).mean() for k in np.unique(labels)]))
 
 
+def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Return the mean cross-entropy in nats: probabilities, [n, K]; labels, int [n], -1 for the last."""
+    return float(-np.log(probabilities[np.arange(len(labels)), labels].clip(1e-12)).mean())
+
+
 def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     """Return the expected calibration error over 15 equal bins, 0 to 1 (Guo et al. 2017, equation 3)."""
     bins = reliability(confidence, right)

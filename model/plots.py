@@ -67,12 +67,15 @@ def _panels(number: int, columns: int = 3, side: float = 3.4) -> tuple[pyplot.Fi
 
 
 def _learning_curves(path: Path, history: list[dict]) -> None:
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3))
-    epochs = range(1, len(history) + 1)
-    left.plot(epochs, [row["loss"] for row in history])
-    left.set(title="training loss", xlabel="epoch")
-    right.plot(epochs, [row["recall"] for row in history])
-    right.set(title="validation macro recall", xlabel="epoch")
+    curves = {
+        "loss": "training loss",
+        "cross_entropy": "validation cross-entropy",
+        "recall": "validation macro recall",
+    }
+    figure, axes = pyplot.subplots(1, len(curves), figsize=(12, 3), layout="constrained")
+    for axis, (key, title) in zip(axes, curves.items(), strict=True):
+        axis.plot(range(1, len(history) + 1), [row[key] for row in history])
+        axis.set(title=title, xlabel="epoch")
     _save(figure, path)
 
 

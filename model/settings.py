@@ -88,7 +88,7 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     add(fitting, "--learning-rate", 6e-3, "the highest, reached after one epoch; falls along a cosine to 0")
     add(fitting, "--weight-decay", 0.02, "how fast weights shrink, times the learning rate")
     add(fitting, "--label-smoothing", 0.05, "share of the certainty taken off the labels")
-    add(fitting, "--patience", 15, "epochs without better validation macro recall before stopping")
+    add(fitting, "--patience", 15, "epochs without a lower validation cross-entropy before stopping")
     add(fitting, "--seed", 1, "of the split, the weights and the order; two runs on one machine are equal")
     add(
         fitting,

@@ -87,7 +87,12 @@ def saving(folder: Path, times: int, choose: random.Random) -> Kills:
     def run(out: Path, seed: int) -> None:
         network = keras.Sequential([keras.Input((64,)), keras.layers.Dense(100)])
         network.compile(keras.optimizers.AdamW(), "mse")
-        checkpoint = Checkpoint(out.with_name("leaf.training"), {"seed": seed}, lambda: 0.5, epochs)
+        checkpoint = Checkpoint(
+            out.with_name("leaf.training"),
+            {"seed": seed},
+            lambda: {"cross_entropy": 0.5, "recall": 0.5},
+            epochs,
+        )
         if checkpoint.exists():
             checkpoint.restore(network)
         one = np.zeros((1, 64)), np.zeros((1, 100))
