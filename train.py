@@ -26,26 +26,22 @@ import numpy as np
 import tensorflow as tf
 
 from model import bundle, card, cnn, data, dataset, disk, evaluation, export, hub, pixels, plots, publish
-from model.checkpoint import Checkpoint, ResumeError, discard
+from model.checkpoint import Checkpoint, DivergedError, ResumeError, discard
 from model.dataset import OTHER, Dataset
 from model.folds import cross_validate
 from model.logs import logger
 from model.muon import Muon
-from model.settings import Settings, command, parse, public, public_settings
+from model.settings import Settings, command, parse, public_names, public_settings
 from model.splits import of_given_splits, split_by_leaf
 from model.verdict import Thresholds, verdicts
 
 
-def warn_of_known_photos(settings: Settings, start: Path, photos: Dataset, folds: int) -> None:
-    """Say so if the model to start from may have been trained on leaves that are to test this one."""
-    before = bundle.read(start).description["training"]
-    same_split = all(
-        before["settings"].get(k) == getattr(settings, k) for k in ("validation", "test", "seed")
-    )
-    if folds or before["fingerprint"] != photos.fingerprint() or not same_split:
+def warn_of_known_leaves(settings: Settings, start: Path, held_out: str | None) -> None:
+    """Say so unless the model to start from had the same photos, by fingerprint, held out to be tested on."""
+    if held_out is None or bundle.read(start).description["training"].get("held_out") != held_out:
         print(
-            f"Beware: {settings.start_from} was trained on other photos or another split; "
-            "the figures flatter if it saw leaves that are held out now."
+            f"Beware: {settings.start_from} may have been trained on leaves that are held out now; "
+            "the figures flatter if so."
         )
 
 
@@ -174,19 +170,22 @@ def ask(
 ) -> evaluation.Answers:
     """Ask the model about some photos."""
     said = pixels.predictor(model, settings.batch_size)(photos.images, indices)
+    names = public_names(photo.source for photo in photos.photos)
     return evaluation.Answers(
         **said,
         verdict=verdicts(said["probabilities"], said["leaf"], thresholds),
         labels=photos.asked(indices),
         leaves=photos.leaves[indices],
-        sources=np.array([public(source) for source in photos.sources(indices)]),
+        sources=np.array([names[source] for source in photos.sources(indices)]),
     )
 
 
 def measure_folds(
-    settings: Settings, options: Namespace, start: Path | None, photos: Dataset, out: Path, unfinished: Path
-) -> dict:
-    """Train once for each fold of the leaves, measure on it, and return the figures."""
+    settings: Settings, options: Namespace, start: Path | None, photos: Dataset, made_by: str
+) -> None:
+    """Train once for each fold of the leaves, measure on it, and write the figures."""
+    out = Path(options.out).absolute()
+    unfinished = out.with_name(out.name + ".folds")
 
     def train(splits: dict[str, np.ndarray], name: str) -> evaluation.Answers:
         folder = unfinished / name  # stays until all are done, so that a resumed run only asks this one again
@@ -196,7 +195,15 @@ def measure_folds(
         return ask(settings, model, thresholds, photos, splits["test"])
 
     print(dataset.table(photos.counts({})))
-    return cross_validate(photos, options.folds, settings.validation, settings.seed, train)
+    if start:
+        warn_of_known_leaves(settings, start, None)
+    figures = cross_validate(photos, options.folds, settings.validation, settings.seed, train)
+    file = out.with_name(out.name + ".folds.json")
+    file.write_text(
+        json.dumps({"command": made_by, "fingerprint": photos.fingerprint()} | figures, indent=1) + "\n"
+    )
+    discard(unfinished)
+    print(f"\nWrote the figures to {file.name}, beside {options.out}.")
 
 
 def write(out: Path, model: keras.Model, description: dict, history: list[dict]) -> None:
@@ -215,7 +222,7 @@ def main(argv: list[str]) -> None:
     """Run a training from the command line's arguments."""
     settings, options = parse(argv)
     out, cache = Path(options.out).absolute(), Path(options.cache)
-    unfinished = out.with_name(out.name + (".folds" if options.folds else ".training"))
+    unfinished = out.with_name(out.name + ".training")
     bundle.check_place(out)
     tf.config.experimental.enable_op_determinism()
 
@@ -231,16 +238,8 @@ def main(argv: list[str]) -> None:
     for name, part in more.items():
         if known := len(set(part.digests) & set(photos.digests)):
             print(f"Beware: {known} photos of {name} are also in the training sources; its figures flatter.")
-    if start:
-        warn_of_known_photos(settings, start, photos, options.folds)
     if options.folds:
-        figures = measure_folds(settings, options, start, photos, out, unfinished)
-        file = out.with_name(out.name + ".folds.json")
-        made = {"command": command(argv), "fingerprint": photos.fingerprint()} | figures
-        file.write_text(json.dumps(made, indent=1) + "\n")
-        discard(unfinished)
-        print(f"\nWrote the figures to {file.name}, beside {options.out}.")
-        return
+        return measure_folds(settings, options, start, photos, command(argv))
     splits = split_by_leaf(
         photos.photos, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
     )
@@ -248,6 +247,9 @@ def main(argv: list[str]) -> None:
         print(sentence)
     counts = photos.counts(splits)
     print(dataset.table(counts))
+    held_out = photos.fingerprint(splits["test"])
+    if start:
+        warn_of_known_leaves(settings, start, held_out)
     logs = options.logs and Path(options.logs) / out.name
     network, checkpoint = fit(settings, start, photos, splits, unfinished, options.resume, logs)
     model, temperature, thresholds = calibrate(settings, network, photos, splits["validation"])
@@ -273,6 +275,7 @@ def main(argv: list[str]) -> None:
             "outputs": photos.outputs,
             "photos": counts,
             "fingerprint": photos.fingerprint(),
+            "held_out": held_out,
             "epochs": checkpoint.state["epochs"],
             "best_epoch": checkpoint.state["best_epoch"],
             "minutes": round(checkpoint.state["seconds"] / 60, 1),
@@ -283,21 +286,24 @@ def main(argv: list[str]) -> None:
     if options.license:
         description["license"] = options.license
     write(out, model, description, checkpoint.state["history"])
-    discard(unfinished)
     # For the owner of the photos alone: beside the bundle, never within it.
     sheet = out.with_name(out.name + ".mistakes.png")
     if shown := plots.draw_mistakes(sheet, photos, splits["test"], answers):
         print(f"\n{sheet.name} shows the {shown} worst mistakes, beside the bundle: it is never published.")
+    discard(unfinished)
     print(f"\nWrote {options.out}; try it with: MODEL_REPO={options.out} python app.py")
     if options.push:
-        print("Published " + publish.push(out, options.push, options.private, options.force))
+        try:
+            print("Published " + publish.push(out, options.push, options.private, options.force))
+        except KeyboardInterrupt:
+            sys.exit(f"Stopped; publish with: {publish.command(options.out, options.push, options.private)}.")
 
 
 if __name__ == "__main__":
     disk.tell_no_traceback()
     try:
         main(sys.argv[1:])
-    except (data.DataError, bundle.BundleError, hub.HubError, ResumeError) as error:
+    except (data.DataError, bundle.BundleError, hub.HubError, ResumeError, DivergedError) as error:
         sys.exit(f"train.py: {error}")
     except KeyboardInterrupt:
         sys.exit("Stopped; the same command with --resume goes on after the last whole epoch.")

@@ -125,7 +125,9 @@ def main(argv: list[str]) -> int:
 
 
 def _output(path: str | None) -> TextIO:
-    return Path(path).open("w", newline="") if path else open(sys.stdout.fileno(), "w", closefd=False)
+    # Names of files may be any bytes.
+    how = {"mode": "w", "newline": "", "errors": "surrogateescape"}
+    return Path(path).open(**how) if path else open(sys.stdout.fileno(), closefd=False, **how)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,9 @@ class Bundle:
 def check_place(folder: Path) -> None:
     """Raise BundleError if writing a bundle to `folder` would replace anything but a bundle, or fail."""
     above = next(parent for parent in folder.absolute().parents if parent.exists())
+    for taken in (folder, above):
+        if taken.exists() and not taken.is_dir():
+            raise BundleError(f"{taken} is a file; choose another folder.")
     if not os.access(above, os.W_OK):
         raise BundleError(f"{above} can't be written; choose another folder, or give it the rights it needs.")
     if folder.exists() and not (folder / DESCRIPTION).exists() and any(folder.iterdir()):
@@ -173,9 +176,11 @@ def read(folder: Path, name: str | None = None) -> Bundle:
         return Bundle(
             classes=tuple(ClassName(**known) for known in description["classes"]),
             image_size=int(description["image_size"]),
-            thresholds=Thresholds(**description["thresholds"]),
+            thresholds=Thresholds(**{key: float(value) for key, value in description["thresholds"].items()}),
             model=model,
             description=description,
         )
-    except (KeyError, TypeError) as error:
+    except BundleError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(f"{DESCRIPTION} in {name} lacks something it needs: {error}.") from error

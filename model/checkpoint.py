@@ -1,6 +1,7 @@
 """What keeps a training's progress: each epoch is validated and saved, so that a kill loses one at most."""
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -13,6 +14,10 @@ STATE = "state.json"
 
 class ResumeError(ValueError):
     """The unfinished training is another one; the message is one sentence for the user."""
+
+
+class DivergedError(ArithmeticError):
+    """The weights are numbers no more; the message is one sentence for the user."""
 
 
 def discard(folder: Path) -> None:
@@ -74,8 +79,13 @@ class Checkpoint(keras.callbacks.Callback):
                 layer.seed_generator.state.assign([self.state["settings"]["seed"], epoch])
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
         reached = self.validate()
+        if not math.isfinite(reached["cross_entropy"]):
+            raise DivergedError(
+                f"The training diverged in epoch {epoch + 1}: start again with a lower --learning-rate"
+                + (f", after deleting {self.folder}." if self.exists() else ".")
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
         state = self.state
         state["epochs"] = epoch + 1
         state["seconds"] += time.monotonic() - self._epoch_started

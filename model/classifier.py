@@ -15,7 +15,7 @@ from model.bundle import Bundle, BundleError
 from model.severity import severity
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE, verdicts
 
-HEALTHY = "Healthy"  # the label of the class that has no symptoms
+HEALTHY = "healthy"  # the end of the folder's name of a class that has no symptoms
 
 # What to call the answers that name no class.
 LABELS = {UNSURE: "Unsure", NOT_POTATO: "Not a potato leaf"}
@@ -54,6 +54,7 @@ class Classifier:
         """Load the model. Raises BundleError if it is not what the bundle's description says."""
         self.bundle = bundle
         self.labels = [name.label for name in bundle.classes]
+        self._diseased = [not name.folder.lower().endswith(HEALTHY) for name in bundle.classes]
         # An interpreter serves one photo at a time. One for each core keeps all cores busy; one that uses all
         # of them answers a photo that comes alone in half the time.
         self._cores = os.cpu_count() or 1
@@ -94,7 +95,7 @@ class Classifier:
             confidence=float(probabilities[best]),
             probabilities=dict(zip(self.labels, map(float, probabilities), strict=True)),
             leaf=float(answer["leaf"][0]),
-            severity=severity(pixels) if verdict == DIAGNOSIS and self.labels[best] != HEALTHY else None,
+            severity=severity(pixels) if verdict == DIAGNOSIS and self._diseased[best] else None,
             pixels=pixels,
             heat=answer["heat"][0, :, :, best] if "heat" in answer else None,
         )

@@ -37,9 +37,10 @@ class Dataset:
         labels = self.labels[indices]
         return np.where(labels < len(self.classes), labels, OTHER)
 
-    def fingerprint(self) -> str:
-        """Identify these photos and their labels."""
-        return pixels.fingerprint(self.digests, [photo.folder for photo in self.photos])
+    def fingerprint(self, indices: np.ndarray | None = None) -> str:
+        """Identify these photos, or some of them, and their labels."""
+        some = range(len(self.photos)) if indices is None else indices
+        return pixels.fingerprint([self.digests[i] for i in some], [self.photos[i].folder for i in some])
 
     def counts(self, splits: dict[str, np.ndarray]) -> list[dict]:
         """Count the photos, leaves and photos by split of each class asked for, and of all others."""

@@ -220,9 +220,9 @@ def choose_thresholds(
     parts = [potato & (sources == source) for source in np.unique(sources[potato])]
     least = [_least_confidence(sure[part], right[part], risk) for part in parts]
     if not potato.all():
-        least.append(float(np.quantile(sure[~potato], 1 - risk)))
+        least.append(float(np.nextafter(np.quantile(sure[~potato], 1 - risk, method="higher"), 2)))
     return Thresholds(
-        leaf=float(min([0.5, *(np.quantile(leaf[part], most_declined) for part in parts)])),
+        leaf=float(min([0.5, *(np.quantile(leaf[part], most_declined, method="lower") for part in parts)])),
         confidence=max(0.5, *least),
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -54,10 +55,15 @@ def push(folder: Path, repo: str, private: bool = False, force: bool = False) ->
         done = api.create_commit(repo, operations, commit_message=message, parent_commit=parent)
         return str(url), done.oid
 
-    again = f"try again with: python -m model push {folder} {repo}"
+    again = f"try again with: {command(folder, repo, private)}"
     url, revision = persist(commit, repo, f"the bundle is safe in {folder}, {again}")
     persist(lambda: _tag(repo, revision), repo, f"the model is there, but not tagged, {again}")
     return url
+
+
+def command(folder: Path | str, repo: str, private: bool) -> str:
+    """Return the command that publishes a bundle."""
+    return shlex.join(["python", "-m", "model", "push", str(folder), repo, *["--private"] * private])
 
 
 def changes(folder: Path, repo: str, force: bool) -> tuple[list[Operation], str, str | None]:

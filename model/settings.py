@@ -3,6 +3,8 @@
 import argparse
 import os
 import shlex
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -136,6 +138,16 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
 def public(source: str) -> str:
     """Name a source without telling where on this machine an absolute path leads."""
     return Path(source).name if Path(source).is_absolute() else source
+
+
+def public_names(sources: Iterable[str]) -> dict[str, str]:
+    """Name sources to be published, each otherwise: a second one of the same name gets a number."""
+    names, times = {}, Counter()
+    for source in dict.fromkeys(sources):
+        name = public(source)
+        times[name] += 1
+        names[source] = name if times[name] == 1 else f"{name} ({times[name]})"
+    return names
 
 
 def public_settings(settings: Settings) -> dict:

@@ -46,6 +46,8 @@ def push_space(space: str, model: str | None, private: bool) -> str:
         url = api.create_repo(space, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
         if model:
             api.add_space_variable(space, "MODEL_REPO", model)
+        elif "MODEL_REPO" in api.get_space_variables(space):  # of an earlier time
+            api.delete_space_variable(space, "MODEL_REPO")
         there = api.space_info(space)
         stale = {file.rfilename for file in there.siblings} - files.keys() - {KEPT}
         operations = [CommitOperationDelete(path) for path in sorted(stale)]

@@ -37,7 +37,7 @@ ROUTES = {
     rf"POST {API_REPO}/commit/(?P<branch>[^/?]+)": "commit",
     rf"GET {API_REPO}/refs": "refs",
     rf"POST {API_REPO}/tag/(?P<revision>[^/?]+)": "tag",
-    rf"POST {API_REPO}/variables": "variable",
+    rf"(GET|POST|DELETE) {API_REPO}/variables": "variables",
     rf"GET {REPO}/resolve/(?P<revision>[^/?]+)/(?P<path>[^?]+)": "resolve",
 }
 
@@ -165,7 +165,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"" if self.command == "HEAD" else body[: fault.cut])
 
-    do_HEAD = do_POST = do_PUT = do_GET
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
 
     def answer(self) -> tuple[int, bytes, dict[str, str]]:
         authorization = self.headers.get("Authorization", "")
@@ -284,9 +284,12 @@ class Handler(BaseHTTPRequestHandler):
         repo.tags[tag] = commit.sha
         return {}
 
-    def variable(self, repo: Repo) -> dict:
-        told = json.loads(self.body)
-        repo.variables[told["key"]] = told["value"]
+    def variables(self, repo: Repo) -> dict:
+        if self.command == "POST":
+            told = json.loads(self.body)
+            repo.variables[told["key"]] = told["value"]
+        elif self.command == "DELETE":
+            del repo.variables[json.loads(self.body)["key"]]
         return {key: {"value": value} for key, value in repo.variables.items()}
 
     def resolve(self, repo: Repo, commit: Commit, path: str) -> tuple[int, bytes, dict[str, str]]:

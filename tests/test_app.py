@@ -253,9 +253,12 @@ def test_the_command_line_writes_a_row_for_each_photo(tiny, server, tmp_path):
     folder.mkdir()
     LEAF.save(folder / "a.png")
     (folder / "b.jpg").write_bytes(b"text")
+    (folder / os.fsdecode(b"bl\xe4tt.jpg")).write_bytes(b"text")  # named on a machine of another age
     ended = run("-m", "model", folder, "--csv", tmp_path / "out.csv", MODEL_REPO=tiny)
     assert ended.returncode == 1  # one could not be read
-    header, good, bad = (tmp_path / "out.csv").read_text().splitlines()
+    header, good, bad, odd = (tmp_path / "out.csv").read_bytes().splitlines()
+    assert b"bl\xe4tt.jpg" in odd
+    header, good, bad = header.decode(), good.decode(), bad.decode()
     assert header == "photo,class,confidence,verdict,severity,Early blight,Late blight,Healthy,error"
     expected = server.predict(folder / "a.png").json()
     assert good.startswith(f"{folder / 'a.png'},Late blight,{expected['confidence']:.4f},diagnosis,")

@@ -92,6 +92,9 @@ def test_nothing_but_a_bundle_is_ever_replaced(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(bundle.BundleError, match="holds other files, which a bundle would replace"):
         write(tmp_path)
+    for place in (tmp_path / "thesis.txt", tmp_path / "thesis.txt" / "leaf"):
+        with pytest.raises(bundle.BundleError, match=r"thesis.txt is a file; choose another folder\.$"):
+            write(place)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
@@ -133,3 +136,9 @@ def test_what_is_refused_and_why(tmp_path):
     assert refusal(lambda f: change(f, thresholds={})).startswith(
         "bundle.json in leaf lacks something it needs"
     )
+    for damage in (
+        {"image_size": "big"},
+        {"thresholds": {"leaf": None, "confidence": 0.5}},
+        {"thresholds": 1},
+    ):
+        assert "bundle.json in leaf lacks something it needs" in refusal(lambda f, d=damage: change(f, **d))

@@ -100,6 +100,9 @@ def test_a_missing_folder_an_empty_one_and_too_few_classes_are_one_sentence(tmp_
         data.DataError, match=r"^At least two class folders are needed, and 1 match Potato___\*"
     ):
         data.class_folders(photos, data.POTATO_CLASSES)
+    photos = [LabelledPhoto(Path("a.jpg"), f"Potato___{name}", "s") for name in ("a_b", "a b", "c")]
+    with pytest.raises(data.DataError, match=r"^Potato___a b and Potato___a_b have one name for people; "):
+        data.class_folders(photos, data.POTATO_CLASSES)
 
 
 def test_labels_are_for_people():

@@ -185,6 +185,26 @@ def test_few_other_pictures_get_an_answer():
     assert answered[labels == 0].mean() > 0.4
 
 
+@pytest.mark.parametrize("photos", [7, 10, 21, 245])
+def test_at_most_is_at_most_also_of_few(photos):
+    random = np.random.default_rng(5)
+    leaf = random.uniform(0, 0.4, photos).astype(np.float32)
+    chosen = evaluation.choose_thresholds(
+        certain([0] * photos), leaf, np.zeros(photos, int), np.array(["field"] * photos), most_declined=0.05
+    )
+    assert (leaf < chosen.leaf).mean() <= 0.05
+    leaf += np.float32(0.6)
+    others = evaluation.choose_thresholds(
+        certain([0] * photos).astype(np.float32),
+        leaf,
+        np.full(photos, -1),
+        np.array(["x"] * photos),
+        risk=0.05,
+    )
+    said = verdicts(certain([0] * photos).astype(np.float32), leaf, others)
+    assert (said == DIAGNOSIS).mean() <= 0.05
+
+
 def test_no_threshold_answers_what_is_mostly_wrong():
     tied = certain([0] * 10, 0.9)
     half_wrong = np.array([0, 1] * 5)

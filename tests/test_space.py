@@ -21,6 +21,8 @@ def test_a_space_gets_the_model_it_is_given_and_nothing_it_does_not_need(hub, at
     assert b"tensorflow" not in files["requirements.txt"]
     card = RepoCard(files["README.md"].decode())
     assert (card.data.sdk, card.data.app_file, card.data.models) == ("gradio", "app.py", [REPO])
+    assert run("-m", "model", "space", SPACE, **at).returncode == 0  # and the default one again
+    assert space.variables == {}
 
 
 def test_a_dry_run_lists_and_uploads_nothing(hub, at):

@@ -12,6 +12,7 @@ from drawing import draw_set
 from PIL import Image
 
 from model import bundle, settings
+from model.classifier import Classifier
 
 
 def weights_of(folder) -> dict[str, np.ndarray]:
@@ -157,10 +158,11 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
     assert f"Beware: 4 photos in train of {tmp_path}/given show leaves also in test" in ended.stdout
     assert "again: 80 photos of 80 leaves and 120 other pictures" in ended.stdout
     assert "Beware: 200 photos of again are also in the training sources" in ended.stdout
-    assert f"Beware: {tiny} was trained on other photos or another split; " in ended.stdout
+    assert f"Beware: {tiny} may have been trained on leaves that are held out now; " in ended.stdout
     read = bundle.read(tmp_path / "out")
     assert [name.folder for name in read.classes] == ["Potato___healthy", "Tomato___healthy"]
     assert [name.label for name in read.classes] == ["Potato healthy", "Tomato healthy"]
+    assert Classifier(read).diagnose(held_out / "Potato___healthy" / "001.jpg").severity is None
     assert str(tmp_path) not in (tmp_path / "out" / "bundle.json").read_text()
     assert re.search(
         r"out.mistakes.png shows the \d+ worst mistakes, beside the bundle: it is never published",
@@ -176,6 +178,26 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
         "held-out leaves of given",
         "held-out leaves of scenes",
         "again",
+    }
+
+
+def test_a_training_that_diverges_is_one_sentence_and_leaves_nothing_to_resume(drawn_photos, cache, tmp_path):
+    ended = run(
+        *("train.py", "--data", drawn_photos, "--cache", cache, "--epochs", "2", *TINY),
+        *("--learning-rate", "1e6", "--out", tmp_path / "out"),
+    )
+    assert ended.returncode == 1
+    sentence = "The training diverged in epoch 1: start again with a lower --learning-rate."
+    assert ended.stderr.strip().splitlines()[-1] == f"train.py: {sentence}"
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_sources_of_one_name_keep_apart():
+    assert settings.public_names(["/lab/potato", "mine", "/field/potato", "/lab/potato"]) == {
+        "/lab/potato": "potato",
+        "mine": "mine",
+        "/field/potato": "potato (2)",
     }
 
 
