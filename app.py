@@ -9,6 +9,7 @@ FEEDBACK_REPO.
 """
 
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -37,6 +38,7 @@ from model.plant import joint_answer
 from model.serving import Serving
 from web import pictures, refusals
 from web.connections import Connection
+from web.environment import whole_number
 from web.headers import SecurityHeaders
 from web.later import Later
 from web.limits import BUSY, MAX_PER_MINUTE, MAX_UPLOAD_MB, MEGABYTE, MOST, LimitRate, LimitUploads
@@ -141,7 +143,7 @@ def create_api(serving: Serving) -> FastAPI:
 
     @api.exception_handler(RequestValidationError)
     def explain(_: Request, error: RequestValidationError) -> JSONResponse:
-        field, why = str(error.errors()[0]["loc"][-1]), error.errors()[0]["msg"]
+        field, why = str(error.errors()[0]["loc"][1]), error.errors()[0]["msg"]
         if field in ("file", "files"):
             return JSONResponse(
                 {"detail": f"Send the photo as multipart form data, in the field {field}."}, 422
@@ -181,7 +183,9 @@ def create_app() -> FastAPI:
         api.add_middleware(LimitRate, per_minute=MAX_PER_MINUTE)
     api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MOST)
     if origins := os.environ.get("ALLOWED_ORIGINS"):
-        api.add_middleware(CORSMiddleware, allow_origins=origins.split(","), allow_methods=["*"])
+        api.add_middleware(
+            CORSMiddleware, allow_origins=re.split(r"\s*,\s*", origins.strip()), allow_methods=["*"]
+        )
     api.add_middleware(SecurityHeaders)
     behind = Later(lambda: create_page(serving))
     api.mount("/", behind)
@@ -209,7 +213,7 @@ def create_page(serving: Serving) -> FastAPI:
         if kept:
             await to_thread.run_sync(kept.close)
 
-    blocks = page.build(serving, serving.notice, kept).queue(max_size=MAX_AT_ONCE)
+    blocks = page.build(serving, lambda: serving.notice, kept).queue(max_size=MAX_AT_ONCE)
     mounted = FastAPI(openapi_url=None, lifespan=lifespan)
     mounted.add_middleware(Calls, blocks=blocks)
     mounted.add_middleware(OnlyOpen)
@@ -249,7 +253,7 @@ def main() -> None:
     uvicorn.run(
         app,
         host=host,
-        port=int(os.environ.get("GRADIO_SERVER_PORT") or 7860),
+        port=whole_number("GRADIO_SERVER_PORT", 7860, most=65_535),
         log_level="warning",
         http=Connection,
         forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,11 +39,13 @@ class Feedback:
     def __init__(self, place: str) -> None:
         """Keep them in `place`: a folder, or a dataset repo, which is created, private, if it is missing.
 
-        What could not be sent to the Hub waits on this machine. Raises HubError with a sentence if the repo
-        can't be written.
+        What could not be sent to the Hub waits on this machine. Raises HubError with a sentence if the folder
+        or the repo can't be written.
         """
         self.folder, self.outbox, self.lock = Path(place), None, threading.Lock()
         if self.folder.is_dir():
+            if not os.access(self.folder, os.W_OK):
+                raise HubError(f"{place} can't be written; give it the rights it needs.")
             return
         require_token()
         self.folder = WAITING.expanduser() / place.replace("/", "--")

@@ -87,6 +87,13 @@ def test_no_file_is_422(server):
     assert response.json() == {"detail": "Send the photo as multipart form data, in the field file."}
 
 
+def test_text_in_place_of_photos_is_422(server):
+    for path, field in (("/predict", "file"), ("/predict/batch", "files")):
+        response = httpx2.post(server.url + path, files={field: (None, "leaf.jpg")})
+        assert response.status_code == 422
+        assert response.json() == {"detail": f"Send the photo as multipart form data, in the field {field}."}
+
+
 def test_a_wrong_parameter_is_422(server):
     response = server.predict(JPEG, heatmap="banana")
     assert response.status_code == 422
@@ -190,7 +197,7 @@ def test_beyond_its_places_it_says_so_at_once(tiny, monkeypatch):
 def test_other_sites_may_call_only_if_allowed(server, tiny, start):
     asked = {"Origin": "http://orchard.example"}
     assert "access-control-allow-origin" not in httpx2.get(f"{server.url}/ping", headers=asked).headers
-    with start(MODEL_REPO=tiny, ALLOWED_ORIGINS="http://farm.example,http://orchard.example") as open_server:
+    with start(MODEL_REPO=tiny, ALLOWED_ORIGINS="http://farm.example, http://orchard.example") as open_server:
         answer = httpx2.get(f"{open_server.url}/ping", headers=asked)
         assert answer.headers["access-control-allow-origin"] == "http://orchard.example"
         other = httpx2.get(f"{open_server.url}/ping", headers={"Origin": "http://evil.example"})

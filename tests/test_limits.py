@@ -18,6 +18,7 @@ import app
 from model.serving import Serving
 from web import connections, limits
 from web.connections import Connection
+from web.environment import whole_number
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="leaf.jpg"\r\n\r\n'
 
@@ -95,6 +96,16 @@ def test_uploads_that_are_together_too_much_have_to_wait(impatient, monkeypatch)
     while (answer := predict(impatient)).status_code == 503:  # until the other one's end is noticed
         pass
     assert answer.status_code == 200
+
+
+def test_a_setting_is_a_whole_number_or_one_sentence(monkeypatch):
+    for told, number in (("", 20), ("0", 0), (" 7 ", 7), ("65535", 65_535)):
+        monkeypatch.setenv("SETTING", told)
+        assert whole_number("SETTING", 20, most=65_535) == number
+    for told in ("0.5", "many", "-1", "65536", "٣"):
+        monkeypatch.setenv("SETTING", told)
+        with pytest.raises(SystemExit, match=r"^app.py: SETTING must be a whole number, from 0 to 65535\.$"):
+            whole_number("SETTING", 20, most=65_535)
 
 
 def test_a_client_that_asks_too_often_has_to_wait(space):

@@ -22,7 +22,7 @@ def test_no_text_is_missing_in_any_language(language):
 
 
 def test_every_text_is_used():
-    code = "".join(file.read_text("utf-8") for file in [*WEB.glob("*.py"), *WEB.glob("*.js")])
+    code = "".join(file.read_text("utf-8") for file in [*WEB.rglob("*.py"), *WEB.glob("*.js")])
     for key in TEXTS[ENGLISH]:
         composed = key.startswith(("class.", "advice.", "part.", "refused.")) or key == "language"
         assert composed or f'"{key}"' in code, key

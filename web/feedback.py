@@ -1,5 +1,6 @@
 """The question whether an answer was right: with the visitor's consent, and where the host wants it."""
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -67,14 +68,18 @@ def lay_out(
         except photo.PhotoError as error:
             return explain(language, error), said, consent
         told = {"verdict": answered.verdict, "probabilities": answered.probabilities, "leaf": answered.leaf}
-        kept.keep(pixels, said, told)
+        try:
+            kept.keep(pixels, said, told)
+        except OSError as error:
+            print(f"app.py: feedback is lost: {error}", file=sys.stderr)
+            return text(language, "feedback.failed"), said, consent
         return text(language, "feedback.thanks"), None, False
 
     with gr.Column(elem_id="feedback"):
         right = gr.Radio(choices(ENGLISH), label=text(ENGLISH, "feedback.ask"))
         consent = gr.Checkbox(label=text(ENGLISH, "feedback.consent"))
         button = gr.Button(text(ENGLISH, "feedback.send"), size="sm")
-        reply = gr.Markdown(elem_id="reply")
+        reply = gr.HTML("", html_template='<p role="status">{{value}}</p>', elem_id="reply")
     button.click(
         send,
         [picture, right, consent, language, about, shown],

@@ -10,9 +10,11 @@ from fastapi import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MAX_UPLOAD_MB = int(os.environ.get("MAX_UPLOAD_MB") or 20)  # megabytes of a photo
+from web.environment import whole_number
+
+MAX_UPLOAD_MB = whole_number("MAX_UPLOAD_MB", 20)  # megabytes of a photo
 # Requests of one client, 0 for any number. A photo on the page is two of them: it is sent, then answered.
-MAX_PER_MINUTE = int(os.environ.get("MAX_PER_MINUTE") or (120 if "SPACE_ID" in os.environ else 0))
+MAX_PER_MINUTE = whole_number("MAX_PER_MINUTE", 120 if "SPACE_ID" in os.environ else 0)
 MOST = 32  # photos at once
 MEGABYTE = 1_000_000  # bytes
 FORM_OVERHEAD = 100_000  # bytes a multipart form may need beside its photos

@@ -14,7 +14,7 @@ from model.severity import grade
 from model.verdict import UNSURE
 from web import feedback, guidance, heat
 from web.inert import inert
-from web.texts import ENGLISH, TEXTS, choose, class_name, text
+from web.texts import ENGLISH, TEXTS, choose, class_name, percent, text
 from web.uploads import Picture, explain, uploaded
 
 SCRIPT = Path(__file__).parent / "page.js"
@@ -84,7 +84,7 @@ def lay_out(
 
     shown, about = gr.State(None), gr.State(None)  # an answer, and the name of the photo it is about
     with gr.Column(elem_id="one"):
-        with gr.Row(equal_height=False, elem_id="answer"):
+        with gr.Row(elem_id="answer"):
             with gr.Column():
                 picture = Picture(
                     sources=["upload", "webcam", "clipboard"],
@@ -153,14 +153,14 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
             language,
             "advice.doubtful_leaf" if doubtful else f"advice.{shown.verdict}",
             likeliest=class_name(language, likeliest),
-            confidence=f"{round(shown.confidence * 100)}%",
+            confidence=percent(language, shown.confidence),
         ),
         "severity": None,
     }
     if shown.severity is not None:
         start, end = grade(shown.severity)
-        percent = round(shown.severity * 100)
-        card["severity"] = text(language, "severity", percent=percent, **{"from": start, "to": end})
+        grades = {"from": start, "to": percent(language, end / 100)}
+        card["severity"] = text(language, "severity", percent=percent(language, shown.severity), **grades)
     chances = {class_name(language, label): chance for label, chance in shown.probabilities.items()}
     return card, chances, guidance.guidance(language, shown.verdict, shown.label)
 

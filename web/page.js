@@ -7,13 +7,16 @@ const AGAIN = 1000; // milliseconds between attempts to reach the server
 const SILENCE = 5000; // milliseconds without an answer mean that it can't be reached
 const megabytes = window.gradio_config.max_file_size / 1e6;
 const handed = new WeakSet();
-let latest = 0;
+let latest = 0; // of the photos handed over as one leaf, the one that counts
 
 async function shrink(file) {
   try {
     const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
     const scale = LONGEST / Math.max(bitmap.width, bitmap.height);
-    if (scale >= 1) return file;
+    if (scale >= 1) {
+      bitmap.close();
+      return file;
+    }
     const canvas = document.createElement("canvas");
     canvas.width = Math.round(bitmap.width * scale);
     canvas.height = Math.round(bitmap.height * scale);
@@ -22,6 +25,7 @@ async function shrink(file) {
     pen.fillStyle = "white"; // what the server puts behind transparent parts
     pen.fillRect(0, 0, canvas.width, canvas.height);
     pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    bitmap.close();
     const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.85));
     return blob ? new File([blob], file.name, { type: "image/jpeg" }) : file;
   } catch {
@@ -36,8 +40,8 @@ banner.id = "offline";
 banner.role = "alert";
 document.querySelector(".gradio-container").prepend(banner);
 
-async function reached(turn) {
-  while (turn === latest) {
+async function reached(wanted) {
+  while (wanted()) {
     const asked = fetch("ping", { cache: "no-store", signal: AbortSignal.timeout(SILENCE) });
     const answered = await asked.then((reply) => reply.ok, () => false);
     banner.textContent = answered ? "" : props.texts["error.offline"];
@@ -48,7 +52,7 @@ async function reached(turn) {
 
 async function hand(original) {
   const turn = ++latest;
-  const [file] = await Promise.all([shrink(original), reached(turn)]);
+  const [file] = await Promise.all([shrink(original), reached(() => turn === latest)]);
   if (turn !== latest) return; // another photo came meanwhile
   if (file.size > megabytes * 1e6) {
     props.value = {
@@ -75,19 +79,38 @@ function take(event, file) {
   hand(file);
 }
 
-// Several photos go in together, each shrunk.
-async function handSeveral(files) {
-  const turn = ++latest;
+// Several photos go in together, each shrunk, one after the other: decoded, each takes 50 megabytes and more.
+async function handOver(files) {
   const carried = new DataTransfer();
-  const [shrunk] = await Promise.all([Promise.all([...files].map(shrink)), reached(turn)]);
-  if (turn !== latest) return;
-  for (const file of shrunk) carried.items.add(file);
-  const input = document.querySelector("#photos input[type=file]"); // gradio may have made a new one meanwhile
-  if (!input) return;
+  for (const original of files) {
+    const file = await shrink(original);
+    if (file.size <= megabytes * 1e6) carried.items.add(file);
+  }
+  await reached(() => true);
+  if (carried.files.length < files.length) {
+    banner.textContent = props.texts["error.large"].replace("{megabytes}", megabytes);
+  }
+  if (!carried.files.length) return;
+  const input = await present("#photos input[type=file]");
   input.files = carried.files;
   const change = new Event("change", { bubbles: true });
   handed.add(change);
   input.dispatchEvent(change);
+}
+
+// While photos are on their way to the server, gradio shows their progress in place of its input.
+async function present(selector) {
+  for (;;) {
+    await new Promise((done) => setTimeout(done, 50));
+    const found = document.querySelector(selector);
+    if (found) return found;
+  }
+}
+
+let earlier = Promise.resolve(); // what was chosen before, and is still being handed over
+
+function handSeveral(files) {
+  earlier = earlier.then(() => handOver(files));
 }
 
 function takeAll(event, files) {
@@ -95,7 +118,7 @@ function takeAll(event, files) {
   else if (files.length && !handed.has(event)) {
     event.preventDefault();
     event.stopImmediatePropagation();
-    handSeveral(files);
+    handSeveral([...files]);
   }
 }
 

@@ -1,5 +1,6 @@
 """The page: its title and language, and its two parts, for one leaf and for several."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import gradio as gr
@@ -42,12 +43,23 @@ LOOKS = {
 HOUR = 3600  # seconds
 
 
-def build(classifier: Classifier, notice: str | None, kept: Feedback | None) -> gr.Blocks:
-    """Lay out the page; `kept` is where visitors' corrections go, if anywhere."""
+def build(classifier: Classifier, notice: Callable[[], str | None], kept: Feedback | None) -> gr.Blocks:
+    """Lay out the page.
 
-    def greet(request: gr.Request) -> str:
+    `notice` returns what there is to say of the model, if anything; `kept` is where visitors' corrections go,
+    if anywhere.
+    """
+
+    def told(language: str) -> gr.HTML:
+        """Say what there is to say now."""
+        said = notice()
+        card = {"verdict": "notice", "title": text(language, "notice"), "advice": said}
+        return gr.HTML(inert(card), visible=bool(said))
+
+    def greet(request: gr.Request) -> tuple[str, gr.HTML]:
         """Choose the language at the start: the link's ?lang=, or the browser's."""
-        return choose(request.query_params.get("lang"), request.headers.get("accept-language"))
+        language = choose(request.query_params.get("lang"), request.headers.get("accept-language"))
+        return language, told(language)
 
     # The photos people send are deleted within two hours.
     with gr.Blocks(title="Blightcheck", analytics_enabled=False, delete_cache=(HOUR, HOUR)) as blocks:
@@ -64,12 +76,15 @@ def build(classifier: Classifier, notice: str | None, kept: Feedback | None) -> 
                 filterable=False,
                 elem_id="language",
             )
-        if notice:
-            said = {"verdict": "notice", "title": text(ENGLISH, "notice"), "advice": notice}
-            gr.HTML(inert(said), html_template=one_leaf.CARD)
+        about_model = gr.HTML(visible=False, html_template=one_leaf.CARD)
         # Not gradio's tabs, whose labels can't be changed to another language.
         part = gr.Radio(
-            _parts(ENGLISH), value="one", label="Leaves", show_label=False, container=False, elem_id="part"
+            _parts(ENGLISH),
+            value="one",
+            label=text(ENGLISH, "part"),
+            show_label=False,
+            container=False,
+            elem_id="part",
         )
         part.change(
             None, part, js="(part) => { document.body.dataset.part = part; }", api_visibility="private"
@@ -82,17 +97,18 @@ def build(classifier: Classifier, notice: str | None, kept: Feedback | None) -> 
             said = [
                 text(language, "introduction"),
                 gr.Dropdown(label=text(language, "choose")),
-                gr.Radio(_parts(language)),
+                gr.Radio(_parts(language), label=text(language, "part")),
+                told(language),
             ]
             for (_, _, say), of_part in zip(parts, shown, strict=True):
                 said += say(language, of_part)
             return [*said, gr.HTML(texts=history.spoken(language))]
 
-        states, components = [state for state, _, _ in parts], [introduction, language, part]
+        states, components = [state for state, _, _ in parts], [introduction, language, part, about_model]
         components += [component for _, of_part, _ in parts for component in of_part]
         components.append(earlier)
         quietly = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
-        blocks.load(greet, None, language, **quietly)
+        blocks.load(greet, None, [language, about_model], **quietly)
         language.change(translate, [language, *states], components, **quietly)
     return blocks
 

@@ -18,7 +18,7 @@ from web.limits import MOST
 from web.one_leaf import CARD
 from web.pictures import thumbnail
 from web.report import Leaf
-from web.texts import ENGLISH, class_name, text
+from web.texts import ENGLISH, class_name, percent, text
 from web.uploads import Pictures, explain, uploaded
 
 NO_PROGRESS = gr.Progress()  # gradio puts a visible one in its place
@@ -78,7 +78,7 @@ def lay_out(
 
     shown = gr.State(None)
     with gr.Column(elem_id="several"):
-        with gr.Row(equal_height=False):
+        with gr.Row():
             with gr.Column():
                 pictures = Pictures(
                     file_count="multiple", label=text(ENGLISH, "several.photos"), elem_id="photos"
@@ -154,11 +154,11 @@ def summarise(language: str, leaves: Sequence[Leaf] | PhotoError | None) -> tupl
             voters=joint.voters,
             photos=len(leaves),
             confidence=f"{class_name(language, max(joint.probabilities, key=joint.probabilities.get))} "
-            f"{round(joint.confidence * 100)}%",
+            f"{percent(language, joint.confidence)}",
         ),
         "severity": None
         if joint.severity is None
-        else text(language, "several.severity", percent=round(joint.severity * 100)),
+        else text(language, "several.severity", percent=percent(language, joint.severity)),
         "counts": [
             {"title": class_name(language, label), "count": count} for label, count in joint.counts.items()
         ],
@@ -177,6 +177,6 @@ def _caption(language: str, leaf: Leaf) -> dict:
             "verdict": leaf.answered.verdict,
             "class": leaf.answered.label,
             "title": class_name(language, leaf.answered.label),
-            "chance": f"{round(leaf.answered.confidence * 100)}%" if sure else "",
+            "chance": percent(language, leaf.answered.confidence) if sure else "",
         }
     return caption | {"name": leaf.name, "picture": leaf.picture}

@@ -19,7 +19,7 @@ from model.photo import PhotoError
 from web.limits import MAX_UPLOAD_MB, MEGABYTE
 from web.texts import text
 
-PATIENCE = 10  # seconds another server may keep us waiting
+PATIENCE = 15  # seconds another server may take to send a photo: others wait for their turn meanwhile
 ROOM = 2_000 * MEGABYTE  # bytes that the photos of all visitors may take, and never half of what is free
 OLD = 2 * 3600  # seconds
 EVERY = 5  # seconds, to look whether they do
@@ -54,10 +54,11 @@ class Pictures(gr.File):
 
 async def _fetch_into(component: Component, url: str) -> str:
     try:
-        # Never an address of this machine or its network.
-        address = await safehttpx.async_validate_url(urlsplit(url).hostname or "")
-        data = await fetch(url, safehttpx.AsyncSecureTransport(address))
-    except (ValueError, httpx.HTTPError) as error:
+        with anyio.fail_after(PATIENCE):
+            # Never an address of this machine or its network.
+            address = await safehttpx.async_validate_url(urlsplit(url).hostname or "")
+            data = await fetch(url, safehttpx.AsyncSecureTransport(address))
+    except (ValueError, TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
         raise gr.Error(str(LostError()), print_exception=False) from error
     file = Path(component.GRADIO_CACHE) / secrets.token_hex(16) / "photo"
     file.parent.mkdir(parents=True)

@@ -222,6 +222,23 @@ def test_several_photos_are_answered_each_and_together(page, server):
     check_answer(page, server.predict(LEAF).json())
 
 
+def test_what_is_chosen_in_a_row_is_all_answered(page):
+    page.get_by_label("Several leaves").click()
+    page.set_input_files("#photos input[type=file]", files=several(("a.jpg", LEAF), ("b.jpg", SCENE)))
+    page.set_input_files("#photos input[type=file]", files=several(("c.jpg", OTHER_LEAF)))
+    expect(page.locator("#joint figure small")).to_have_text(["a.jpg", "b.jpg", "c.jpg"])
+
+
+def test_of_several_one_that_is_too_large_is_told_and_the_others_are_answered(page):
+    page.get_by_label("Several leaves").click()
+    huge = ("huge.jpg", LEAF + bytes(20_000_001))
+    page.set_input_files("#photos input[type=file]", files=several(huge, ("b.jpg", LEAF)))
+    expect(page.get_by_role("alert")).to_have_text(
+        "The photo has more than 20 MB; please send a smaller one."
+    )
+    expect(page.locator("#joint figure small")).to_have_text(["b.jpg"])
+
+
 def test_too_many_photos_are_too_many(page):
     page.get_by_label("Several leaves").click()
     photos = several(*[(f"{i}.jpg", LEAF) for i in range(33)])
@@ -336,7 +353,24 @@ def test_feedback_is_kept_with_consent_only(browser, asking):
         assert [file.split("/")[0] for file in kept] == ["Potato___healthy"] * 2
         expect(opened.get_by_label("Keep this photo")).not_to_be_checked()
         drop(opened, OTHER_LEAF)
-        expect(opened.locator("#reply")).to_be_empty()
+        expect(opened.locator("#reply")).to_have_text("")
+        (folder / "something_else").touch()  # where a folder should be
+        opened.locator("#feedback").get_by_text("Something else").click()
+        opened.get_by_label("Keep this photo").check()
+        opened.get_by_role("button", name="Send").click()
+        expect(opened.get_by_role("status").and_(opened.locator("#reply p"))).to_have_text(
+            "It could not be kept; please try again later."
+        )
+
+
+def test_the_page_says_that_another_model_answers(browser, start, tmp_path):
+    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": tmp_path}
+    with start(MODEL_REPO="someone/leaf", **nowhere) as running, browser.new_context(locale="fr") as context:
+        opened = context.new_page()
+        opened.goto(running.url)
+        notice = opened.locator(".card.notice")
+        expect(notice.locator("h2")).to_have_text("À propos du modèle", timeout=20_000)
+        expect(notice.locator("p")).to_contain_text("The default model answers instead.")
 
 
 def test_nobody_is_asked_if_the_host_keeps_no_feedback(page):

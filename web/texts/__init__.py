@@ -14,6 +14,11 @@ def text(language: str, key: str, **values: object) -> str:
     return TEXTS[language][key].format(**values)
 
 
+def percent(language: str, share: float) -> str:
+    """Write a share, 0 to 1, as a percentage: of something, however little, at least 1."""
+    return text(language, "percent", number=max(round(share * 100), int(share > 0)))
+
+
 def class_key(label: str) -> str:
     """Return what our texts, statements and drawings call a class: "Late blight" -> "late_blight"."""
     return label.lower().replace(" ", "_")
