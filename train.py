@@ -293,10 +293,7 @@ def main(argv: list[str]) -> None:
     discard(unfinished)
     print(f"\nWrote {options.out}; try it with: MODEL_REPO={options.out} python app.py")
     if options.push:
-        try:
-            print("Published " + publish.push(out, options.push, options.private, options.force))
-        except KeyboardInterrupt:
-            sys.exit(f"Stopped; publish with: {publish.command(options.out, options.push, options.private)}.")
+        print("Published " + publish.push(out, options.push, options.private, options.force))
 
 
 if __name__ == "__main__":

@@ -55,15 +55,11 @@ def push(folder: Path, repo: str, private: bool = False, force: bool = False) ->
         done = api.create_commit(repo, operations, commit_message=message, parent_commit=parent)
         return str(url), done.oid
 
-    again = f"try again with: {command(folder, repo, private)}"
+    command = ["python", "-m", "model", "push", str(folder), repo, *["--private"] * private]
+    again = f"try again with: {shlex.join(command)}"
     url, revision = persist(commit, repo, f"the bundle is safe in {folder}, {again}")
     persist(lambda: _tag(repo, revision), repo, f"the model is there, but not tagged, {again}")
     return url
-
-
-def command(folder: Path | str, repo: str, private: bool) -> str:
-    """Return the command that publishes a bundle."""
-    return shlex.join(["python", "-m", "model", "push", str(folder), repo, *["--private"] * private])
 
 
 def changes(folder: Path, repo: str, force: bool) -> tuple[list[Operation], str, str | None]:
@@ -155,6 +151,8 @@ def persist(attempt: Callable[[], Result], repo: str, consolation: str) -> Resul
             return attempt()
         except HubError:
             raise
+        except KeyboardInterrupt as error:
+            raise HubError(f"Stopped before {repo} was published; {consolation}.") from error
         except FAILURES as error:
             busy = not isinstance(error, HfHubHTTPError) or error.response.status_code in BUSY
             if wait is None or not busy:

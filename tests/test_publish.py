@@ -1,7 +1,10 @@
 """Publishing a bundle: one commit and a tag, nothing lost, nothing worse, whatever the Hub does meanwhile."""
 
 import json
+import os
 import shutil
+import signal
+from functools import partial
 
 import pytest
 from conftest import run
@@ -154,6 +157,12 @@ def test_a_connection_cut_during_an_upload_is_got_over(hub, here):
     hub.cut("PUT", "/lfs/", 1000)
     publish.push(bundle.DEFAULT, REPO)
     assert len([path for method, path in hub.requests if method == "PUT"]) == 1 + len(hub.lfs)
+
+
+def test_a_push_that_is_stopped_tells_how_to_go_on(hub, here):
+    hub.before("POST", "/commit/", partial(os.kill, os.getpid(), signal.SIGINT))
+    stopped = f"Stopped before {REPO} was published; {safe().removesuffix('.')} --private."
+    assert refusal(private=True) == stopped
 
 
 def test_a_change_meanwhile_is_not_run_over(hub, here):
