@@ -50,7 +50,9 @@ def push_model(argv: list[str]) -> int:
     parser.add_argument("folder", metavar="FOLDER", help="what train.py wrote")
     parser.add_argument("repo", metavar="USER/REPO")
     parser.add_argument("--private", action="store_true", help="make the repo private if it is new")
-    parser.add_argument("--force", action="store_true", help="even if it is worse than the one there")
+    parser.add_argument(
+        "--force", action="store_true", help="publish it even if it is worse than the one there"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only list what would be uploaded")
     options = parser.parse_args(argv)
     folder = Path(options.folder)
@@ -88,7 +90,12 @@ def main(argv: list[str]) -> int:
     """Print, or write as CSV, a row for each photo; return 1 if a photo could not be read."""
     if argv and argv[0] in (others := {"push": push_model, "space": push_page}):
         return others[argv[0]](argv[1:])
-    parser = argparse.ArgumentParser(prog="python -m model", description="Diagnose photos of potato leaves.")
+    parser = argparse.ArgumentParser(
+        prog="python -m model",
+        description="Diagnose photos of potato leaves.",
+        epilog="Uses the model that MODEL_REPO names, or the default one; ends with 1 if a photo can't be "
+        "read. Other commands: push and space, each with --help.",
+    )
     parser.add_argument("photos", nargs="+", metavar="PHOTO_OR_FOLDER")
     parser.add_argument("--csv", metavar="FILE", help="write the answers to a CSV file")
     options = parser.parse_args(argv)

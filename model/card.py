@@ -59,19 +59,21 @@ advises; it does not replace a look at the plant or an expert.
 
 - It knows {", ".join(labels)} and nothing else: other diseases, pests and deficiencies may be called one
   of these.
-- Figures on photos like those it was trained on (a lab, one camera) say little about another camera or a
-  field; compare the sets below.
-- "Unsure" and "not a potato leaf" are answers, chosen on validation photos (confidence at least
-  {thresholds["confidence"]:.2f}, potato leaf at least {thresholds["leaf"]:.2f}); some pictures of other
-  things will still be answered.
+- Figures on photos like those it was trained on say little about another camera or a field; compare the
+  sets below.
+- Two answers name no class: "Not a potato leaf", if the probability of a potato leaf is below
+  {thresholds["leaf"]:.2f}, and else "Unsure", if that times the probability of the likeliest class is below
+  {thresholds["confidence"]:.2f}. Both limits were chosen on validation photos; some pictures of other things
+  will still get a diagnosis.
 
 ## How good it is
 
 {figures_table(description)}
 
-With 95 % intervals, leaves, not photos, being the trials. "Answered" means with a diagnosis; "confidently
-wrong" are wrong diagnoses given over 90 %; "others" are pictures of other things, "declined" those that got
-no diagnosis. No leaf is in two of training, validation and test.
+With 95 % intervals, leaves, not photos, being the trials. "Accuracy" is the share of potato photos whose
+likeliest class is right, answered or not, "macro recall" the mean of that share over the classes;
+"answered" are those that get a diagnosis, "confidently wrong" wrong ones of over 90 %; "others" are pictures
+of other things, "declined" those that get no diagnosis. No leaf is in two of training, validation and test.
 Printed by the training command below.
 
 {classes_table(description)}
@@ -102,8 +104,10 @@ The page and the REST API, with the Blightcheck project:
     MODEL_REPO={repo} python app.py                         # the page, at http://127.0.0.1:7860
     curl -F file=@leaf.jpg http://127.0.0.1:7860/predict    # the same answer as JSON
 
-In Keras, `photos` being uint8 `[n, {size}, {size}, 3]`, RGB, 0 to 255:
+In Keras, `photos` being centre squares, as wide as the shorter side, scaled to {size} pixels: uint8
+`[n, {size}, {size}, 3]`, RGB, 0 to 255:
 
+    import keras
     model = keras.saving.load_model("hf://{repo}")
     model.predict(photos)["probabilities"]  # [n, {len(labels)}]: {", ".join(labels)}
 

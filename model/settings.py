@@ -42,7 +42,7 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     parser = argparse.ArgumentParser(
         description="Train the potato leaf model.",
         allow_abbrev=False,
-        epilog="A SOURCE is a folder with a folder of photos a class, kaggle:owner/set or hf:owner/set.",
+        epilog="A SOURCE is kaggle:owner/set, hf:owner/set, or a folder with a folder of photos for each class.",
     )
 
     def add(group, name: str, default, text: str, **more) -> None:
@@ -60,17 +60,31 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         photos,
         "--data",
         None,
-        f"labelled photos (default: {data.PLANT_VILLAGE})",
+        f"labelled photos; may be repeated (default: {data.PLANT_VILLAGE})",
         metavar="SOURCE",
         action="append",
     )
-    add(photos, "--not-potato", [], "photos of other things", metavar="SOURCE", action="append")
-    add(photos, "--evaluate", [], "one more set to measure on", metavar="NAME=FOLDER", action="append")
+    add(
+        photos,
+        "--not-potato",
+        [],
+        "photos to be declined; may be repeated",
+        metavar="SOURCE",
+        action="append",
+    )
+    add(
+        photos,
+        "--evaluate",
+        [],
+        "one more set to measure on; may be repeated",
+        metavar="NAME=SOURCE",
+        action="append",
+    )
     add(
         photos,
         "--classes",
         data.POTATO_CLASSES,
-        "folders to tell apart; all others are other things",
+        "names or patterns of the folders to tell apart; all others are other things",
         nargs="+",
     )
     add(photos, "--validation", 0.15, "share of the leaves to choose the best epoch and the thresholds on")
@@ -88,7 +102,12 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         choices=["float32", "mixed_bfloat16"],
     )
     add(fitting, "--learning-rate", 6e-3, "the highest, reached after one epoch; falls along a cosine to 0")
-    add(fitting, "--weight-decay", 0.02, "how fast weights shrink, times the learning rate")
+    add(
+        fitting,
+        "--weight-decay",
+        0.02,
+        "share of the weights taken off in each step, times the learning rate",
+    )
     add(fitting, "--label-smoothing", 0.05, "share of the certainty taken off the labels")
     add(fitting, "--patience", 15, "epochs without a lower validation cross-entropy before stopping")
     add(fitting, "--seed", 1, "of the split, the weights and the order; two runs on one machine are equal")
@@ -107,7 +126,13 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         "cross-validate instead: train this many times, each time testing other leaves; writes no bundle",
     )
     add(result, "--logs", None, "folder for logs of the epochs, which TensorBoard shows", metavar="FOLDER")
-    add(result, "--out", "leaf-model", "folder to write the bundle to", metavar="FOLDER")
+    add(
+        result,
+        "--out",
+        "leaf-model",
+        "folder to write the bundle to, weights, card and figures; an earlier bundle there is replaced",
+        metavar="FOLDER",
+    )
     add(result, "--resume", False, "go on with the training that was interrupted", action="store_true")
     add(
         result,
@@ -130,7 +155,7 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         parser.error("--folds takes at least 2, and no --push or --evaluate: it writes figures, no bundle")
     names = [named.split("=", 1)[0] for named in options.evaluate if "=" in named]
     if len(set(names)) != len(options.evaluate):
-        parser.error("--evaluate takes NAME=FOLDER, each time with another name")
+        parser.error("--evaluate takes NAME=SOURCE, each time with another name")
     settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
     return settings, options
 

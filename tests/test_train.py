@@ -213,7 +213,7 @@ def test_mistakes_are_told_in_one_sentence():
     ("arguments", "sentence"),
     [
         (["--image-size", "100"], "--image-size must be a multiple of 32"),
-        (["--evaluate", "x"], "--evaluate takes NAME=FOLDER, each time with another name"),
+        (["--evaluate", "x"], "--evaluate takes NAME=SOURCE, each time with another name"),
         (["--test", "0"], "--validation and --test must be above 0 and together below 1"),
         (
             ["--folds", "5", "--push", "me/leaf"],

@@ -4,9 +4,10 @@
 
 Photos whose folder is not one of the model's classes count as "not a potato leaf". A pattern such as
 'field/*/plantdoc_potato__*' names photos one by one. With --held-out only the leaves count that the bundle's
-training kept for the test (its sources must lie where its command says). With --masks (a folder a
-class, PNGs named as the photos: black is background, the LEAF colour healthy tissue, any other a lesion) it
-also tells how much of the positive heat of blight diagnoses falls on the leaf and on lesions.
+training kept for the test: run it where that was run, since relative sources are looked for from here. With
+--masks (a folder a class, PNGs named as the photos: black is background, the LEAF colour healthy tissue, any
+other a lesion) it also tells how much of the positive heat of blight diagnoses falls on the leaf and on
+lesions.
 """
 
 import argparse
@@ -56,6 +57,8 @@ def split_again(description: dict):
     split = split_by_leaf(
         photos.photos, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
     )
+    if known.get("held_out") not in (None, photos.fingerprint(split["test"])):
+        sys.exit("evaluate.py: the sources have other names than in the training, and are split otherwise.")
     return photos, split["test"]
 
 
@@ -129,7 +132,7 @@ def main() -> None:
         shares = [
             heat_shares(answer, Image.open(mask))
             for p, answer in zip(found, answers, strict=True)
-            if options.masks and answer.verdict == DIAGNOSIS and answer.label != HEALTHY
+            if options.masks and answer.verdict == DIAGNOSIS and not answer.label.lower().endswith(HEALTHY)
             if (mask := Path(options.masks) / p.folder / f"{p.path.stem}.png").exists()
         ]
         if shares:

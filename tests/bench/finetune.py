@@ -2,9 +2,10 @@
 
     python tests/bench/finetune.py BUNDLE FOLDER [--photos 20] [--seed 1] [arguments of train.py...]
 
-Draws that many photos of each of the bundle's classes from FOLDER, whole leaves, goes on training from BUNDLE
-with them (`train.py --start-from`, at most five minutes) and asks both models about the rest of FOLDER.
-BUNDLE must not have been trained on FOLDER. Other arguments go to train.py, say --not-potato SOURCE.
+Draws whole leaves from FOLDER until there are that many photos of each of the bundle's classes, goes on
+training from BUNDLE with them (`train.py --start-from`, at most five minutes) and asks both models about the
+rest of FOLDER. BUNDLE must not have been trained on FOLDER. Other arguments, say --not-potato SOURCE, go to
+train.py, which runs in the project's folder.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
     python tests/bench/voting.py [--model FOLDER] [--held-out] NAME=FOLDER_OR_PATTERN...
 
-Draws groups of 1, 3 and 6 photos of one class from each set, without putting any back, and asks for their
-joint answer, as the page and /predict/batch do. With --held-out only photos count that training kept for the
+Deals the photos of each class of a set into groups of 1, 3 and 6, again and again, and asks for their joint
+answer, as the page and /predict/batch do. With --held-out only photos count that training kept for the
 test.
 """
 
