@@ -42,7 +42,7 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     parser = argparse.ArgumentParser(
         description="Train the potato leaf model.",
         allow_abbrev=False,
-        epilog="A SOURCE is kaggle:owner/set, hf:owner/set, or a folder with a folder of photos for each class.",
+        epilog="A SOURCE is kaggle:owner/set, hf:owner/set, or a folder with a folder of photos a class.",
     )
 
     def add(group, name: str, default, text: str, **more) -> None:
