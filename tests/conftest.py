@@ -36,6 +36,7 @@ def run(*command: str | Path, **environment: str | Path) -> subprocess.Completed
         capture_output=True,
         text=True,
         check=False,
+        timeout=170,
     )
 
 

@@ -95,9 +95,11 @@ class LoopbackHub:
         """Do what the next such request asks, and close the connection instead of answering."""
         self._faults.append(Fault(method, path_part, lose=True))
 
-    def before(self, method: str, path_part: str, action: Callable[[], object]) -> None:
-        """Do something before the next such request."""
-        self._faults.append(Fault(method, path_part, action=action))
+    def before(
+        self, method: str, path_part: str, action: Callable[[], object], status: int | None = None
+    ) -> None:
+        """Do something before the next such request, which is answered with `status`, if given."""
+        self._faults.append(Fault(method, path_part, status=status, action=action))
 
     def recover(self) -> None:
         """Let nothing go wrong any more."""

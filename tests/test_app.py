@@ -30,7 +30,10 @@ def test_predict_answers_with_the_full_distribution(server):
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert answer["confidence"] == max(answer["probabilities"].values())
     assert answer["model"] == {"name": "bundle", "revision": None}
+    assert 0 < answer["severity"] < 1
     assert "heatmap" not in answer
+    healthy = server.predict(encode(draw("Potato___healthy", seed=99))).json()
+    assert (healthy["class"], healthy["severity"]) == ("Healthy", None)
 
 
 def test_the_heat_map_is_a_picture(server):

@@ -2,14 +2,15 @@
 
 import json
 
-import httpx2
 import numpy as np
 import pytest
 from conftest import run
 from drawing import draw
+from huggingface_hub import constants
 from loopback_hub import LoopbackHub
 from PIL import Image
 
+import app
 from model import data, feedback
 
 PIXELS = np.asarray(draw("Potato___healthy", 5, size=64))
@@ -80,9 +81,11 @@ def test_the_hub_gets_each_photo_once_with_its_record(tmp_path):
         ),
     ],
 )
-def test_without_the_hub_the_app_goes_on(tiny, tmp_path, start, capfd, token, sentence):
+def test_without_the_hub_the_app_goes_on(tmp_path, monkeypatch, capsys, token, sentence):
     with LoopbackHub() as hub:
-        home = {"HF_ENDPOINT": hub.url, "HF_HOME": tmp_path / "hf", "HOME": tmp_path, "HF_TOKEN": token}
-        with start(MODEL_REPO=tiny, FEEDBACK_REPO="someone/potatoes", **home) as server:
-            assert httpx2.get(f"{server.url}/health").status_code == 200
-    assert sentence in capfd.readouterr().err
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("HF_TOKEN", token)
+        monkeypatch.setenv("FEEDBACK_REPO", "someone/potatoes")
+        assert app.open_feedback() is None
+    assert sentence in capsys.readouterr().err

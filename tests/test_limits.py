@@ -73,7 +73,8 @@ def test_an_upload_that_stalls_is_given_up_and_holds_no_place(impatient):
 
 def test_a_slow_upload_that_goes_on_is_answered(impatient):
     padded = JPEG + bytes(100_000)
-    parts = [HEAD, *(padded[at : at + 15_000] for at in range(0, len(padded), 15_000)), b"\r\n--b--\r\n"]
+    parts = [padded[at : at + 15_000] for at in range(0, len(padded), 15_000)]
+    parts = [HEAD + parts[0], *parts[1:], b"\r\n--b--\r\n"]
 
     def trickle() -> Iterator[bytes]:
         for part in parts:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 from functools import partial
 
 import pytest
@@ -159,10 +160,20 @@ def test_a_connection_cut_during_an_upload_is_got_over(hub, here):
     assert len([path for method, path in hub.requests if method == "PUT"]) == 1 + len(hub.lfs)
 
 
-def test_a_push_that_is_stopped_tells_how_to_go_on(hub, here):
-    hub.before("POST", "/commit/", partial(os.kill, os.getpid(), signal.SIGINT))
-    stopped = f"Stopped before {REPO} was published; {safe().removesuffix('.')} --private."
+def test_a_push_that_is_stopped_tells_how_to_go_on(hub, here, monkeypatch):
+    stop = partial(os.kill, os.getpid(), signal.SIGINT)
+    hub.before("POST", "/commit/", stop)
+    stopped = f"Stopped while publishing {REPO}; {safe().removesuffix('.')} --private."
     assert refusal(private=True) == stopped
+
+    def stop_soon() -> None:  # while it waits for a Hub that is busy
+        threading.Timer(0.5, stop).start()
+
+    monkeypatch.setattr(publish, "WAITS", (60,))
+    hub.before("GET", "/refs", stop_soon, 503)
+    assert refusal().startswith(
+        f"Stopped while publishing {REPO}; the model is there, but not tagged, try again"
+    )
 
 
 def test_a_change_meanwhile_is_not_run_over(hub, here):

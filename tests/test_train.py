@@ -152,6 +152,7 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
         *("--not-potato", drawn_photos / "scenes", "--cache", cache),
         *("--classes", "Tomato___*", "Potato___healthy", "--evaluate", f"again={drawn_photos}"),
         *("--start-from", tiny, "--epochs", "1", *TINY[:2], "--out", tmp_path / "out"),
+        *("--precision", "mixed_bfloat16"),
     )
     assert ended.returncode == 0, ended.stderr
     assert f"{tmp_path}/given comes split into train, test, and stays so." in ended.stdout
@@ -162,6 +163,7 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
     read = bundle.read(tmp_path / "out")
     assert [name.folder for name in read.classes] == ["Potato___healthy", "Tomato___healthy"]
     assert [name.label for name in read.classes] == ["Potato healthy", "Tomato healthy"]
+    assert {str(weights.dtype) for weights in weights_of(tmp_path / "out").values()} == {"float32"}
     assert Classifier(read).diagnose(held_out / "Potato___healthy" / "001.jpg").severity is None
     assert str(tmp_path) not in (tmp_path / "out" / "bundle.json").read_text()
     assert re.search(
@@ -183,8 +185,8 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
 
 def test_a_training_that_diverges_is_one_sentence_and_leaves_nothing_to_resume(drawn_photos, cache, tmp_path):
     ended = run(
-        *("train.py", "--data", drawn_photos, "--cache", cache, "--epochs", "2", *TINY),
-        *("--learning-rate", "1e6", "--out", tmp_path / "out"),
+        *("train.py", "--data", drawn_photos, "--cache", cache, *TINY),
+        *("--learning-rate", "1e6", "--epochs", "1", "--out", tmp_path / "out"),
     )
     assert ended.returncode == 1
     sentence = "The training diverged in epoch 1: start again with a lower --learning-rate."
@@ -199,14 +201,6 @@ def test_two_sources_of_one_name_keep_apart():
         "mine": "mine",
         "/field/potato": "potato (2)",
     }
-
-
-def test_mistakes_are_told_in_one_sentence():
-    ended = run("train.py", "--data", "nowhere")
-    assert ended.returncode != 0
-    sentence = "There is no folder nowhere; give a folder, kaggle:owner/set or hf:owner/set."
-    assert ended.stderr.strip().splitlines()[-1] == f"train.py: {sentence}"
-    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def find_chromium() -> str | None:
 @contextlib.contextmanager
 def open_browser(chromium: str) -> Iterator[Browser]:
     """Start Chromium."""
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield browser

@@ -24,13 +24,13 @@ def test_everyone_can_read_and_use_the_page(browser, server, scheme):
         visit(page, server.url)
         check(page)
         drop(page, LEAF)
-        expect(page.locator("#heat .layer")).to_be_visible(timeout=20_000)
+        expect(page.locator("#heat .layer")).to_be_visible()
         page.locator("#history summary").click()
         check(page)
         page.get_by_label("Several leaves").click()
         file = {"name": "leaf.jpg", "mimeType": "image/jpeg", "buffer": LEAF}
         page.set_input_files("#photos input[type=file]", files=[file, file | {"buffer": b"no photo"}])
-        expect(page.locator("#joint figure")).to_have_count(2, timeout=20_000)
+        expect(page.locator("#joint figure")).to_have_count(2)
         check(page)
 
 
