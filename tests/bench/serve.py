@@ -47,9 +47,9 @@ def running(name: str, model: str) -> Iterator[tuple[int, subprocess.Popen, dict
     """Start a server; yield its port, its process and the seconds to its first answers, by what they are."""
     port = free_port()
     environment = {**os.environ, "MODEL_REPO": model, "GRADIO_SERVER_PORT": str(port)}
+    photo, client = {"file": ("leaf.jpg", photograph(256, 256))}, httpx2.Client(timeout=60)
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, *SERVERS[name](model, port)], cwd=ROOT, env=environment)
-    photo = {"file": ("leaf.jpg", photograph(256, 256))}
     first = {}
     try:
         for what in ("/predict", "/") if name == "ours" else ("/predict",) if name == "usual" else ("/",):
@@ -59,7 +59,7 @@ def running(name: str, model: str) -> Iterator[tuple[int, subprocess.Popen, dict
                     raise RuntimeError(f"The server called {name} stopped.")
                 with contextlib.suppress(httpx2.TransportError):
                     ask = {"method": "GET"} if what == "/" else {"method": "POST", "files": photo}
-                    if httpx2.request(url=url, timeout=60, **ask).status_code == 200:
+                    if client.request(url=url, **ask).status_code == 200:
                         first[what] = time.perf_counter() - started
                 time.sleep(0.005)
         yield port, process, first
