@@ -7,8 +7,8 @@ The usual way is ImageDataGenerator: every photo is decoded and augmented anew i
 The photos are drawn, of 256 pixels and of a phone's 2 megapixels. Photos a second are those of the epochs
 after the first, which compiles. With --leaves, a set such as PlantVillage, its potato photos are split by
 leaf, and each way is timed from its start until it tells 97 % of the leaves that it does not train on
-(validation macro recall), with another seed in each round. All are medians of the rounds. Memory is what the process itself took at most (RssAnon): the cache
-of pixels is the operating system's.
+(validation macro recall), with another seed in each round. All are medians of the rounds. Memory is what the
+process itself took at most (RssAnon): the cache of pixels is the operating system's.
 """
 
 import argparse
@@ -170,10 +170,8 @@ def main() -> None:
                 run = usual(train_on, PATIENCE, held_out, until=REACHED, seed=seed)
                 times["usual"].append(run.seconds or math.inf)
             for name, seconds in times.items():
-                each = ", ".join(f"{one:.0f}" for one in seconds)  # inf: not in PATIENCE epochs
-                print(
-                    f"to {REACHED:.0%} of the leaves held out, {name}: {statistics.median(seconds):.0f} s ({each})"
-                )
+                told = ", ".join(f"{one:.0f}" for one in seconds)  # inf: not in PATIENCE epochs
+                print(f"to {REACHED:.0%} of the leaves held out, {name}: median of {told} s")
 
 
 if __name__ == "__main__":
