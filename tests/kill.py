@@ -32,10 +32,10 @@ import httpx2
 from children import ended, forked, kill_all, killed
 from conftest import free_port
 from drawing import draw, draw_set
+from hostile import saved
 from loopback_hub import LoopbackHub
 from loopback_repo import Repo
 from test_bundle import DESCRIPTION, write
-from test_photo import encode
 
 from model import bundle
 
@@ -215,7 +215,7 @@ def _numbered(folder: Path, number: int) -> None:
 
 def swapping(folder: Path, times: int, choose: random.Random) -> Kills:
     """Kill an app that fetches a newer model and lets it answer, or that starts."""
-    photo, port, cache = encode(draw("Potato___Late_blight", 5)), free_port(), folder / "hf"
+    photo, port, cache = saved(draw("Potato___Late_blight", 5), "PNG"), free_port(), folder / "hf"
     with LoopbackHub() as hub:
         os.environ |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(cache), "TMPDIR": str(folder)}
         os.environ |= {"MODEL_REPO": REPO, "MODEL_REFRESH_MINUTES": "0.0003", "GRADIO_SERVER_PORT": str(port)}

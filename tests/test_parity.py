@@ -1,10 +1,12 @@
 """Training and serving see the same pixels and give the same answer."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from conftest import Server
 
 from model import bundle, data, pixels
 
@@ -21,24 +23,29 @@ def assert_parity(server, folder: Path, paths: list[Path], cache: Path) -> None:
         assert answer["leaf_probability"] == pytest.approx(leaf, abs=1e-3)
 
 
+@pytest.fixture(scope="module")
+def default_server(start) -> Iterator[Server]:
+    """A server with the default model."""
+    with start() as running:
+        yield running
+
+
 def test_on_drawn_photos(server, tiny, drawn_photos, cache):
     assert_parity(server, tiny, [p.path for p in data.find_photos(str(drawn_photos))][::10], cache)
 
 
-def test_on_real_photos_with_the_default_model(real_photos, start, cache):
+def test_on_real_photos_with_the_default_model(real_photos, default_server, cache):
     paths = sorted((real_photos / "PlantVillage").glob("Potato*/*"))[::50]
     paths += sorted((real_photos / "field").glob("Potato*/*"))[::20]
     assert len(paths) >= 45
     paths += sorted((real_photos / "not_potato" / "scenes").glob("*"))[::100]
-    with start() as server:
-        assert_parity(server, bundle.DEFAULT, paths, cache)
+    assert_parity(default_server, bundle.DEFAULT, paths, cache)
 
 
-def test_on_real_photos_the_default_model_is_mostly_right(real_photos, start):
+def test_on_real_photos_the_default_model_is_mostly_right(real_photos, default_server):
     """A coarse guard against a broken bundle; the figures are in its card."""
     right = 0
     paths = sorted((real_photos / "PlantVillage").glob("Potato*/*"))[::40]
-    with start() as server:
-        for path in paths:
-            right += server.predict(path).json()["class"] == data.label_of(path.parent.name)
+    for path in paths:
+        right += default_server.predict(path).json()["class"] == data.label_of(path.parent.name)
     assert right / len(paths) > 0.8
