@@ -18,7 +18,7 @@ from keras import ops
 from model import selftest
 from model.bundle import BundleError, check_files
 
-FLOOR = 0.45  # heat below this share of a photo's hottest spot is mostly background, and left out
+FLOOR = 0.5  # heat below this share of a photo's hottest spot is mostly background, and left out
 
 
 def answering_model(cnn: keras.Model, classes: int, temperature: float) -> keras.Model:
@@ -42,19 +42,19 @@ class HeatMap(keras.layers.Layer):
     The network is piecewise linear: behind the features lie convolutions, normalisations, ReLUs, poolings and
     dense layers, so that the gradient is a product of their weights and of the masks of what they let
     through, and serving needs no automatic differentiation. The features are those of the last block but
-    one: twice as fine as the last one's, they put twice as much of the heat on lesions.
+    two, before its pooling: later ones see so much around a lesion that they put the heat beside it.
     """
 
     def __init__(self, model: keras.Model, classes: int) -> None:
         super().__init__()
         names = [layer.name for layer in model.layers]
-        finer, last = sorted(name for name in names if name.endswith("_pool"))[-2:]
+        finer, _, last = sorted(name for name in names if name.endswith("_pool"))[-3:]
         self.block = model.layers[names.index(finer) - 1 : names.index(last) + 1]
         self.head = [model.get_layer(name) for name in ("dense", "dense_norm", "logits")]
         self.classes = classes
 
     def call(self, outputs: list) -> keras.KerasTensor:
-        """Outputs of the block's layers and of the head's, in order -> heat [n, 2h, 2w, K].
+        """Outputs of the block's layers and of the head's, in order -> heat [n, h, w, K].
 
         All classes but the likeliest have none.
         """
