@@ -85,7 +85,7 @@ def create_api(serving: Serving) -> FastAPI:
             )
         data = upload.file.read()
         try:
-            diagnosis = classifier.diagnose(data)
+            diagnosis = classifier.diagnose(data, with_heatmap)
             drawn = {"heatmap": _drawn(data, diagnosis)} if with_heatmap else {}
         except photo.PhotoError as error:
             raise HTTPException(STATUS.get(type(error), 400), str(error)) from error

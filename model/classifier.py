@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from model import photo
+from model import photo, slim
 from model.bundle import Bundle, BundleError
 from model.severity import severity
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE, verdicts
@@ -29,8 +29,8 @@ class Diagnosis:
     likeliest class, 0 to 1; probabilities: of all classes, by label, summing to 1; leaf: the probability that
     it is a potato leaf; severity: the share of the leaf's area that shows symptoms, 0 to 1, of a diseased
     leaf on a plain background, else None; pixels: what the model saw, the photo's centre square, uint8
-    [S, S, 3] RGB; heat: float32 [h, w], 0 to 1, where in it the likeliest class was seen, None if the model
-    doesn't tell.
+    [S, S, 3] RGB; heat: float32 [h, w], 0 to 1, where in it the likeliest class was seen, None if nobody
+    asked or the model doesn't tell.
     """
 
     verdict: str
@@ -47,6 +47,33 @@ class Diagnosis:
         return replace(self, pixels=None, heat=None)
 
 
+class _Pool:
+    """Interpreters of a model, each of which takes one photo at a time."""
+
+    def __init__(self, bundle: Bundle, model: bytes) -> None:
+        # One for each core keeps all cores busy; one that uses all of them answers a photo that comes alone
+        # in half the time.
+        self.cores = os.cpu_count() or 1
+        self.idle, self.alone = queue.SimpleQueue(), queue.SimpleQueue()
+        for _ in range(self.cores):
+            self.idle.put(_load(bundle, model, threads=1))
+        self.alone.put(_load(bundle, model, threads=self.cores))
+
+    @contextmanager
+    def lend(self) -> Iterator[Callable[..., dict[str, np.ndarray]]]:
+        """Lend an interpreter, waiting until one is free."""
+        pool = self.alone if self.idle.qsize() == self.cores else self.idle
+        try:
+            interpreter = pool.get_nowait()
+        except queue.Empty:
+            pool = self.idle
+            interpreter = pool.get()
+        try:
+            yield interpreter
+        finally:
+            pool.put(interpreter)
+
+
 class Classifier:
     """A model ready to diagnose, from any number of threads."""
 
@@ -55,35 +82,22 @@ class Classifier:
         self.bundle = bundle
         self.labels = [name.label for name in bundle.classes]
         self._diseased = [not name.folder.lower().endswith(HEALTHY) for name in bundle.classes]
-        # An interpreter serves one photo at a time. One for each core keeps all cores busy; one that uses all
-        # of them answers a photo that comes alone in half the time.
-        self._cores = os.cpu_count() or 1
-        self._idle, self._alone = queue.SimpleQueue(), queue.SimpleQueue()
-        for _ in range(self._cores):
-            self._idle.put(_load(bundle, threads=1))
-        self._alone.put(_load(bundle, threads=self._cores))
-
-    @contextmanager
-    def _interpreter(self) -> Iterator[Callable[..., dict[str, np.ndarray]]]:
-        pool = self._alone if self._idle.qsize() == self._cores else self._idle
-        try:
-            interpreter = pool.get_nowait()
-        except queue.Empty:
-            pool = self._idle
-            interpreter = pool.get()
-        try:
-            yield interpreter
-        finally:
-            pool.put(interpreter)
+        # Heat takes nearly half of the time that the model takes: only those wait for it who ask for it.
+        self._explaining = _Pool(bundle, bundle.model)
+        self._plain = _Pool(bundle, slim.without(bundle.model, "heat"))
 
     def answer(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """Return the model's bare outputs, as in model/export.py, for one prepared photo."""
-        with self._interpreter() as run:
+        with self._explaining.lend() as run:
             return run(input=pixels[None])
 
-    def diagnose(self, source: bytes | Path) -> Diagnosis:
-        """Diagnose one photo. Raises photo.PhotoError with a sentence if it can't be read."""
-        with self._interpreter() as run:  # before decoding: no more photos at a time than there are cores
+    def diagnose(self, source: bytes | Path, explain: bool = False) -> Diagnosis:
+        """Diagnose one photo, with heat if it is to be explained.
+
+        Raises photo.PhotoError with a sentence if it can't be read.
+        """
+        pool = self._explaining if explain else self._plain
+        with pool.lend() as run:  # before decoding: no more photos at a time than there are cores
             pixels = photo.prepare(source, self.bundle.image_size)
             answer = run(input=pixels[None])
         verdict = str(verdicts(answer["probabilities"], answer["leaf"], self.bundle.thresholds)[0])
@@ -101,10 +115,10 @@ class Classifier:
         )
 
 
-def _load(bundle: Bundle, threads: int):
+def _load(bundle: Bundle, model: bytes, threads: int):
     wrong = BundleError("model.tflite does not fit bundle.json; fetch or train the model again.")
     try:
-        runner = Interpreter(model_content=bundle.model, num_threads=threads).get_signature_runner()
+        runner = Interpreter(model_content=model, num_threads=threads).get_signature_runner()
     except ValueError as error:
         raise wrong from error
     inputs, outputs = runner.get_input_details(), runner.get_output_details()

@@ -33,7 +33,14 @@ def record(answer: Answer, size: int) -> dict:
 
     `answer` takes a picture, uint8 [size, size, 3], and returns the model's outputs, as in model/export.py.
     """
-    answers = [answer(picture(seed, size)) for seed in range(PICTURES)]
+    return _numbers(_answers(answer, size))
+
+
+def _answers(answer: Answer, size: int) -> list[dict[str, np.ndarray]]:
+    return [answer(picture(seed, size)) for seed in range(PICTURES)]
+
+
+def _numbers(answers: list[dict[str, np.ndarray]]) -> dict:
     return {
         "leaf": [round(float(given["leaf"][0]), 4) for given in answers],
         "probabilities": [[round(float(p), 4) for p in given["probabilities"][0]] for given in answers],
@@ -45,12 +52,12 @@ def check(bundle: Bundle, name: str, answer: Answer) -> None:
 
     One written before there was a self-test need only answer with numbers.
     """
-    given = record(answer, bundle.image_size)
-    if not all(np.isfinite(numbers).all() for numbers in given.values()):
+    answers = _answers(answer, bundle.image_size)
+    if not all(np.isfinite(output).all() for given in answers for output in given.values()):
         raise BundleError(f"{name} answers without numbers; fetch or train the model again.")
     if "self_test" not in bundle.description:
         return
-    wanted = bundle.description["self_test"]
+    given, wanted = _numbers(answers), bundle.description["self_test"]
     try:
         off = np.max([np.abs(np.subtract(given[key], wanted[key])).max() for key in given])
     except (KeyError, TypeError, ValueError) as error:

@@ -36,9 +36,9 @@ class Serving:
         """The bundle of the model that answers now."""
         return self.now[0].bundle
 
-    def diagnose(self, source: bytes | Path) -> Diagnosis:
+    def diagnose(self, source: bytes | Path, explain: bool = False) -> Diagnosis:
         """Diagnose one photo, as Classifier does."""
-        return self.now[0].diagnose(source)
+        return self.now[0].diagnose(source, explain)
 
     def keep_fresh(self, minutes: float) -> None:
         """Look for a newer model every so many minutes from now on, on a thread."""

@@ -184,7 +184,7 @@ def test_beyond_its_places_it_says_so_at_once(tiny, monkeypatch):
     serving = Serving(str(tiny))
     classifier, _ = serving.now
     client = TestClient(app.create_api(serving))
-    idle = [classifier._idle.get() for _ in range(os.cpu_count())]  # all interpreters are busy
+    idle = [classifier._plain.idle.get() for _ in range(os.cpu_count())]  # all interpreters are busy
     with ThreadPoolExecutor(2) as pool, client:
         both = [pool.submit(client.post, "/predict", files={"file": JPEG}) for _ in range(2)]
         done, waiting = wait(both, return_when=FIRST_COMPLETED)
@@ -192,7 +192,7 @@ def test_beyond_its_places_it_says_so_at_once(tiny, monkeypatch):
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         assert refused.json() == {"detail": "Too many photos at once; please try again."}
         for runner in idle:
-            classifier._idle.put(runner)
+            classifier._plain.idle.put(runner)
         assert answered.result().status_code == 200
         assert client.post("/predict", files={"file": JPEG}).status_code == 200
 

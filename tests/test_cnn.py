@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model import cnn, export
+from model import cnn, export, slim
 
 SIZE, OUTPUTS, CLASSES = 64, 5, 3
 
@@ -127,6 +127,19 @@ def test_the_litert_file_answers_as_keras_does(network, photos):
         answer = runner(input=photos[:n])
         for name in ("probabilities", "leaf", "heat"):
             np.testing.assert_allclose(answer[name], expected[name][:n], atol=1e-4)
+
+
+def test_without_heat_the_litert_file_answers_the_same(network, photos):
+    from ai_edge_litert.interpreter import Interpreter
+
+    whole = export.export_litert(export.answering_model(network, CLASSES, 1.7), CLASSES)
+    plain = slim.without(whole, "heat")
+    assert slim.without(plain, "heat") == plain
+    both = (Interpreter(model_content=model).get_signature_runner() for model in (whole, plain))
+    expected, answer = (run(input=photos[:2]) for run in both)
+    assert answer.keys() == {"probabilities", "leaf"}
+    for name, values in answer.items():
+        np.testing.assert_array_equal(values, expected[name])
 
 
 def test_a_plain_keras_user_can_load_it(network, photos, tmp_path):

@@ -40,7 +40,7 @@ def lay_out(
             return *on_page(language, None), None, None, None
         try:
             file = uploaded(photo, Path(picture.GRADIO_CACHE))
-            diagnosis = classifier.diagnose(file)
+            diagnosis = classifier.diagnose(file, explain=True)
         except PhotoError as error:
             return *on_page(language, error), None, error, None
         card, chances, advice = on_page(language, diagnosis)

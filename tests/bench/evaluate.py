@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,11 @@ from model.verdict import DIAGNOSIS
 LEAF = (170, 85, 0)
 
 
-def diagnose_all(classifier: Classifier, paths: list[Path]) -> list[Diagnosis]:
+def diagnose_all(classifier: Classifier, paths: list[Path], explain: bool = False) -> list[Diagnosis]:
     """Diagnose photos on all cores, in order."""
+    answer = partial(classifier.diagnose, explain=explain)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(tqdm(pool.map(classifier.diagnose, paths), total=len(paths), leave=False))
+        return list(tqdm(pool.map(answer, paths), total=len(paths), leave=False))
 
 
 def find(named: str) -> list[data.LabelledPhoto]:
@@ -127,7 +129,7 @@ def main() -> None:
     for name, found in named_sets(options, classifier.bundle.description):
         if not found:
             sys.exit(f"evaluate.py: no photos in {name}.")
-        answers = diagnose_all(classifier, [p.path for p in found])
+        answers = diagnose_all(classifier, [p.path for p in found], explain=bool(options.masks))
         print("\n" + evaluation.table(name, measure(classifier, found, answers)))
         shares = [
             heat_shares(answer, Image.open(mask))
