@@ -99,7 +99,7 @@ def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(drawn_
     resumed = run("train.py", *arguments, "--out", tmp_path / "killed", "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert "Going on after epoch 1." in resumed.stdout
-    assert len(re.findall(r"best .* in epoch \d; \d+ minutes left at most", resumed.stdout)) == 2
+    assert len(re.findall(r"lowest .* in epoch \d; \d+ minutes left at most", resumed.stdout)) == 2
     assert_same_weights(tmp_path / "one", tmp_path / "killed")
     assert not (tmp_path / "killed.training").exists()
     assert (

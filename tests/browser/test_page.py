@@ -318,7 +318,6 @@ def test_while_the_server_is_away_a_photo_waits(browser, tiny, start):
         opened = context.new_page()
         with start(MODEL_REPO=tiny) as first:
             visit(opened, first.url)
-            first.process.kill()  # rather than wait for it to let go of the page
         drop(opened, LEAF)
         expect(opened.get_by_role("alert")).to_have_text(
             "The server can't be reached. Your photo is sent as soon as it answers."
