@@ -9,7 +9,6 @@ FEEDBACK_REPO.
 """
 
 import os
-import re
 import sys
 import tempfile
 import threading
@@ -184,7 +183,9 @@ def create_app() -> FastAPI:
     api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MOST)
     if origins := os.environ.get("ALLOWED_ORIGINS"):
         api.add_middleware(
-            CORSMiddleware, allow_origins=re.split(r"\s*,\s*", origins.strip()), allow_methods=["*"]
+            CORSMiddleware,
+            allow_origins=[origin.strip() for origin in origins.split(",")],
+            allow_methods=["*"],
         )
     api.add_middleware(SecurityHeaders)
     behind = Later(lambda: create_page(serving))

@@ -15,8 +15,6 @@ from model.bundle import Bundle, BundleError
 from model.severity import severity
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE, verdicts
 
-HEALTHY = "healthy"  # the end of the folder's name of a class that has no symptoms
-
 # What to call the answers that name no class.
 LABELS = {UNSURE: "Unsure", NOT_POTATO: "Not a potato leaf"}
 
@@ -81,7 +79,6 @@ class Classifier:
         """Load the model. Raises BundleError if it is not what the bundle's description says."""
         self.bundle = bundle
         self.labels = [name.label for name in bundle.classes]
-        self._diseased = [not name.folder.lower().endswith(HEALTHY) for name in bundle.classes]
         # Heat takes nearly half of the time that the model takes: only those wait for it who ask for it.
         self._explaining = _Pool(bundle, bundle.model)
         self._plain = _Pool(bundle, slim.without(bundle.model, "heat"))
@@ -103,16 +100,22 @@ class Classifier:
         verdict = str(verdicts(answer["probabilities"], answer["leaf"], self.bundle.thresholds)[0])
         probabilities = answer["probabilities"][0]
         best = int(probabilities.argmax())
+        healthy = is_healthy(self.bundle.classes[best].folder)
         return Diagnosis(
             verdict=verdict,
             label=self.labels[best] if verdict == DIAGNOSIS else LABELS[verdict],
             confidence=float(probabilities[best]),
             probabilities=dict(zip(self.labels, map(float, probabilities), strict=True)),
             leaf=float(answer["leaf"][0]),
-            severity=severity(pixels) if verdict == DIAGNOSIS and self._diseased[best] else None,
+            severity=severity(pixels) if verdict == DIAGNOSIS and not healthy else None,
             pixels=pixels,
             heat=answer["heat"][0, :, :, best] if "heat" in answer else None,
         )
+
+
+def is_healthy(name: str) -> bool:
+    """Tell from its folder's name, or its label, whether a class is one without symptoms."""
+    return name.lower().endswith("healthy")
 
 
 def _load(bundle: Bundle, model: bytes, threads: int):

@@ -155,11 +155,8 @@ def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> l
             f"At least two class folders are needed, and {len(matching)} match {' '.join(patterns)}; "
             f"found {some} (choose with --classes)."
         )
-    alike = [
-        folder
-        for label, folder in zip(labels_of(matching), matching, strict=True)
-        if labels_of(matching).count(label) > 1
-    ]
+    labels = labels_of(matching)
+    alike = [folder for label, folder in zip(labels, matching, strict=True) if labels.count(label) > 1]
     if alike:
         raise DataError(f"{' and '.join(alike)} have one name for people; put their photos in one folder.")
     return matching

@@ -55,16 +55,8 @@ def push(folder: Path, repo: str, private: bool = False, force: bool = False) ->
         done = api.create_commit(repo, operations, commit_message=message, parent_commit=parent)
         return str(url), done.oid
 
-    command = [
-        "python",
-        "-m",
-        "model",
-        "push",
-        str(folder),
-        repo,
-        *["--private"] * private,
-        *["--force"] * force,
-    ]
+    flags = ["--private"] * private + ["--force"] * force
+    command = ["python", "-m", "model", "push", str(folder), repo, *flags]
     again = f"try again with: {shlex.join(command)}"
     url, revision = persist(commit, repo, f"the bundle is safe in {folder}, {again}")
     persist(lambda: _tag(repo, revision), repo, f"the model is there, but not tagged, {again}")
@@ -156,27 +148,29 @@ def persist(attempt: Callable[[], Result], repo: str, consolation: str) -> Resul
     HubError, a sentence that ends with a consolation.
     """
     try:
-        for wait in (*WAITS, None):
-            try:
-                return attempt()
-            except HubError:
-                raise
-            except FAILURES as error:
-                busy = not isinstance(error, HfHubHTTPError) or error.response.status_code in BUSY
-                if wait is None or not busy:
-                    raise HubError(f"{_what_failed(error, repo)}; {consolation}.") from error
-                time.sleep(wait)
-            except HFValidationError as error:
-                raise HubError(f"{repo} is not a Hub id, write user/repo; {consolation}.") from error
-            except ValueError as error:
-                if not isinstance(error.__cause__, BadRequestError):
-                    raise
-                reason = " ".join(str(error).split())
-                raise HubError(
-                    f"The Hub does not take the card of {repo}: {reason}; {consolation}."
-                ) from error
+        return _insist(attempt, repo, consolation)
     except KeyboardInterrupt as error:
         raise HubError(f"Stopped while publishing {repo}; {consolation}.") from error
+
+
+def _insist(attempt: Callable[[], Result], repo: str, consolation: str) -> Result:
+    for wait in (*WAITS, None):
+        try:
+            return attempt()
+        except HubError:
+            raise
+        except FAILURES as error:
+            busy = not isinstance(error, HfHubHTTPError) or error.response.status_code in BUSY
+            if wait is None or not busy:
+                raise HubError(f"{_what_failed(error, repo)}; {consolation}.") from error
+            time.sleep(wait)
+        except HFValidationError as error:
+            raise HubError(f"{repo} is not a Hub id, write user/repo; {consolation}.") from error
+        except ValueError as error:
+            if not isinstance(error.__cause__, BadRequestError):
+                raise
+            reason = " ".join(str(error).split())
+            raise HubError(f"The Hub does not take the card of {repo}: {reason}; {consolation}.") from error
 
 
 def _what_failed(error: Exception, repo: str) -> str:

@@ -195,6 +195,14 @@ def test_a_training_that_diverges_is_one_sentence_and_leaves_nothing_to_resume(d
     assert list(tmp_path.iterdir()) == []
 
 
+def test_mistakes_are_told_in_one_sentence():
+    ended = run("train.py", "--data", "nowhere")
+    assert ended.returncode != 0
+    sentence = "There is no folder nowhere; give a folder, kaggle:owner/set or hf:owner/set."
+    assert ended.stderr.strip().splitlines()[-1] == f"train.py: {sentence}"
+    assert "Traceback" not in ended.stderr
+
+
 def test_two_sources_of_one_name_keep_apart():
     assert settings.public_names(["/lab/potato", "mine", "/field/potato", "/lab/potato"]) == {
         "/lab/potato": "potato",

@@ -9,6 +9,9 @@ const megabytes = window.gradio_config.max_file_size / 1e6;
 const handed = new WeakSet();
 let latest = 0; // of the photos handed over as one leaf, the one that counts
 
+const fits = (file) => file.size <= megabytes * 1e6;
+const tooLarge = () => props.texts["error.large"].replace("{megabytes}", megabytes);
+
 async function shrink(file) {
   try {
     const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
@@ -54,12 +57,12 @@ async function hand(original) {
   const turn = ++latest;
   const [file] = await Promise.all([shrink(original), reached(() => turn === latest)]);
   if (turn !== latest) return; // another photo came meanwhile
-  if (file.size > megabytes * 1e6) {
+  if (!fits(file)) {
     props.value = {
       verdict: "error",
       class: "",
       title: props.texts.error,
-      advice: props.texts["error.large"].replace("{megabytes}", megabytes),
+      advice: tooLarge(),
     };
     return;
   }
@@ -84,12 +87,10 @@ async function handOver(files) {
   const carried = new DataTransfer();
   for (const original of files) {
     const file = await shrink(original);
-    if (file.size <= megabytes * 1e6) carried.items.add(file);
+    if (fits(file)) carried.items.add(file);
   }
   await reached(() => true);
-  if (carried.files.length < files.length) {
-    banner.textContent = props.texts["error.large"].replace("{megabytes}", megabytes);
-  }
+  if (carried.files.length < files.length) banner.textContent = tooLarge();
   if (!carried.files.length) return;
   const input = await present("#photos input[type=file]");
   input.files = carried.files;

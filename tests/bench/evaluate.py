@@ -25,7 +25,7 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from model import bundle, data, evaluation, photo
-from model.classifier import HEALTHY, Classifier, Diagnosis
+from model.classifier import Classifier, Diagnosis, is_healthy
 from model.settings import DEFAULT_CACHE, Settings
 from model.splits import split_by_leaf
 from model.verdict import DIAGNOSIS
@@ -134,7 +134,7 @@ def main() -> None:
         shares = [
             heat_shares(answer, Image.open(mask))
             for p, answer in zip(found, answers, strict=True)
-            if options.masks and answer.verdict == DIAGNOSIS and not answer.label.lower().endswith(HEALTHY)
+            if options.masks and answer.verdict == DIAGNOSIS and not is_healthy(answer.label)
             if (mask := Path(options.masks) / p.folder / f"{p.path.stem}.png").exists()
         ]
         if shares:

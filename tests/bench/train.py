@@ -8,8 +8,8 @@ anew in every epoch, on one core. The photos are drawn, of 256 pixels and of a p
 second are those of the epochs after the first, which compiles. With --leaves, a set such as PlantVillage,
 its potato photos are split by leaf, and each way is timed from its start until it tells 97 % of the leaves
 that it does not train on (validation macro recall), with another seed in each round. All are medians of the
-rounds.
-Memory is what the process itself took at most (RssAnon): the cache of pixels is the operating system's.
+rounds. Memory is what the process itself took at most (RssAnon): the cache of pixels is the operating
+system's.
 """
 
 import argparse
