@@ -9,6 +9,8 @@ from PIL import Image, ImageFilter
 
 SIZE = 64  # the side of a mask
 GAP = 7  # how wide a break in the leaf is closed, in pixels of the mask
+MARGIN = 8  # of free pixels around a mask while it is drawn, more than a gap; and rows of whole bytes
+ROOM = SIZE + 2 * MARGIN
 
 PLAIN = 0.022  # a background's chromaticities stray no further than this from their median, on average,
 DISTINCT = 0.65  # the leaf and it explain at least this share of the photo's variation,
@@ -26,61 +28,70 @@ def leaf_mask(pixels: np.ndarray) -> np.ndarray:
     """
     nothing = np.zeros((SIZE, SIZE), bool)
     small = Image.fromarray(pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-    rgb = np.asarray(small, np.float32)
-    chromaticity = rgb / (rgb.sum(2, keepdims=True) + 60)  # the constant calms dark pixels, all noise
+    rgb = (
+        np.asarray(small).transpose(2, 0, 1).astype(np.float32, order="C")
+    )  # planes take a third of the time
+    chromaticity = rgb / (rgb[0] + rgb[1] + rgb[2] + 60)  # the constant calms dark pixels, all noise
     border = _border(chromaticity, 2)
-    background = np.median(border, axis=0)
+    background = np.median(border, axis=1, keepdims=True)
     if np.abs(border - background).mean() > PLAIN:
         return nothing
-    distance = np.sqrt(((chromaticity - background) ** 2).sum(2))
+    red, green, blue = (chromaticity - background[..., None]) ** 2
+    distance = np.sqrt(red + green + blue)
     distance = np.minimum(distance, np.quantile(distance, 0.98))
     threshold, explained = _otsu(distance)
     if explained < DISTINCT:
         return nothing
     # A little under the threshold: a missing edge of the leaf harms more than a rim of paper.
-    leaf = _share_around(distance > 0.8 * threshold, 1) > 127  # a median filter
-    room = np.zeros((SIZE + 2 * GAP, SIZE + 2 * GAP), bool)
-    inside = (slice(GAP, -GAP), slice(GAP, -GAP))
-    room[inside] = leaf
-    closed = _share_around(_share_around(room, GAP // 2) > 0, GAP // 2) == 255
-    around = _outside(~closed)
-    mask, before = ~around[inside], ~_outside(~room, around)[inside]  # holes are filled
-    fits = LEAST <= mask.mean() <= MOST and _border(mask[..., None], 1).mean() <= BORDER
-    return mask if fits and before.sum() >= WHOLE * mask.sum() else nothing
+    above = Image.fromarray(np.uint8(distance > 0.8 * threshold) * 255)
+    leaf = np.asarray(above.filter(ImageFilter.BoxBlur(1))) > 127  # a median filter
+    mask, before = _filled(leaf)
+    fits = LEAST <= mask.mean() <= MOST and _border(mask[None], 1).mean() <= BORDER
+    return mask if fits and before >= WHOLE * mask.sum() else nothing
 
 
-def _share_around(mask: np.ndarray, radius: int) -> np.ndarray:
-    """Return how much of the square around each pixel a mask covers, 0 to 255.
+def _bits(shape: np.ndarray) -> int:
+    """Return a shape as one whole number, a bit for each of its pixels: so all of them shift at once."""
+    return int.from_bytes(np.packbits(shape).tobytes())
 
-    A box blur costs a tenth of a rank filter, and is one for masks: more than half is the median, anything
-    the maximum, all the minimum.
-    """
-    return np.asarray(Image.fromarray(np.uint8(mask) * 255).filter(ImageFilter.BoxBlur(radius)))
+
+EVERYWHERE = _bits(np.ones((ROOM, ROOM), bool))
+AROUND = EVERYWHERE ^ _bits(np.pad(np.ones((SIZE, SIZE), bool), MARGIN))
+
+
+def _filled(leaf: np.ndarray) -> tuple[np.ndarray, int]:
+    """Close gaps in a leaf and fill its holes, bool [SIZE, SIZE]; return also its area with open gaps."""
+    bits = _bits(np.pad(leaf, MARGIN))
+    closed = ~_grown(~_grown(bits))
+    around = _flooded(AROUND, EVERYWHERE & ~closed)
+    before = EVERYWHERE & ~_flooded(around, EVERYWHERE & ~bits)
+    rows = np.frombuffer(around.to_bytes(ROOM * ROOM // 8), np.uint8)
+    inside = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
+    return np.unpackbits(rows).reshape(ROOM, ROOM)[inside] == 0, before.bit_count()
+
+
+def _grown(bits: int) -> int:
+    """Grow a shape, or the room around it, by half a gap on all sides."""
+    for step in (1, ROOM):
+        for _ in range(GAP // 2):
+            bits |= bits << step | bits >> step
+    return bits
+
+
+def _flooded(water: int, free: int) -> int:
+    """Let what is under water flood all that is free around it, also across corners."""
+    before = 0
+    while water != before:
+        before = water
+        water |= water << 1 | water >> 1
+        water = (water | water << ROOM | water >> ROOM) & free
+    return water
 
 
 def _border(x: np.ndarray, width: int) -> np.ndarray:
-    edges = (x[:width], x[-width:], x[:, :width], x[:, -width:])
-    return np.concatenate([edge.reshape(-1, x.shape[2]) for edge in edges])
-
-
-def _outside(free: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
-    """Return what of the free pixels lies around a shape drawn with a margin, bool; `known` is some of it."""
-    # All that a straight line reaches from an edge; what is left floods what is free, step by step.
-    outside = np.logical_and.accumulate(free, axis=0) | np.logical_and.accumulate(free, axis=1)
-    outside |= np.logical_and.accumulate(free[::-1], axis=0)[::-1]
-    outside |= np.logical_and.accumulate(free[:, ::-1], axis=1)[:, ::-1]
-    if known is not None:
-        outside |= known
-    size = 0
-    while outside.sum() > size:
-        size = outside.sum()
-        for _ in range(GAP):
-            outside[1:] |= outside[:-1]
-            outside[:-1] |= outside[1:]
-            outside[:, 1:] |= outside[:, :-1]
-            outside[:, :-1] |= outside[:, 1:]
-            outside &= free
-    return outside
+    """Return the pixels along the edges of some planes, [C, H, W] -> [C, n]."""
+    edges = (x[:, :width], x[:, -width:], x[:, :, :width], x[:, :, -width:])
+    return np.concatenate([edge.reshape(len(x), -1) for edge in edges], axis=1)
 
 
 def _otsu(values: np.ndarray) -> tuple[float, float]:

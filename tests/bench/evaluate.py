@@ -44,7 +44,9 @@ def find(named: str) -> list[data.LabelledPhoto]:
     """Return the photos of a folder, or those that match a pattern."""
     if "*" not in named:
         return data.find_photos(named)
-    return [data.LabelledPhoto(p, p.parent.name, named) for p in sorted(Path().glob(named))]
+    pattern = Path(named)
+    found = Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))
+    return [data.LabelledPhoto(p, p.parent.name, named) for p in sorted(found)]
 
 
 def split_again(description: dict):
