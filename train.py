@@ -28,6 +28,7 @@ import tensorflow as tf
 from model import bundle, card, cnn, data, dataset, disk, evaluation, export, hub, pixels, plots, publish
 from model.checkpoint import Checkpoint, DivergedError, ResumeError, discard
 from model.dataset import OTHER, Dataset
+from model.diseases import same_disease
 from model.folds import cross_validate
 from model.logs import logger
 from model.muon import Muon
@@ -156,13 +157,12 @@ def calibrate(settings: Settings, network: keras.Model, photos: Dataset, indices
     to_logits = keras.Model(network.input, network.get_layer("logits").output)
     logits = pixels.predictor(to_logits, settings.batch_size)(photos.images, indices)
     labels, k = photos.asked(indices), len(photos.classes)
-    potato = labels != OTHER
-    sources = photos.sources(indices)
-    temperature = evaluation.fit_temperature(logits[potato, :k], labels[potato], sources[potato])
+    potato, sources, same = labels != OTHER, photos.sources(indices), same_disease(photos.outputs, k)
+    temperature = evaluation.fit_temperature(logits[potato], same, labels[potato], sources[potato])
     leaf = evaluation.softmax(logits / temperature)[:, :k].sum(1)
-    probabilities = evaluation.softmax(logits[:, :k] / temperature)
+    probabilities = evaluation.probabilities(logits / temperature, same)
     thresholds = evaluation.choose_thresholds(probabilities, leaf, labels, sources)
-    return export.answering_model(network, k, temperature), temperature, thresholds
+    return export.answering_model(network, same, temperature), temperature, thresholds
 
 
 def ask(
@@ -210,8 +210,7 @@ def write(out: Path, model: keras.Model, description: dict, history: list[dict])
     """Write the bundle: both models, the figures, the plots, the card."""
     with bundle.writing(out) as draft:
         export.save_keras(model, draft)
-        classes = len(description["classes"])
-        litert = export.export_litert(model, classes)
+        litert = export.export_litert(model)
         (draft / bundle.LITERT_MODEL).write_bytes(litert)
         description = description | {"self_test": export.self_test(litert, description["image_size"])}
         plots.draw(draft / "figures", description["figures"], history)

@@ -182,17 +182,26 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return e / e.sum(-1, keepdims=True)
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray, sources: np.ndarray) -> float:
-    """Return the T, 0.25 to 8, for which softmax(logits / T) gives `labels` the highest likelihood.
+def probabilities(logits: np.ndarray, same: np.ndarray) -> np.ndarray:
+    """Return the probabilities of the classes asked for, [n, K], as the model that answers gives them.
 
-    logits: [n, K]; labels: int [n]; sources: [n], where a photo comes from. Each source weighs the same: a
-    temperature for the many photos of a lab would be too sure of the few of a field. Temperature scaling:
-    Guo et al. 2017, section 4.2.
+    logits: [n, outputs]; same: which output shows which class's disease, 0 or 1, [outputs, K].
+    """
+    shares = softmax(logits) @ same + 1e-30
+    return shares / shares.sum(1, keepdims=True)
+
+
+def fit_temperature(logits: np.ndarray, same: np.ndarray, labels: np.ndarray, sources: np.ndarray) -> float:
+    """Return the T, 0.25 to 8, for which probabilities(logits / T, same) make `labels` likeliest.
+
+    logits: [n, outputs]; same: [outputs, K]; labels: int [n]; sources: [n], where a photo comes from. Each
+    source weighs the same: a temperature for the many photos of a lab would be too sure of the few of a
+    field. Temperature scaling: Guo et al. 2017, section 4.2.
     """
     rows = np.arange(len(labels))
 
     def loss(temperature: float) -> float:
-        likelihood = softmax(logits / temperature)[rows, labels].clip(1e-12)
+        likelihood = probabilities(logits / temperature, same)[rows, labels].clip(1e-12)
         return -np.mean([np.log(likelihood[sources == source]).mean() for source in np.unique(sources)])
 
     return float(min(np.geomspace(0.25, 8, 251), key=loss))

@@ -1,7 +1,7 @@
 """A fitted network -> the Keras model that answers, and one LiteRT file with everything inside.
 
 Both take photos, uint8 [n, S, S, 3] RGB, and return
-- "probabilities": [n, K], calibrated, over the K classes asked for,
+- "probabilities": [n, K], calibrated, over the K classes asked for, of whatever crop: see diseases.py,
 - "leaf": [n], the probability that the photo shows one of them at all;
 the LiteRT file also
 - "heat": [n, h, w, K], 0 to 1, where on the photo the likeliest class was seen; 0 for all others.
@@ -12,25 +12,32 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from keras import ops
 
 from model import selftest
 from model.bundle import BundleError, check_files
 
+LEAST = 1e-30  # of a softmax, so that its log is a number
 FLOOR = 0.5  # heat below this share of a photo's hottest spot is mostly background, and left out
 
 
-def answering_model(cnn: keras.Model, classes: int, temperature: float) -> keras.Model:
-    """Turn the trained network, whose first `classes` outputs are those asked for, into one that answers.
+def answering_model(cnn: keras.Model, same: np.ndarray, temperature: float) -> keras.Model:
+    """Turn the trained network, whose first K outputs are those asked for, into one that answers.
 
-    The temperature is divided into the weights of the last layer, so that plain Keras layers suffice.
+    same: which output shows which class's disease, 0 or 1, [outputs, K]. The temperature is divided into the
+    weights of the last layer, so that plain Keras layers suffice.
     """
     model = keras.models.clone_model(cnn)
     model.set_weights(cnn.get_weights())
     last = model.get_layer("logits")
     last.set_weights([weight / temperature for weight in last.get_weights()])
-    probabilities = keras.layers.Softmax(name="probabilities")(last.output[:, :classes])
+    classes = same.shape[1]
+    diseases = keras.layers.Dense(classes, use_bias=False, trainable=False, name="diseases")
+    shares = diseases(model.output) + LEAST
+    diseases.set_weights([same])
+    probabilities = keras.layers.Softmax(name="probabilities")(ops.log(shares))  # they sum to 1 again
     leaf = ops.sum(model.output[:, :classes], axis=1)
     return keras.Model(model.input, {"probabilities": probabilities, "leaf": leaf}, name=cnn.name)
 
@@ -38,20 +45,21 @@ def answering_model(cnn: keras.Model, classes: int, temperature: float) -> keras
 class HeatMap(keras.layers.Layer):
     """HiResCAM (Draelos & Carin 2020, arXiv:2011.08891, equation 4), written forwards.
 
-    A class's heat is its logit's gradient with respect to features, times the features, summed over channels.
+    A class's heat is the gradient of its evidence with respect to features, times the features, summed over
+    channels. Its evidence is the log of the sum of exp(logit) over all outputs that show its disease.
     The network is piecewise linear: behind the features lie convolutions, normalisations, ReLUs, poolings and
     dense layers, so that the gradient is a product of their weights and of the masks of what they let
     through, and serving needs no automatic differentiation. The features are those of the last block but
     two, before its pooling: later ones see so much around a lesion that they put the heat beside it.
     """
 
-    def __init__(self, model: keras.Model, classes: int) -> None:
+    def __init__(self, model: keras.Model) -> None:
         super().__init__()
         names = [layer.name for layer in model.layers]
         finer, _, last = sorted(name for name in names if name.endswith("_pool"))[-3:]
         self.block = model.layers[names.index(finer) - 1 : names.index(last) + 1]
         self.head = [model.get_layer(name) for name in ("dense", "dense_norm", "logits")]
-        self.classes = classes
+        self.same = model.get_layer("diseases").kernel
 
     def call(self, outputs: list) -> keras.KerasTensor:
         """Outputs of the block's layers and of the head's, in order -> heat [n, h, w, K].
@@ -60,9 +68,12 @@ class HeatMap(keras.layers.Layer):
         """
         *block_outputs, _, hidden, logits = outputs
         dense, norm, last = self.head
-        asked = logits[:, : self.classes]
-        likeliest = ops.cast(ops.equal(asked, ops.max(asked, axis=1, keepdims=True)), "float32")
-        gradient = ops.matmul(likeliest, ops.transpose(last.kernel[:, : self.classes]))
+        softmax = ops.softmax(logits)
+        shares = ops.matmul(softmax, self.same) + LEAST
+        largest = ops.max(shares, axis=1, keepdims=True)
+        likeliest = ops.cast(ops.equal(shares, largest), "float32")
+        gradient = softmax * ops.matmul(likeliest, ops.transpose(self.same)) / largest
+        gradient = ops.matmul(gradient, ops.transpose(last.kernel))
         gradient = gradient * ops.cast(hidden > 0, "float32") * _scale(norm)
         gradient = ops.matmul(gradient, ops.transpose(dense.kernel))
         gradient = ops.reshape(gradient, (-1, *block_outputs[-1].shape[1:]))
@@ -129,18 +140,18 @@ def copy_weights(
         last.set_weights(new)
 
 
-def explaining_model(model: keras.Model, classes: int) -> keras.Model:
+def explaining_model(model: keras.Model) -> keras.Model:
     """Add heat maps to an answering model."""
-    heat_map = HeatMap(model, classes)
+    heat_map = HeatMap(model)
     heat = heat_map([layer.output for layer in heat_map.block + heat_map.head])
     return keras.Model(model.input, {**model.output, "heat": heat})
 
 
-def export_litert(model: keras.Model, classes: int) -> bytes:
+def export_litert(model: keras.Model) -> bytes:
     """Return an answering model, with heat maps, as a LiteRT file's bytes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
-        explaining_model(model, classes).export(path, format="litert", verbose=False)
+        explaining_model(model).export(path, format="litert", verbose=False)
         return path.read_bytes()
 
 

@@ -3,9 +3,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model import cnn, export, slim
+from model import cnn, evaluation, export, slim
 
 SIZE, OUTPUTS, CLASSES = 64, 5, 3
+SAME = np.eye(OUTPUTS, CLASSES, dtype=np.float32)
+SAME[3, 0] = 1  # the fourth output is the first class's disease, on another crop
 
 
 @pytest.fixture(scope="module")
@@ -91,15 +93,36 @@ def test_about_half_of_the_leaves_known_are_laid_on_another_background():
 def test_answers_are_the_networks_own_at_the_temperature(network, photos):
     to_logits = keras.Model(network.input, network.get_layer("logits").output)
     logits = to_logits.predict_on_batch(photos) / 1.7
-    answer = export.answering_model(network, CLASSES, 1.7).predict_on_batch(photos)
+    answer = export.answering_model(network, SAME, 1.7).predict_on_batch(photos)
     asked = np.exp(logits[:, :CLASSES])
-    np.testing.assert_allclose(answer["probabilities"], asked / asked.sum(1, keepdims=True), atol=1e-6)
     np.testing.assert_allclose(answer["leaf"], asked.sum(1) / np.exp(logits).sum(1), atol=1e-6)
+    asked[:, 0] += np.exp(logits[:, 3])
+    np.testing.assert_allclose(answer["probabilities"], asked / asked.sum(1, keepdims=True), atol=1e-6)
+    np.testing.assert_allclose(answer["probabilities"], evaluation.probabilities(logits, SAME), atol=1e-6)
+
+
+def test_without_kin_it_is_the_softmax_over_the_classes(network, photos):
+    to_logits = keras.Model(network.input, network.get_layer("logits").output)
+    asked = np.exp(to_logits.predict_on_batch(photos)[:, :CLASSES])
+    answer = export.answering_model(network, np.eye(OUTPUTS, CLASSES), 1.0).predict_on_batch(photos)
+    np.testing.assert_allclose(answer["probabilities"], asked / asked.sum(1, keepdims=True), atol=1e-6)
+
+
+def test_of_what_is_certainly_something_else_all_classes_are_alike(network, photos):
+    sure = keras.models.clone_model(network)
+    sure.set_weights(network.get_weights())
+    kernel, bias = sure.get_layer("logits").get_weights()
+    sure.get_layer("logits").set_weights([kernel, bias + np.array([0, 0, 0, 0, 500])])
+    model = export.explaining_model(export.answering_model(sure, SAME, 1.0))
+    answer = model.predict_on_batch(photos)
+    np.testing.assert_allclose(answer["probabilities"], 1 / CLASSES, atol=1e-6)
+    assert not answer["leaf"].any()
+    assert np.isfinite(answer["heat"]).all()
 
 
 def test_heat_is_what_automatic_differentiation_gives(network, photos):
-    model = export.answering_model(network, CLASSES, 1.0)
-    heat = export.explaining_model(model, CLASSES).predict_on_batch(photos)["heat"]
+    model = export.answering_model(network, SAME, 1.0)
+    heat = export.explaining_model(model).predict_on_batch(photos)["heat"]
     names = [layer.name for layer in model.layers]
     pool = sorted(name for name in names if name.endswith("_pool"))[-3]
     x = features = tf.constant(keras.Model(model.input, model.get_layer(pool).input)(photos))
@@ -107,9 +130,10 @@ def test_heat_is_what_automatic_differentiation_gives(network, photos):
         tape.watch(features)
         for name in names[names.index(pool) : names.index("logits") + 1]:
             x = model.get_layer(name)(x, training=False) if "dropout" not in name else x
-        likeliest = tf.argmax(x[:, :CLASSES], axis=1)
-        logit = tf.gather(x, likeliest, batch_dims=1)
-    expected = tf.reduce_sum(tape.gradient(logit, features) * features, axis=3).numpy()
+        evidence = tf.math.log(tf.exp(x) @ SAME)
+        likeliest = tf.argmax(evidence, axis=1)
+        evidence = tf.gather(evidence, likeliest, batch_dims=1)
+    expected = tf.reduce_sum(tape.gradient(evidence, features) * features, axis=3).numpy()
     expected /= expected.max((1, 2), keepdims=True)
     expected = np.maximum(expected - export.FLOOR, 0) / (1 - export.FLOOR)
     for n, k in enumerate(likeliest):
@@ -120,9 +144,9 @@ def test_heat_is_what_automatic_differentiation_gives(network, photos):
 def test_the_litert_file_answers_as_keras_does(network, photos):
     from ai_edge_litert.interpreter import Interpreter
 
-    model = export.answering_model(network, CLASSES, 1.7)
-    runner = Interpreter(model_content=export.export_litert(model, CLASSES)).get_signature_runner()
-    expected = export.explaining_model(model, CLASSES).predict_on_batch(photos)
+    model = export.answering_model(network, SAME, 1.7)
+    runner = Interpreter(model_content=export.export_litert(model)).get_signature_runner()
+    expected = export.explaining_model(model).predict_on_batch(photos)
     for n in (1, 4):
         answer = runner(input=photos[:n])
         for name in ("probabilities", "leaf", "heat"):
@@ -132,7 +156,7 @@ def test_the_litert_file_answers_as_keras_does(network, photos):
 def test_without_heat_the_litert_file_answers_the_same(network, photos):
     from ai_edge_litert.interpreter import Interpreter
 
-    whole = export.export_litert(export.answering_model(network, CLASSES, 1.7), CLASSES)
+    whole = export.export_litert(export.answering_model(network, SAME, 1.7))
     plain = slim.without(whole, "heat")
     assert slim.without(plain, "heat") == plain
     both = (Interpreter(model_content=model).get_signature_runner() for model in (whole, plain))
@@ -143,7 +167,7 @@ def test_without_heat_the_litert_file_answers_the_same(network, photos):
 
 
 def test_a_plain_keras_user_can_load_it(network, photos, tmp_path):
-    model = export.answering_model(network, CLASSES, 1.7)
+    model = export.answering_model(network, SAME, 1.7)
     export.save_keras(model, tmp_path / "saved")
     loaded = keras.saving.load_model(tmp_path / "saved")
     for name, values in model.predict_on_batch(photos).items():
@@ -153,7 +177,7 @@ def test_a_plain_keras_user_can_load_it(network, photos, tmp_path):
 def test_a_network_that_starts_from_another_takes_over_the_outputs_they_share(network, photos):
     known, outputs = ["early", "late", "healthy", "scenes", "tomato"], ["late", "rust", "early"]
     new = cnn.build_cnn((SIZE, SIZE, 3), len(outputs))
-    export.copy_weights(export.answering_model(network, CLASSES, temperature=1), known, new, outputs)
+    export.copy_weights(export.answering_model(network, SAME, temperature=1), known, new, outputs)
     before, after = (
         keras.Model(n.input, n.get_layer("logits").output).predict_on_batch(photos) for n in (network, new)
     )

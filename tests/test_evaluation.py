@@ -144,7 +144,7 @@ def test_temperature_is_found_again():
     random = np.random.default_rng(3)
     logits = random.normal(0, 2, (4000, 3))
     labels = np.array([random.choice(3, p=p) for p in evaluation.softmax(logits)])
-    found = evaluation.fit_temperature(logits * 3, labels, np.zeros(4000))
+    found = evaluation.fit_temperature(logits * 3, np.eye(3), labels, np.zeros(4000))
     assert found == pytest.approx(3, rel=0.1)
 
 
@@ -154,7 +154,7 @@ def test_each_source_has_its_say_in_the_temperature():
     labels = np.array([random.choice(3, p=p) for p in evaluation.softmax(logits)])
     field = np.arange(4000) >= 3900
     logits[field] *= 4  # too sure of itself there
-    found = evaluation.fit_temperature(logits, labels, field)
+    found = evaluation.fit_temperature(logits, np.eye(3), labels, field)
     assert 1.3 < found < 4
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
+import numpy as np
 import pillow_heif
 import pytest
 from conftest import Server
@@ -400,7 +401,7 @@ LABELS = ["आलू का झुलसा", "疫病", "<b>${1+1}</b>", *(f"Dis
 def unusual(tmp_path_factory) -> Path:
     """A bundle with 20 classes, named in several scripts, and without heat maps."""
     out = tmp_path_factory.mktemp("unusual") / "bundle"
-    model = export.answering_model(cnn.build_cnn((64, 64, 3), 21), 20, 1.0)
+    model = export.answering_model(cnn.build_cnn((64, 64, 3), 21), np.eye(21, 20), 1.0)
     with bundle.writing(out) as draft:
         model.export(draft / bundle.LITERT_MODEL, format="litert", verbose=False)
         classes = [{"folder": f"class{i}", "label": label} for i, label in enumerate(LABELS)]

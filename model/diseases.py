@@ -1,0 +1,38 @@
+"""Which class folders show the same disease, on whatever crop: told by their names.
+
+A pathogen's lesions look much alike on related plants, and a network that takes a potato for a tomato, as it
+easily does with another camera than it learnt on, may still name the disease rightly.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def same_disease(outputs: Sequence[str], classes: int) -> np.ndarray:
+    """Return which output is which class or shows the same disease, 0 or 1: float32 [len(outputs), classes].
+
+    outputs: class folders, the `classes` asked for first. Early blight of potato is that of "Tomato___Early_
+    blight", "Tomato_Early_blight" or "Tomato__early_blight_leaf" as well, a healthy leaf any crop's.
+    """
+    wanted = [_disease(folder, named_after_crop=False) for folder in outputs[:classes]]
+    same = np.eye(len(outputs), classes, dtype=np.float32)
+    for row, folder in zip(same[classes:], outputs[classes:], strict=True):
+        disease = _disease(folder, named_after_crop=True)
+        row[:] = [disease is not None and disease == other for other in wanted]
+    return same
+
+
+def _disease(folder: str, named_after_crop: bool) -> frozenset[str] | None:
+    """Return the words that name the disease in a folder's name, or "healthy"; None if there are none.
+
+    What stands before two underscores or more is the crop. In a name without them it is the first word, if
+    the name starts with a crop at all.
+    """
+    *crop, rest = re.split("__+", folder)
+    words = re.findall("[a-z]+", rest.lower())
+    if named_after_crop and not crop:
+        words = words[1:]
+    disease = frozenset(words) - {"leaf"}
+    return disease or (frozenset({"healthy"}) if crop else None)

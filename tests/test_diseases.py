@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from model.diseases import same_disease
+
+POTATO = ["Potato___Early_blight", "Potato___Late_blight", "Potato___healthy"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "shows"),
+    [
+        ("Tomato___Early_blight", 0),
+        ("Tomato__early_blight_leaf", 0),
+        ("Tomato_Early_blight", 0),
+        ("Tomato___Late_blight", 1),
+        ("Tomato__leaf_late_blight", 1),
+        ("Tomato__leaf", 2),
+        ("Tomato_healthy", 2),
+        ("Pepper__bell___healthy", 2),
+        ("Corn_(maize)___Northern_Leaf_Blight", None),
+        ("Tomato___Leaf_Mold", None),
+        ("scenes", None),
+        ("field_other_crops", None),
+        ("not_leaf", None),
+        ("not_potato", None),
+        ("", None),
+    ],
+)
+def test_other_crops_diseases_are_known_by_their_names(folder, shows):
+    same = same_disease([*POTATO, folder], len(POTATO))
+    np.testing.assert_array_equal(same[:3], np.eye(3))
+    assert list(same[3]) == [k == shows for k in range(3)]
+
+
+def test_ones_own_names_without_a_crop():
+    same = same_disease(["early blight", "Healthy", "Tomato___Early_blight", "tomato_healthy", "rust"], 2)
+    assert same.tolist() == [[1, 0], [0, 1], [1, 0], [0, 1], [0, 0]]
+
+
+def test_alone_each_class_is_itself():
+    np.testing.assert_array_equal(same_disease(POTATO, 3), np.eye(3))
+    np.testing.assert_array_equal(same_disease(["leaf", "scenes", "things"], 1), np.eye(3, 1))
