@@ -28,7 +28,7 @@ import tensorflow as tf
 from model import bundle, card, cnn, data, dataset, disk, evaluation, export, hub, pixels, plots, publish
 from model.checkpoint import Checkpoint, DivergedError, ResumeError, discard
 from model.dataset import OTHER, Dataset
-from model.diseases import same_disease
+from model.diseases import described, same_disease
 from model.folds import cross_validate
 from model.logs import logger
 from model.muon import Muon
@@ -234,6 +234,8 @@ def main(argv: list[str]) -> None:
         for name, source in (named.split("=", 1) for named in options.evaluate)
     }
     labels = data.labels_of(photos.classes)
+    if kin := described(photos.outputs, len(photos.classes)):
+        print(kin)
     for name, part in more.items():
         if known := len(set(part.digests) & set(photos.digests)):
             print(f"Beware: {known} photos of {name} are also in the training sources; its figures flatter.")

@@ -5,6 +5,8 @@ from pathlib import PurePosixPath
 
 from huggingface_hub import EvalResult, ModelCardData, RepoCard
 
+from model.diseases import described
+
 SPLITS = ("train", "validation", "test")
 START = "<!-- Written by Blightcheck from here on; what you write above stays. -->"
 END = "<!-- Written by Blightcheck up to here; what you write below stays. -->"
@@ -87,6 +89,8 @@ share of such answers that are right:
 | class folder | photos | leaves | training | validation | test |
 |---|---|---|---|---|---|
 {photos}
+
+{described(training["outputs"], len(labels))}
 
 Fingerprint of the photos: `{training["fingerprint"][:16]}`.
 {licence}

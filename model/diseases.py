@@ -24,6 +24,17 @@ def same_disease(outputs: Sequence[str], classes: int) -> np.ndarray:
     return same
 
 
+def described(outputs: Sequence[str], classes: int) -> str:
+    """Say in one sentence which other folders show which class's disease; nothing if none does."""
+    same = same_disease(outputs, classes)[classes:]
+    kin = {
+        name: ", ".join(np.array(outputs[classes:])[same[:, k] > 0])
+        for k, name in enumerate(outputs[:classes])
+    }
+    told = "; ".join(f"{name}: {others}" for name, others in kin.items() if others)
+    return told and f"Folders that show the same on other crops count for a class's probability. {told}."
+
+
 def _disease(folder: str, named_after_crop: bool) -> frozenset[str] | None:
     """Return the words that name the disease in a folder's name, or "healthy"; None if there are none.
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.diseases import same_disease
+from model.diseases import described, same_disease
 
 POTATO = ["Potato___Early_blight", "Potato___Late_blight", "Potato___healthy"]
 
@@ -40,3 +40,11 @@ def test_ones_own_names_without_a_crop():
 def test_alone_each_class_is_itself():
     np.testing.assert_array_equal(same_disease(POTATO, 3), np.eye(3))
     np.testing.assert_array_equal(same_disease(["leaf", "scenes", "things"], 1), np.eye(3, 1))
+
+
+def test_it_is_told_which_folders_count():
+    assert described([*POTATO, "Apple___healthy", "Tomato___Late_blight", "Tomato__leaf", "scenes"], 3) == (
+        "Folders that show the same on other crops count for a class's probability. "
+        "Potato___Late_blight: Tomato___Late_blight; Potato___healthy: Apple___healthy, Tomato__leaf."
+    )
+    assert described([*POTATO, "scenes"], 3) == ""
