@@ -185,7 +185,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def probabilities(logits: np.ndarray, same: np.ndarray) -> np.ndarray:
     """Return the probabilities of the classes asked for, [n, K], as the model that answers gives them.
 
-    logits: [n, outputs]; same: which output shows which class's disease, 0 or 1, [outputs, K].
+    logits: [n, outputs]; same: how much each output counts for each class, [outputs, K], as in diseases.py.
     """
     shares = softmax(logits) @ same + 1e-30
     return shares / shares.sum(1, keepdims=True)

@@ -26,8 +26,8 @@ FLOOR = 0.5  # heat below this share of a photo's hottest spot is mostly backgro
 def answering_model(cnn: keras.Model, same: np.ndarray, temperature: float) -> keras.Model:
     """Turn the trained network, whose first K outputs are those asked for, into one that answers.
 
-    same: which output shows which class's disease, 0 or 1, [outputs, K]. The temperature is divided into the
-    weights of the last layer, so that plain Keras layers suffice.
+    same: how much each output counts for each class, [outputs, K], as in diseases.py. The temperature is
+    divided into the weights of the last layer, so that plain Keras layers suffice.
     """
     model = keras.models.clone_model(cnn)
     model.set_weights(cnn.get_weights())
@@ -46,7 +46,7 @@ class HeatMap(keras.layers.Layer):
     """HiResCAM (Draelos & Carin 2020, arXiv:2011.08891, equation 4), written forwards.
 
     A class's heat is the gradient of its evidence with respect to features, times the features, summed over
-    channels. Its evidence is the log of the sum of exp(logit) over all outputs that show its disease.
+    channels. Its evidence is the log of the sum of exp(logit) of all outputs, each as far as it counts.
     The network is piecewise linear: behind the features lie convolutions, normalisations, ReLUs, poolings and
     dense layers, so that the gradient is a product of their weights and of the masks of what they let
     through, and serving needs no automatic differentiation. The features are those of the last block but

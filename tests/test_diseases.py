@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.diseases import described, same_disease
+from model.diseases import KIN, described, same_disease
 
 POTATO = ["Potato___Early_blight", "Potato___Late_blight", "Potato___healthy"]
 
@@ -29,12 +29,12 @@ POTATO = ["Potato___Early_blight", "Potato___Late_blight", "Potato___healthy"]
 def test_other_crops_diseases_are_known_by_their_names(folder, shows):
     same = same_disease([*POTATO, folder], len(POTATO))
     np.testing.assert_array_equal(same[:3], np.eye(3))
-    assert list(same[3]) == [k == shows for k in range(3)]
+    assert list(same[3]) == [KIN * (k == shows) for k in range(3)]
 
 
 def test_ones_own_names_without_a_crop():
     same = same_disease(["early blight", "Healthy", "Tomato___Early_blight", "tomato_healthy", "rust"], 2)
-    assert same.tolist() == [[1, 0], [0, 1], [1, 0], [0, 1], [0, 0]]
+    assert same.tolist() == [[1, 0], [0, 1], [KIN, 0], [0, KIN], [0, 0]]
 
 
 def test_alone_each_class_is_itself():
@@ -44,7 +44,7 @@ def test_alone_each_class_is_itself():
 
 def test_it_is_told_which_folders_count():
     assert described([*POTATO, "Apple___healthy", "Tomato___Late_blight", "Tomato__leaf", "scenes"], 3) == (
-        "Folders that show the same on other crops count for a class's probability. "
+        "Folders that show the same on other crops count for a class's probability, 0.25 times: "
         "Potato___Late_blight: Tomato___Late_blight; Potato___healthy: Apple___healthy, Tomato__leaf."
     )
     assert described([*POTATO, "scenes"], 3) == ""
