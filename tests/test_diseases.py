@@ -44,7 +44,7 @@ def test_alone_each_class_is_itself():
 
 def test_it_is_told_which_folders_count():
     assert described([*POTATO, "Apple___healthy", "Tomato___Late_blight", "Tomato__leaf", "scenes"], 3) == (
-        "Folders that show the same on other crops count for a class's probability, 0.25 times: "
+        "Folders that show the same on other crops count for a class's probability, 0.1 times: "
         "Potato___Late_blight: Tomato___Late_blight; Potato___healthy: Apple___healthy, Tomato__leaf."
     )
     assert described([*POTATO, "scenes"], 3) == ""
