@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 KIN = 0.1  # how much they count: more helps more with another camera, but costs leaves like those learnt from
+LEAST = 1e-30  # added to what outputs sum up to for a class, so that its log is a number
 
 
 def same_disease(outputs: Sequence[str], classes: int) -> np.ndarray:

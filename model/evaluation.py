@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.diseases import LEAST
 from model.verdict import DIAGNOSIS, NOT_POTATO, Thresholds, confidence
 
 CONFIDENT = 0.9  # "confidently wrong" is wrong with more than this
@@ -187,7 +188,7 @@ def probabilities(logits: np.ndarray, same: np.ndarray) -> np.ndarray:
 
     logits: [n, outputs]; same: how much each output counts for each class, [outputs, K], as in diseases.py.
     """
-    shares = softmax(logits) @ same + 1e-30
+    shares = softmax(logits) @ same + LEAST
     return shares / shares.sum(1, keepdims=True)
 
 

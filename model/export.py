@@ -18,8 +18,8 @@ from keras import ops
 
 from model import selftest
 from model.bundle import BundleError, check_files
+from model.diseases import LEAST
 
-LEAST = 1e-30  # of a softmax, so that its log is a number
 FLOOR = 0.5  # heat below this share of a photo's hottest spot is mostly background, and left out
 
 
@@ -58,21 +58,19 @@ class HeatMap(keras.layers.Layer):
         names = [layer.name for layer in model.layers]
         finer, _, last = sorted(name for name in names if name.endswith("_pool"))[-3:]
         self.block = model.layers[names.index(finer) - 1 : names.index(last) + 1]
-        self.head = [model.get_layer(name) for name in ("dense", "dense_norm", "logits")]
-        self.same = model.get_layer("diseases").kernel
+        head = ("dense", "dense_norm", "logits", "softmax", "diseases")
+        self.head = [model.get_layer(name) for name in head]
 
     def call(self, outputs: list) -> keras.KerasTensor:
         """Outputs of the block's layers and of the head's, in order -> heat [n, h, w, K].
 
         All classes but the likeliest have none.
         """
-        *block_outputs, _, hidden, logits = outputs
-        dense, norm, last = self.head
-        softmax = ops.softmax(logits)
-        shares = ops.matmul(softmax, self.same) + LEAST
+        *block_outputs, _, hidden, _, softmax, shares = outputs
+        dense, norm, last, _, diseases = self.head
         largest = ops.max(shares, axis=1, keepdims=True)
         likeliest = ops.cast(ops.equal(shares, largest), "float32")
-        gradient = softmax * ops.matmul(likeliest, ops.transpose(self.same)) / largest
+        gradient = softmax * ops.matmul(likeliest, ops.transpose(diseases.kernel)) / (largest + LEAST)
         gradient = ops.matmul(gradient, ops.transpose(last.kernel))
         gradient = gradient * ops.cast(hidden > 0, "float32") * _scale(norm)
         gradient = ops.matmul(gradient, ops.transpose(dense.kernel))
