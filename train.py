@@ -31,6 +31,7 @@ from model.dataset import OTHER, Dataset
 from model.diseases import described, same_disease
 from model.folds import cross_validate
 from model.logs import logger
+from model.loss import folder_and_disease
 from model.muon import Muon
 from model.settings import Settings, command, parse, public_names, public_settings
 from model.splits import of_given_splits, split_by_leaf
@@ -46,7 +47,9 @@ def warn_of_known_leaves(settings: Settings, start: Path, held_out: str | None) 
         )
 
 
-def build(settings: Settings, start: Path | None, outputs: list[str], steps: int) -> keras.Model:
+def build(
+    settings: Settings, start: Path | None, outputs: list[str], classes: int, steps: int
+) -> keras.Model:
     """Build and compile the network, on all GPUs of the machine if there are several."""
     several = len(tf.config.list_physical_devices("GPU")) > 1
     strategy = tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
@@ -66,7 +69,7 @@ def build(settings: Settings, start: Path | None, outputs: list[str], steps: int
         )
         network.compile(
             Muon(rate, weight_decay=settings.weight_decay, adam_weight_decay=settings.weight_decay),
-            keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
+            folder_and_disease(outputs, classes, settings.label_smoothing),
             weighted_metrics=["accuracy"],
         )
     keras.config.set_dtype_policy("float32")
@@ -92,7 +95,7 @@ def fit(
 ):
     """Fit the network; return it with the weights of its best epoch, and the checkpoint with the history."""
     steps = max(1, len(splits["train"]) // settings.batch_size)
-    network = build(settings, start, photos.outputs, steps)
+    network = build(settings, start, photos.outputs, len(photos.classes), steps)
     network.summary()
     labels = photos.asked(splits["validation"])
     predict = pixels.predictor(network, settings.batch_size)
