@@ -81,7 +81,8 @@ class Classifier:
         self.labels = [name.label for name in bundle.classes]
         # Heat takes nearly half of the time that the model takes: only those wait for it who ask for it.
         self._explaining = _Pool(bundle, bundle.model)
-        self._plain = _Pool(bundle, slim.without(bundle.model, "heat"))
+        plain = slim.without(bundle.model, "heat")
+        self._plain = self._explaining if plain == bundle.model else _Pool(bundle, plain)
 
     def answer(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """Return the model's bare outputs, as in model/export.py, for one prepared photo."""
