@@ -12,7 +12,7 @@ from keras import layers
 # see a whole lesion, are deeper. Multiples of 16 fill the processor's vectors.
 BLOCKS = ((16, 1), (32, 1), (64, 1), (128, 2), (192, 1))
 HIDDEN_UNITS = 64
-DROPOUT = 0.25
+DROPOUT = 0.5
 GENTLER, GENTLEST = 0.6, 0.4  # after this share of the epochs augmentation fades, down to this strength
 MOVED_LEAVES = 0.5  # the share of leaves, of those cut out, that are trained on another background
 WORTH_COMPILING = 96  # pixels; compiling takes seconds, which smaller photos never make up for
@@ -21,10 +21,12 @@ WORTH_COMPILING = 96  # pixels; compiling takes seconds, which smaller photos ne
 def build_cnn(input_shape: tuple[int, int, int], classes: int, momentum: float = 0.9) -> keras.Model:
     """Build the textbook CNN: uint8 photos [n, *input_shape], RGB 0 to 255, in; softmax [n, classes] out.
 
-    Blocks of 3x3 convolution, ReLU and 2x2 max pooling extract the features; flattening and two fully
-    connected layers classify them. Batch normalisation follows Ioffe & Szegedy (2015), dropout Srivastava
-    et al. (2014). Computes in the global dtype policy, but for the probabilities, which are float32.
-    `momentum` is that of the normalising layers' moving averages, and matters in training only.
+    Blocks of 3x3 convolution, ReLU and 2x2 max pooling extract the features. Of each only the largest value
+    on the whole photo is kept, so that a lesion counts alike wherever it is (Oquab et al. 2015, section 3.2);
+    flattening and two fully connected layers classify them. Batch normalisation follows Ioffe & Szegedy
+    (2015), dropout Srivastava et al. (2014). Computes in the global dtype policy, but for the probabilities,
+    which are float32. `momentum` is that of the normalising layers' moving averages, and matters in training
+    only.
     """
     photos = keras.Input(input_shape, dtype="uint8", name="input")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(photos)
@@ -44,6 +46,7 @@ def build_cnn(input_shape: tuple[int, int, int], classes: int, momentum: float =
             x = layers.ReLU(name=f"block{b}_relu{c}")(x)
         if not first:
             x = layers.MaxPooling2D(2, name=f"block{b}_pool")(x)
+    x = layers.GlobalMaxPooling2D(keepdims=True, name="global_pool")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(DROPOUT, name="dropout1")(x)
     x = layers.Dense(HIDDEN_UNITS, use_bias=False, name="dense")(x)

@@ -56,7 +56,7 @@ class HeatMap(keras.layers.Layer):
     def __init__(self, model: keras.Model) -> None:
         super().__init__()
         names = [layer.name for layer in model.layers]
-        finer, _, last = sorted(name for name in names if name.endswith("_pool"))[-3:]
+        finer, *_, last = sorted(name for name in names if name.endswith("_pool"))[-4:]
         self.block = model.layers[names.index(finer) - 1 : names.index(last) + 1]
         head = ("dense", "dense_norm", "logits", "softmax", "diseases")
         self.head = [model.get_layer(name) for name in head]
@@ -92,6 +92,8 @@ def _backwards(layer: keras.layers.Layer, gradient, before, after):
                 ops.image.resize(x, size, interpolation="nearest") for x in (after, gradient)
             )
             return gradient * ops.cast(ops.equal(before, largest), "float32")
+        case keras.layers.GlobalMaxPooling2D():
+            return gradient * ops.cast(ops.equal(before, after), "float32")
         case keras.layers.ReLU():
             return gradient * ops.cast(after > 0, "float32")
         case keras.layers.BatchNormalization():
