@@ -22,7 +22,7 @@ def build_cnn(input_shape: tuple[int, int, int], classes: int, momentum: float =
     """Build the textbook CNN: uint8 photos [n, *input_shape], RGB 0 to 255, in; softmax [n, classes] out.
 
     Blocks of 3x3 convolution, ReLU and 2x2 max pooling extract the features. Of each only the largest value
-    on the whole photo is kept, so that a lesion counts alike wherever it is (Oquab et al. 2015, section 3.2);
+    on the whole photo is kept, so that a lesion counts alike wherever it is (Oquab et al., CVPR 2015);
     flattening and two fully connected layers classify them. Batch normalisation follows Ioffe & Szegedy
     (2015), dropout Srivastava et al. (2014). Computes in the global dtype policy, but for the probabilities,
     which are float32. `momentum` is that of the normalising layers' moving averages, and matters in training
