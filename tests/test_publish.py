@@ -160,7 +160,9 @@ def test_a_connection_cut_during_an_upload_is_got_over(hub, here):
     assert len([path for method, path in hub.requests if method == "PUT"]) == 1 + len(hub.lfs)
 
 
-def test_a_push_that_is_stopped_tells_how_to_go_on(hub, here, monkeypatch):
+def test_a_push_that_is_stopped_tells_how_to_go_on(hub, here, monkeypatch, request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what runs behind ignore it
+    request.addfinalizer(partial(signal.signal, signal.SIGINT, before))
     stop = partial(os.kill, os.getpid(), signal.SIGINT)
     hub.before("POST", "/commit/", stop)
     stopped = f"Stopped while publishing {REPO}; {safe().removesuffix('.')} --private."

@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
@@ -37,6 +38,11 @@ def wait_until(url: str, true) -> dict:
     return health
 
 
+def serves(revision: str) -> Callable[[dict], bool]:
+    """Return what tells from /health that a revision answers, and that nothing is wrong with it."""
+    return lambda health: health["model"]["revision"] == revision and health["notice"] is None
+
+
 def test_a_new_revision_answers_without_a_restart_and_a_bad_one_does_not(hub, at, tiny, start, capfd):
     repo = hub.repos["model", REPO] = Repo("model", REPO)
     first = repo.commit("main", "first", files_of(bundle.DEFAULT)).sha
@@ -53,8 +59,7 @@ def test_a_new_revision_answers_without_a_restart_and_a_bad_one_does_not(hub, at
         try:
             wait_until(served.url, lambda _: len(answers) > 4)
             second = repo.commit("main", "second", files_of(tiny)).sha
-            health = wait_until(served.url, lambda health: health["model"]["revision"] == second)
-            assert health["notice"] is None
+            wait_until(served.url, serves(second))
             before = len(answers)
             wait_until(served.url, lambda _: len(answers) > before + 4)
 
@@ -77,8 +82,7 @@ def test_a_new_revision_answers_without_a_restart_and_a_bad_one_does_not(hub, at
             wait_until(served.url, lambda health: "The Hub failed to give us" in health["notice"])
             hub.recover()
             last = repo.commit("main", "last", files_of(bundle.DEFAULT)).sha
-            health = wait_until(served.url, lambda health: health["model"]["revision"] == last)
-            assert health["notice"] is None
+            wait_until(served.url, serves(last))
         finally:
             stop.set()
         for thread in asking:
