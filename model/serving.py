@@ -57,12 +57,16 @@ class Serving:
         try:
             found = hub.fetch(self.name)
             which = f"{found.name}@{found.revision}" if found.revision else found.name
-            self.now, notice = (self._newest(found), found), None
+            newest = self._newest(found)
         except hub.UnreachableError as error:
             notice = f"{error} The model fetched earlier goes on answering."
         except (hub.HubError, BundleError, OSError, RuntimeError) as error:  # or LiteRT can't run it
             notice = f"{which} is not served, and the model before goes on answering: {error}"
-        if notice and notice != self.notice:
+        else:
+            self.notice = None  # first: who sees the newer model sees no complaint about the one before
+            self.now = newest, found
+            return
+        if notice != self.notice:
             print(f"app.py: {notice}", file=sys.stderr, flush=True)
         self.notice = notice
 

@@ -4,7 +4,6 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
@@ -38,11 +37,6 @@ def wait_until(url: str, true) -> dict:
     return health
 
 
-def serves(revision: str) -> Callable[[dict], bool]:
-    """Return what tells from /health that a revision answers, and that nothing is wrong with it."""
-    return lambda health: health["model"]["revision"] == revision and health["notice"] is None
-
-
 def test_a_new_revision_answers_without_a_restart_and_a_bad_one_does_not(hub, at, tiny, start, capfd):
     repo = hub.repos["model", REPO] = Repo("model", REPO)
     first = repo.commit("main", "first", files_of(bundle.DEFAULT)).sha
@@ -59,7 +53,8 @@ def test_a_new_revision_answers_without_a_restart_and_a_bad_one_does_not(hub, at
         try:
             wait_until(served.url, lambda _: len(answers) > 4)
             second = repo.commit("main", "second", files_of(tiny)).sha
-            wait_until(served.url, serves(second))
+            health = wait_until(served.url, lambda health: health["model"]["revision"] == second)
+            assert health["notice"] is None
             before = len(answers)
             wait_until(served.url, lambda _: len(answers) > before + 4)
 
@@ -82,7 +77,8 @@ def test_a_new_revision_answers_without_a_restart_and_a_bad_one_does_not(hub, at
             wait_until(served.url, lambda health: "The Hub failed to give us" in health["notice"])
             hub.recover()
             last = repo.commit("main", "last", files_of(bundle.DEFAULT)).sha
-            wait_until(served.url, serves(last))
+            health = wait_until(served.url, lambda health: health["model"]["revision"] == last)
+            assert health["notice"] is None
         finally:
             stop.set()
         for thread in asking:
