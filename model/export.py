@@ -56,7 +56,7 @@ class HeatMap(keras.layers.Layer):
     def __init__(self, model: keras.Model) -> None:
         super().__init__()
         names = [layer.name for layer in model.layers]
-        finer, *_, last = sorted(name for name in names if name.endswith("_pool"))[-4:]
+        finer, *_, last = [name for name in names if name.endswith("_pool")][-4:]
         self.block = model.layers[names.index(finer) - 1 : names.index(last) + 1]
         head = ("dense", "dense_norm", "logits", "softmax", "diseases")
         self.head = [model.get_layer(name) for name in head]
