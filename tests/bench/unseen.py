@@ -1,9 +1,10 @@
 """What a network does with what it has never seen: another camera, other fields, other things, other crops.
 
-    python tests/bench/unseen.py ../shared/data [--out unseen] [arguments of train.py]
+    python tests/bench/unseen.py ../shared/data [--half 0] [--out unseen] [arguments of train.py]
 
-Trains without PLD, half of the field photos (by the hash of their names), all scenes and four crops, and then
-measures on these. The photos to train on are links in the folder OUT.photos.
+Trains without PLD, half of the field photos (by the hash of their names; --half 1 leaves out the other one),
+all scenes and four crops, and then measures on these. The photos to train on are links in the folder
+OUT.photos-HALF.
 """
 
 import argparse
@@ -16,13 +17,13 @@ ROOT = Path(__file__).parents[2]
 CROPS = ("Corn", "Grape", "Orange", "Strawberry")
 
 
-def place(photo: Path, data: Path) -> Path | None:
-    """Return where a photo's link goes, None if it needs none."""
+def place(photo: Path, data: Path, half: int) -> Path | None:
+    """Return where a photo's link goes, None if it needs none; of the field, half 0 or 1 is left out."""
     kind, *_, folder = photo.parent.relative_to(data).parts
     if kind == "PlantVillage":
         return Path("crops" if folder.startswith(CROPS) else "lab") / folder
     if kind == "field":
-        seen = hashlib.sha256(photo.name.encode()).digest()[-1] % 2 == 0
+        seen = hashlib.sha256(photo.name.encode()).digest()[-1] % 2 == half
         return Path("field" if seen else "other_field") / folder
     if kind == "not_potato" and folder != "scenes":
         return Path("not_potato") / folder
@@ -35,12 +36,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path)
+    parser.add_argument("--half", type=int, choices=(0, 1), default=0)
     parser.add_argument("--out", type=Path, default="unseen")
     options, more = parser.parse_known_args()
     data, out = options.data.resolve(), options.out.resolve()
-    photos = out.with_name(out.name + ".photos")
+    photos = out.with_name(f"{out.name}.photos-{options.half}")
     for photo in sorted(data.glob("*/**/*.*")):
-        if folder := place(photo, data):
+        if folder := place(photo, data, options.half):
             link = photos / folder / photo.name
             link.parent.mkdir(parents=True, exist_ok=True)
             if not link.is_symlink():
