@@ -12,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from model import photo, slim
 from model.bundle import Bundle, BundleError
+from model.diseases import is_healthy
 from model.severity import severity
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE, verdicts
 
@@ -112,11 +113,6 @@ class Classifier:
             pixels=pixels,
             heat=answer["heat"][0, :, :, best] if "heat" in answer else None,
         )
-
-
-def is_healthy(name: str) -> bool:
-    """Tell from its folder's name, or its label, whether a class is one without symptoms."""
-    return name.lower().endswith("healthy")
 
 
 def _load(bundle: Bundle, model: bytes, threads: int):

@@ -28,6 +28,11 @@ def same_disease(outputs: Sequence[str], classes: int) -> np.ndarray:
     return same
 
 
+def is_healthy(name: str) -> bool:
+    """Tell from its folder's name, or its label, whether a class is one without symptoms."""
+    return name.lower().endswith("healthy")
+
+
 def described(outputs: Sequence[str], classes: int) -> str:
     """Say in one sentence which other folders show which class's disease; nothing if none does."""
     same = same_disease(outputs, classes)[classes:]

@@ -25,7 +25,8 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from model import bundle, data, evaluation, photo
-from model.classifier import Classifier, Diagnosis, is_healthy
+from model.classifier import Classifier, Diagnosis
+from model.diseases import is_healthy
 from model.settings import DEFAULT_CACHE, Settings
 from model.splits import split_by_leaf
 from model.verdict import DIAGNOSIS
