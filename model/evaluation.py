@@ -214,14 +214,15 @@ def choose_thresholds(
     labels: np.ndarray,
     sources: np.ndarray,
     risk: float = 0.05,
+    most_mistaken: float = 0.02,
     most_declined: float = 0.05,
 ) -> Thresholds:
     """Choose from held-out photos when to answer.
 
     confidence: what the hardest source needs so that at most `risk` of its answers are wrong, or what it
-    takes so that at most `risk` of the other pictures get one; never less than a half, so that no answer is
-    likelier wrong than right, however well these photos go. leaf: declines at most `most_declined` of the
-    potato leaves of any source, but never a likely one. labels: int [n], -1 for "not a potato leaf";
+    takes so that at most `most_mistaken` of the other pictures get one; never less than a half, so that no
+    answer is likelier wrong than right, however well these photos go. leaf: declines at most `most_declined`
+    of the potato leaves of any source, but never a likely one. labels: int [n], -1 for "not a potato leaf";
     sources: [n], where a photo comes from (labs are easier than fields: a risk kept on average would not be
     kept in the field).
     """
@@ -230,7 +231,7 @@ def choose_thresholds(
     parts = [potato & (sources == source) for source in np.unique(sources[potato])]
     least = [_least_confidence(sure[part], right[part], risk) for part in parts]
     if not potato.all():
-        least.append(float(np.nextafter(np.quantile(sure[~potato], 1 - risk, method="higher"), 2)))
+        least.append(float(np.nextafter(np.quantile(sure[~potato], 1 - most_mistaken, method="higher"), 2)))
     return Thresholds(
         leaf=float(min([0.5, *(np.quantile(leaf[part], most_declined, method="lower") for part in parts)])),
         confidence=max(0.5, *least),

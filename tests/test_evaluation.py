@@ -179,9 +179,9 @@ def test_few_other_pictures_get_an_answer():
     labels = np.where(np.arange(2000) < 1000, 0, -1)
     leaf = np.where(labels == 0, random.uniform(0.5, 1, 2000), random.uniform(0, 0.8, 2000))
     probabilities, sources = certain([0] * 2000), np.array(["lab"] * 2000)
-    chosen = evaluation.choose_thresholds(probabilities, leaf, labels, sources, risk=0.05)
+    chosen = evaluation.choose_thresholds(probabilities, leaf, labels, sources, most_mistaken=0.02)
     answered = verdicts(probabilities, leaf, chosen) == DIAGNOSIS
-    assert answered[labels < 0].mean() == pytest.approx(0.05, abs=0.002)
+    assert answered[labels < 0].mean() == pytest.approx(0.02, abs=0.002)
     assert answered[labels == 0].mean() > 0.4
 
 
@@ -199,7 +199,7 @@ def test_at_most_is_at_most_also_of_few(photos):
         leaf,
         np.full(photos, -1),
         np.array(["x"] * photos),
-        risk=0.05,
+        most_mistaken=0.05,
     )
     said = verdicts(certain([0] * photos).astype(np.float32), leaf, others)
     assert (said == DIAGNOSIS).mean() <= 0.05
