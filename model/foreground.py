@@ -11,6 +11,7 @@ SIZE = 64  # the side of a mask
 GAP = 7  # how wide a break in the leaf is closed, in pixels of the mask
 MARGIN = 8  # of free pixels around a mask while it is drawn, more than a gap; and rows of whole bytes
 ROOM = SIZE + 2 * MARGIN
+BINS = 64  # of the histogram that a threshold is found in
 
 PLAIN = 0.022  # a background's chromaticities stray no further than this from their median, on average,
 DISTINCT = 0.65  # the leaf and it explain at least this share of the photo's variation,
@@ -28,16 +29,16 @@ def leaf_mask(pixels: np.ndarray) -> np.ndarray:
     """
     nothing = np.zeros((SIZE, SIZE), bool)
     small = Image.fromarray(pixels).resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-    # Planes, one after another, take a third of the time.
-    rgb = np.asarray(small).transpose(2, 0, 1).astype(np.float32, order="C")
+    rgb = planes(small)
     chromaticity = rgb / (rgb[0] + rgb[1] + rgb[2] + 60)  # the constant calms dark pixels, all noise
     border = _border(chromaticity, 2)
-    background = np.median(border, axis=1, keepdims=True)
+    middle = border.shape[1] // 2
+    background = np.sort(border, axis=1)[:, middle - 1 : middle + 1].mean(1, keepdims=True)  # its median
     if np.abs(border - background).mean() > PLAIN:
         return nothing
     red, green, blue = (chromaticity - background[..., None]) ** 2
     distance = np.sqrt(red + green + blue)
-    distance = np.minimum(distance, np.quantile(distance, 0.98))
+    distance = np.minimum(distance, quantile(distance, 0.98))
     threshold, explained = _otsu(distance)
     if explained < DISTINCT:
         return nothing
@@ -49,24 +50,39 @@ def leaf_mask(pixels: np.ndarray) -> np.ndarray:
     return mask if fits and before >= WHOLE * mask.sum() else nothing
 
 
+def planes(picture: Image.Image) -> np.ndarray:
+    """Return red, green and blue, float32 [3, H, W], each in one piece: thrice as quick to compute with."""
+    return np.asarray(picture).transpose(2, 0, 1).astype(np.float32, order="C")
+
+
+def quantile(values: np.ndarray, share: float) -> float:
+    """Return what numpy.quantile does, in a third of its time."""
+    place = share * (values.size - 1)
+    rank = int(place)
+    low, high = np.partition(values, (rank, rank + 1), axis=None)[rank : rank + 2]
+    return low + (place - rank) * (high - low)
+
+
 def _bits(shape: np.ndarray) -> int:
     """Return a shape as one whole number, a bit for each of its pixels: so all of them shift at once."""
     return int.from_bytes(np.packbits(shape).tobytes())
 
 
+INSIDE = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))  # the mask, in the room
 EVERYWHERE = _bits(np.ones((ROOM, ROOM), bool))
 AROUND = EVERYWHERE ^ _bits(np.pad(np.ones((SIZE, SIZE), bool), MARGIN))
 
 
 def _filled(leaf: np.ndarray) -> tuple[np.ndarray, int]:
     """Close gaps in a leaf and fill its holes, bool [SIZE, SIZE]; return also its area with open gaps."""
-    bits = _bits(np.pad(leaf, MARGIN))
+    room = np.zeros((ROOM, ROOM), bool)
+    room[INSIDE] = leaf
+    bits = _bits(room)
     closed = ~_grown(~_grown(bits))
     around = _flooded(AROUND, EVERYWHERE & ~closed)
     before = EVERYWHERE & ~_flooded(around, EVERYWHERE & ~bits)
     rows = np.frombuffer(around.to_bytes(ROOM * ROOM // 8), np.uint8)
-    inside = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
-    return np.unpackbits(rows).reshape(ROOM, ROOM)[inside] == 0, before.bit_count()
+    return np.unpackbits(rows).reshape(ROOM, ROOM)[INSIDE] == 0, before.bit_count()
 
 
 def _grown(bits: int) -> int:
@@ -95,11 +111,14 @@ def _border(x: np.ndarray, width: int) -> np.ndarray:
 
 def _otsu(values: np.ndarray) -> tuple[float, float]:
     """Return the threshold that parts values best in two, and the share of their variance this explains."""
-    counts, edges = np.histogram(values, 64)
-    share = counts / counts.sum()
-    centres = (edges[1:] + edges[:-1]) / 2
+    low = values.min()
+    width = max((values.max() - low) / BINS, 1e-9)
+    bins = np.minimum((values - low) / width, BINS - 1).astype(np.intp)
+    share = np.bincount(bins.ravel(), minlength=BINS) / bins.size
+    centres = low + width * (np.arange(BINS) + 0.5)
     below, mean_below = np.cumsum(share), np.cumsum(share * centres)
     mean = mean_below[-1]
     between = (mean * below - mean_below) ** 2 / np.maximum(below * (1 - below), 1e-9)
     best = int(between.argmax())
-    return float(edges[best + 1]), float(between[best] / max((share * (centres - mean) ** 2).sum(), 1e-9))
+    variance = (share * (centres - mean) ** 2).sum()
+    return float(low + width * (best + 1)), float(between[best] / max(variance, 1e-9))

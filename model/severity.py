@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from model.foreground import leaf_mask
+from model.foreground import leaf_mask, planes, quantile
 
 HEALTHY_QUANTILE = 0.7  # this quantile of the leaf's greenness stands for its healthy tissue
 FADED = 0.4  # tissue with less than this share of the healthy greenness is a symptom
@@ -30,9 +30,9 @@ def severity(pixels: np.ndarray) -> float | None:
     leaf = (
         np.asarray(Image.fromarray(np.uint8(mask) * 255).resize(half.size, Image.Resampling.BILINEAR)) > 127
     )
-    red, green, blue = np.asarray(half)[leaf].T.astype(np.float32)
-    greenness = (2 * green - red - blue) / (red + green + blue + 1)
-    return float((greenness < FADED * np.quantile(greenness, HEALTHY_QUANTILE)).mean())
+    red, green, blue = planes(half)
+    greenness = ((2 * green - red - blue) / (red + green + blue + 1))[leaf]
+    return float((greenness < FADED * quantile(greenness, HEALTHY_QUANTILE)).mean())
 
 
 def grade(share: float) -> tuple[int, int]:
