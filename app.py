@@ -29,14 +29,14 @@ from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from model import bundle, hub, photo
+from model import bundle, disk, hub, photo
 from model.answers import one_as_json, together_as_json
 from model.classifier import Classifier, Diagnosis
 from model.feedback import Feedback
 from model.plant import joint_answer
 from model.serving import Serving
 from web import pictures, refusals
-from web.connections import Connection
+from web.connections import Connection, allow_many_files
 from web.environment import whole_number
 from web.headers import SecurityHeaders
 from web.later import Later
@@ -245,10 +245,15 @@ def open_feedback() -> Feedback | None:
 def main() -> None:
     """Serve until stopped."""
     give_back_large_blocks()
+    allow_many_files()
     try:
         app = create_app()
     except (hub.HubError, bundle.BundleError) as error:
         sys.exit(f"app.py: {error}")
+    except OSError as error:
+        if not (why := disk.trouble(error)):
+            raise
+        sys.exit(f"app.py: {why}.")
     on_space = "SPACE_ID" in os.environ
     host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
     uvicorn.run(

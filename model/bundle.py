@@ -71,8 +71,7 @@ def writing(folder: Path) -> Iterator[Path]:
     folder = folder.absolute()
     check_place(folder)
     draft, retired = _beside(folder, "draft"), _beside(folder, "retired")
-    if not folder.exists() and retired.exists():  # an earlier writing was killed between its two moves
-        retired.rename(folder)
+    _put_back(retired, folder)  # an earlier writing was killed between its two moves
     shutil.rmtree(retired, ignore_errors=True)
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -82,8 +81,14 @@ def writing(folder: Path) -> Iterator[Path]:
             folder.rename(retired)
         draft.rename(folder)
     finally:
+        _put_back(retired, folder)
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(retired, ignore_errors=True)
+
+
+def _put_back(retired: Path, folder: Path) -> None:
+    if not folder.exists() and retired.exists():
+        retired.rename(folder)
 
 
 def _beside(folder: Path, what: str) -> Path:
@@ -136,6 +141,10 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return status.st_ino, status.st_mtime_ns
 
 
+def _is_plain(name: str) -> bool:
+    return Path(name).name == name and name not in ("", "..") and "\0" not in name
+
+
 def check_files(folder: Path) -> None:
     """Raise BundleError unless all files are those that bundle.json was written with."""
     for name, digest in read(folder).description["files"].items():
@@ -154,6 +163,8 @@ def read(folder: Path, name: str | None = None) -> Bundle:
     except FileNotFoundError as error:
         missing = LITERT_MODEL if Path(error.filename).name == LITERT_MODEL else DESCRIPTION
         raise BundleError(f"{name} is no Blightcheck model: it has no {missing}.") from error
+    except OSError as error:
+        raise BundleError(f"{name} can't be read; give it the rights it needs: {error}.") from error
     except ValueError as error:
         raise BundleError(f"{DESCRIPTION} in {name} is damaged; fetch or train the model again.") from error
     try:
@@ -168,7 +179,7 @@ def read(folder: Path, name: str | None = None) -> Bundle:
                 f"{LITERT_MODEL} in {name} is not the file it was written with; fetch or train it again."
             )
         for known in description["classes"]:
-            if Path(known["folder"]).name != known["folder"]:  # feedback is kept in folders of these names
+            if not _is_plain(known["folder"]):  # feedback is kept in folders of these names
                 raise BundleError(f"{name} has a class whose folder, {known['folder']}, is not a plain name.")
         labels = [known["label"] for known in description["classes"]]
         if len(set(labels)) != len(labels):

@@ -5,9 +5,9 @@ from pathlib import PurePosixPath
 
 from huggingface_hub import EvalResult, ModelCardData, RepoCard
 
+from model.data import SPLITS
 from model.diseases import described
 
-SPLITS = ("train", "validation", "test")
 START = "<!-- Written by Blightcheck from here on; what you write above stays. -->"
 END = "<!-- Written by Blightcheck up to here; what you write below stays. -->"
 

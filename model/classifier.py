@@ -85,9 +85,9 @@ class Classifier:
         plain = slim.without(bundle.model, "heat")
         self._plain = self._explaining if plain == bundle.model else _Pool(bundle, plain)
 
-    def answer(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    def answer(self, pixels: np.ndarray, explain: bool = True) -> dict[str, np.ndarray]:
         """Return the model's bare outputs, as in model/export.py, for one prepared photo."""
-        with self._explaining.lend() as run:
+        with self._pool(explain).lend() as run:
             return run(input=pixels[None])
 
     def diagnose(self, source: bytes | Path, explain: bool = False) -> Diagnosis:
@@ -95,8 +95,7 @@ class Classifier:
 
         Raises photo.PhotoError with a sentence if it can't be read.
         """
-        pool = self._explaining if explain else self._plain
-        with pool.lend() as run:  # before decoding: no more photos at a time than there are cores
+        with self._pool(explain).lend() as run:  # before decoding: no more photos at a time than cores
             pixels = photo.prepare(source, self.bundle.image_size)
             answer = run(input=pixels[None])
         verdict = str(verdicts(answer["probabilities"], answer["leaf"], self.bundle.thresholds)[0])
@@ -113,6 +112,9 @@ class Classifier:
             pixels=pixels,
             heat=answer["heat"][0, :, :, best] if "heat" in answer else None,
         )
+
+    def _pool(self, explain: bool) -> _Pool:
+        return self._explaining if explain else self._plain
 
 
 def _load(bundle: Bundle, model: bytes, threads: int):

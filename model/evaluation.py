@@ -10,6 +10,7 @@ from model.verdict import DIAGNOSIS, NOT_POTATO, Thresholds, confidence
 
 CONFIDENT = 0.9  # "confidently wrong" is wrong with more than this
 BINS = 15  # of the calibration error
+HELD_OUT = "held-out leaves"  # the figures of a training's own test photos
 DRAWS = 20_000  # from a posterior, for an interval
 
 
@@ -42,11 +43,11 @@ def pool(parts: Sequence[Answers]) -> Answers:
 
 def measure_held_out(answers: Answers, classes: Sequence[str]) -> dict[str, dict]:
     """Return the figures of all held-out photos and, if there are several, of each source, by name."""
-    figures, sources = {"held-out leaves": measure(answers, classes)}, np.unique(answers.sources)
+    figures, sources = {HELD_OUT: measure(answers, classes)}, np.unique(answers.sources)
     if len(sources) > 1:
         for source in sources:
             part = answers.part(answers.sources == source)
-            figures[f"held-out leaves of {source}"] = measure(part, classes)
+            figures[f"{HELD_OUT} of {source}"] = measure(part, classes)
     return figures
 
 

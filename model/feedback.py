@@ -13,7 +13,7 @@ from huggingface_hub import CommitInfo, CommitScheduler
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 from PIL import Image
 
-from model.hub import HubError, require_token
+from model.hub import FAILURES, HubError, require_token
 
 WAITING = Path("~/.local/share/blightcheck/feedback")  # for the Hub, a folder a repo
 MINUTES = 2  # between commits
@@ -48,8 +48,8 @@ class Feedback:
                 raise HubError(f"{place} can't be written; give it the rights it needs.")
             return
         require_token()
-        self.folder = WAITING.expanduser() / place.replace("/", "--")
         try:
+            self.folder = WAITING.expanduser() / place.replace("/", "--")
             self.outbox = Outbox(
                 repo_id=place, repo_type="dataset", folder_path=self.folder, every=MINUTES, private=True
             )
@@ -60,6 +60,8 @@ class Feedback:
             raise HubError(f"The Hub does not let us write to {place}; check it and HF_TOKEN.") from error
         except (httpx2.HTTPError, OfflineModeIsEnabled) as error:
             raise HubError(f"The Hub can't be reached for {place}.") from error
+        except (OSError, RuntimeError) as error:  # no home, or none of ours
+            raise HubError(f"{WAITING} can't be written; set HOME to a folder that can.") from error
 
     def keep(self, pixels: np.ndarray, folder: str, record: dict) -> None:
         """Keep a photo, uint8 [h, w, 3] RGB, as `folder`/*.jpg, as train.py reads it, and a record, JSON."""
@@ -67,15 +69,21 @@ class Feedback:
         file = self.folder / folder / f"{name}.jpg"
         with self.lock:  # a commit takes the photo and its record, or neither
             file.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(file, quality=92)
             record = {"time": datetime.now(UTC).isoformat()} | record
-            file.with_suffix(".json").write_text(json.dumps(record))
+            try:
+                Image.fromarray(pixels).save(file, quality=92)
+                file.with_suffix(".json").write_text(json.dumps(record))
+            except OSError:
+                for half in (file, file.with_suffix(".json")):
+                    half.unlink(missing_ok=True)
+                raise
 
     def close(self) -> None:
         """Send what still waits for the Hub."""
         if self.outbox:
             try:
                 self.outbox.trigger().result(PATIENCE)
-            except (HfHubHTTPError, httpx2.HTTPError, OfflineModeIsEnabled, TimeoutError):
+            except (*FAILURES, TimeoutError):
                 print(f"The Hub can't be reached; feedback waits in {self.folder}.")
-            self.outbox.stop()
+            finally:
+                self.outbox.stop()

@@ -1,5 +1,6 @@
 """Bundles from Hugging Face repos, and which bundle to serve."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,15 @@ from huggingface_hub.errors import (
 
 from model import bundle
 
+# What asking the Hub may end in.
+FAILURES = (
+    httpx2.HTTPError,  # HfHubHTTPError among them
+    ConnectionError,
+    LocalEntryNotFoundError,  # a file could not be fetched
+    RuntimeError,  # a large file could not be uploaded
+    json.JSONDecodeError,  # an answer that is none of the Hub's, but of something on the way to it
+)
 SERVED_FILES = [bundle.DESCRIPTION, bundle.LITERT_MODEL]  # all that serving needs of a repo
-
-
 TIMEOUT = 10  # seconds for the Hub's first answer
 
 

@@ -105,7 +105,7 @@ def _prepared(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, np
             data = path.read_bytes()
             image = photo.prepare(data, size)
             return image, foreground.leaf_mask(image), hashlib.sha256(data).hexdigest()
-        except (photo.PhotoError, OSError) as error:
+        except photo.PhotoError as error:  # not what a disk has: the cache would keep that for ever
             return error
 
     # Threads suffice: Pillow lets go of the interpreter while it decodes and scales.

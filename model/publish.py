@@ -8,30 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import httpx2
 import yaml
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import (
     BadRequestError,
     HfHubHTTPError,
     HFValidationError,
-    LocalEntryNotFoundError,
     RepositoryNotFoundError,
 )
 
 from model import bundle, card
-from model.hub import HubError, require_token
+from model.hub import FAILURES, HubError, require_token
 
 WAITS = (1, 2, 4)  # seconds before asking again a Hub that is busy or can't be reached
 BUSY = (408, 429, 500, 502, 503, 504)
 CHANGED = (409, 412)  # another commit is being made, or was made since we looked
-FAILURES = (
-    httpx2.HTTPError,  # HfHubHTTPError among them
-    ConnectionError,
-    LocalEntryNotFoundError,  # a file could not be fetched
-    RuntimeError,  # a large file could not be uploaded
-    json.JSONDecodeError,  # an answer that is none of the Hub's, but of something on the way to it
-)
 COMPARED = {"macro_recall": "macro recall", "declined": "other pictures declined"}
 
 Operation = CommitOperationAdd | CommitOperationDelete
@@ -109,12 +100,13 @@ def changes(folder: Path, repo: str, force: bool) -> tuple[list[Operation], str,
 
 
 def _parsed(text: str | None) -> dict:
-    """Return the bundle.json that is there; a missing or a damaged one tells nothing."""
+    """Return the bundle.json that is there; a missing or a damaged one, or none of ours, tells nothing."""
     try:
         description = json.loads(text or "{}")
     except ValueError:
         return {}
-    return description if isinstance(description, dict) else {}
+    ours = isinstance(description, dict) and description.get("format_version") == bundle.FORMAT_VERSION
+    return description if ours else {}
 
 
 def _refuse_worse(before: dict, after: dict, repo: str) -> None:

@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from huggingface_hub.utils import disable_progress_bars
@@ -15,7 +16,8 @@ from model.classifier import Classifier, Diagnosis
 def load(found: hub.Found) -> Classifier:
     """Load a bundle and put it to its self-test. Raises BundleError with a sentence."""
     classifier = Classifier(read(found.folder, found.name))
-    selftest.check(classifier.bundle, found.name, classifier.answer)
+    for explain in (True, False):  # it has an interpreter for each
+        selftest.check(classifier.bundle, found.name, partial(classifier.answer, explain=explain))
     return classifier
 
 
@@ -59,7 +61,7 @@ class Serving:
             which = f"{found.name}@{found.revision}" if found.revision else found.name
             newest = self._newest(found)
         except hub.UnreachableError as error:
-            notice = f"{error} The model fetched earlier goes on answering."
+            notice = f"{error} The model before goes on answering."
         except (hub.HubError, BundleError, OSError, RuntimeError) as error:  # or LiteRT can't run it
             notice = f"{which} is not served, and the model before goes on answering: {error}"
         else:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from model import data
+from model import data, evaluation
 
 DEFAULT_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "blightcheck"
 
@@ -145,6 +145,13 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     add(result, "--force", False, "upload it even if it is worse than the one there", action="store_true")
     options = parser.parse_args(argv)
     options.data = options.data or [data.PLANT_VILLAGE]
+    _check(parser, options)
+    settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
+    return settings, options
+
+
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End the program with a sentence if an argument, or two together, make no sense."""
     if options.image_size % 32:
         parser.error("--image-size must be a multiple of 32")
     if min(options.epochs, options.batch_size, options.patience, options.image_size) < 1:
@@ -153,11 +160,13 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         parser.error("--validation and --test must be above 0 and together below 1")
     if options.folds and (options.folds < 2 or options.push or options.evaluate):
         parser.error("--folds takes at least 2, and no --push or --evaluate: it writes figures, no bundle")
-    names = [named.split("=", 1)[0] for named in options.evaluate if "=" in named]
-    if len(set(names)) != len(options.evaluate):
-        parser.error("--evaluate takes NAME=SOURCE, each time with another name")
-    settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
-    return settings, options
+    if not 0 <= options.seed < 2**32:
+        parser.error("--seed must be from 0 to 4294967295")
+    names = {named.split("=", 1)[0] for named in options.evaluate if "=" in named} - {""}
+    if len(names) != len(options.evaluate) or any(name.startswith(evaluation.HELD_OUT) for name in names):
+        parser.error(
+            f"--evaluate takes NAME=SOURCE, each time with another name, and none like {evaluation.HELD_OUT}"
+        )
 
 
 def public(source: str) -> str:

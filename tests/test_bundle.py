@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -36,6 +37,24 @@ def test_an_exception_while_writing_leaves_the_old_bundle(tmp_path):
     with pytest.raises(ZeroDivisionError), bundle.writing(tmp_path / "leaf") as draft:
         (draft / "model.tflite").write_bytes(b"new")
         raise ZeroDivisionError
+    assert bundle.read(tmp_path / "leaf").model == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["leaf"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_an_exception_between_the_two_moves_leaves_the_old_bundle(tmp_path, monkeypatch, error):
+    write(tmp_path / "leaf", b"old")
+    moves, rename = [], Path.rename
+
+    def failing(self: Path, target: Path) -> Path:
+        moves.append(target)
+        if len(moves) == 2:
+            raise error
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(error):
+        write(tmp_path / "leaf", b"new")
     assert bundle.read(tmp_path / "leaf").model == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["leaf"]
 
@@ -85,6 +104,20 @@ def test_two_classes_of_one_name_are_refused(tmp_path):
     write(tmp_path / "leaf")
     change(tmp_path / "leaf", classes=[{"folder": "a", "label": "A"}, {"folder": "b", "label": "A"}])
     with pytest.raises(bundle.BundleError, match=r"^leaf has two classes of one name \(A, A\)\.$"):
+        bundle.read(tmp_path / "leaf")
+
+
+@pytest.mark.parametrize("folder", ["..", "", ".", "a/b", "a\0b"])
+def test_class_folders_are_plain_names(tmp_path, folder):
+    write(tmp_path / "leaf")
+    change(tmp_path / "leaf", classes=[{"folder": folder, "label": "A"}])
+    with pytest.raises(bundle.BundleError, match="is not a plain name"):
+        bundle.read(tmp_path / "leaf")
+
+
+def test_a_description_that_is_no_file_is_one_sentence(tmp_path):
+    (tmp_path / "leaf" / "bundle.json").mkdir(parents=True)
+    with pytest.raises(bundle.BundleError, match=r"^leaf can't be read; give it the rights it needs: "):
         bundle.read(tmp_path / "leaf")
 
 

@@ -1,6 +1,8 @@
 """Feedback goes into a folder or to the Hub, if the host wants it, and is what train.py can learn from."""
 
+import errno
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,6 +32,17 @@ def test_a_folder_becomes_a_set_to_train_on(tmp_path):
     record = json.loads(kept.with_suffix(".json").read_text())
     assert record["verdict"] == "unsure"
     assert record["time"].startswith("20")
+
+
+def test_a_full_disk_keeps_no_half_of_it(tmp_path, monkeypatch):
+    def full(*_) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    kept = feedback.Feedback(str(tmp_path))
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        kept.keep(PIXELS, "Potato___healthy", {})
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 KEEP = """
@@ -89,3 +102,12 @@ def test_without_the_hub_the_app_goes_on(tmp_path, monkeypatch, capsys, token, s
         monkeypatch.setenv("FEEDBACK_REPO", "someone/potatoes")
         assert app.open_feedback() is None
     assert sentence in capsys.readouterr().err
+
+
+def test_without_a_home_the_app_goes_on(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))  # nobody can write below it, not even root
+    monkeypatch.setenv("HF_TOKEN", "hf_good")
+    monkeypatch.setenv("FEEDBACK_REPO", "someone/potatoes")
+    assert app.open_feedback() is None
+    assert "feedback can't be written; set HOME to a folder that can." in capsys.readouterr().err

@@ -1,3 +1,6 @@
+import errno
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -50,6 +53,16 @@ def test_unreadable_photos_are_listed_and_skipped(paths, tmp_path):
         len(loaded.images) == len(loaded.masks) == len(loaded.hashes) == len(loaded.digests) == len(paths) - 1
     )
     np.testing.assert_array_equal(loaded.images[2], photo.prepare(paths[3], 32))
+
+
+def test_what_a_disk_has_is_not_kept_as_a_damaged_photo(paths, tmp_path, monkeypatch):
+    def failing(self: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error", str(self))
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="Input/output"):
+        patch.setattr(Path, "read_bytes", failing)
+        pixels.load_pixels(paths, 32, tmp_path / "cache", silent)
+    assert not pixels.load_pixels(paths, 32, tmp_path / "cache", silent).skipped
 
 
 def test_the_fingerprint_is_of_contents_and_labels_not_order():

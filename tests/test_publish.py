@@ -116,10 +116,11 @@ def test_a_worse_model_is_refused_unless_forced(hub, here, tmp_path):
     publish.push(other, REPO)  # another task: nothing to compare
 
 
-def test_a_damaged_description_there_is_no_hindrance(hub, here):
+@pytest.mark.parametrize("description", [b"{", b'{"files": ["of another program"]}'])
+def test_a_damaged_description_there_is_no_hindrance(hub, here, description):
     publish.push(bundle.DEFAULT, REPO)
     repo = hub.repos["model", REPO]
-    repo.commit("main", "oops", repo.at("main").files | {"bundle.json": b"{"})
+    repo.commit("main", "oops", repo.at("main").files | {"bundle.json": description})
     publish.push(bundle.DEFAULT, REPO)
     assert repo.at("main").files["bundle.json"] == (bundle.DEFAULT / "bundle.json").read_bytes()
 

@@ -3,11 +3,13 @@
 import json
 import shutil
 
+import flatbuffers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from conftest import ROOT, run
 
-from model import bundle, hub, selftest
+from model import bundle, hub, selftest, slim
 from model.classifier import Classifier
 from model.serving import load
 
@@ -42,6 +44,21 @@ def test_wrong_answers_are_found(classifier):
     with pytest.raises(bundle.BundleError, match=r"^leaf answers without numbers;"):
         selftest.check(classifier.bundle, "leaf", spoilt("probabilities", lambda p: p * np.nan))
     selftest.check(classifier.bundle, "leaf", spoilt("leaf", lambda p: p - 0.019))  # another processor
+
+
+def test_the_model_without_heat_is_put_to_it_too(tiny, monkeypatch):
+    def damaged(model: bytes, output: str) -> bytes:
+        whole = schema.ModelT.InitFromPackedBuf(without(model, output), 0)
+        largest = max((b for b in whole.buffers if b.data is not None), key=lambda b: len(b.data))
+        largest.data = np.zeros_like(largest.data)
+        builder = flatbuffers.Builder(len(model))
+        builder.Finish(whole.Pack(builder), slim.IDENTIFIER)
+        return bytes(builder.Output())
+
+    without = slim.without
+    monkeypatch.setattr(slim, "without", damaged)
+    with pytest.raises(bundle.BundleError, match="self-test"):
+        load(hub.find(str(tiny)))
 
 
 @pytest.mark.parametrize("damage", [{}, {"leaf": [1], "probabilities": None}, 3])

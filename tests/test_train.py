@@ -216,6 +216,8 @@ def test_two_sources_of_one_name_keep_apart():
     [
         (["--image-size", "100"], "--image-size must be a multiple of 32"),
         (["--evaluate", "x"], "--evaluate takes NAME=SOURCE, each time with another name"),
+        (["--evaluate", "held-out leaves=x"], "each time with another name, and none like held-out leaves"),
+        (["--seed", "-1"], "--seed must be from 0 to 4294967295"),
         (["--test", "0"], "--validation and --test must be above 0 and together below 1"),
         (
             ["--folds", "5", "--push", "me/leaf"],

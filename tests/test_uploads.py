@@ -1,10 +1,12 @@
 """Photos named by their address: not too much of them, and nothing from this machine's own network."""
 
+import errno
 import os
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import anyio
 import httpx
 import httpx2
 import pytest
@@ -83,6 +85,34 @@ def test_the_oldest_photos_make_room_for_new_ones_whatever_their_clock_says(tmp_
         os.utime(keep(tmp_path, name), (1000 - now, 1000 - now))  # as if the clock were set back
         uploads.make_room(tmp_path, 250, seen, now)
     assert sorted(file.parent.name for file in tmp_path.rglob("*.jpg")) == ["new", "old"]
+
+
+def test_looking_goes_on_after_an_error(tmp_path, monkeypatch, capsys):
+    make_room, looks = uploads.make_room, []
+
+    def failing_once(folder: Path, *more) -> None:
+        looks.append(folder)
+        if len(looks) == 1:
+            raise OSError(errno.EMFILE, "Too many open files")
+        make_room(folder, *more)
+
+    async def look_twice() -> None:
+        async with uploads.kept_small(tmp_path):
+            with anyio.fail_after(30):
+                while len(looks) < 2:
+                    await anyio.sleep(0.01)
+
+    monkeypatch.setattr(uploads, "make_room", failing_once)
+    monkeypatch.setattr(uploads, "EVERY", 0.01)
+    run_async(look_twice)
+    assert "Too many open files" in capsys.readouterr().err
+
+
+def test_a_photo_deleted_before_it_is_read_is_lost(tmp_path):
+    photo = keep(tmp_path, "photo")
+    with pytest.raises(uploads.LostError), uploads.opened({"path": str(photo)}, tmp_path) as file:
+        file.unlink()
+        file.read_bytes()
 
 
 def test_photos_go_after_two_hours_though_they_come_from_the_future(tmp_path):

@@ -1,12 +1,22 @@
 """Connections that say nothing, or little: closed after a while, and never too many at once."""
 
 import asyncio
+import sys
 
 from starlette.responses import JSONResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-MOST = 800  # open at once; many systems let a process open no more than 1,024 files
+MOST = 800  # open at once; a process that asks for no more may often open 1,024 files
 CROWDED = "Too many connections at once; please try again."
+
+
+def allow_many_files() -> None:
+    """Let this process open as many files as it may: each connection is one, and each large photo sent."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class Connection(H11Protocol):

@@ -14,7 +14,7 @@ from model.bundle import ClassName
 from model.classifier import Diagnosis
 from model.feedback import Feedback
 from web.texts import ENGLISH, class_name, text
-from web.uploads import LostError, explain, uploaded
+from web.uploads import LostError, explain, opened
 
 ELSE = "something_else"  # the folder of leaves, and other things, that are none of the classes
 SIZE = 512  # pixels, of the photos kept: enough to train on, and without what a file says of place and owner
@@ -60,10 +60,9 @@ def lay_out(
         if not (sent and said in known and consent):
             return text(language, "feedback.incomplete"), said, consent
         try:
-            file = uploaded(sent, Path(picture.GRADIO_CACHE))
-            if file.parent.name != answered_photo:  # its answer is still to come, or of another session
-                raise LostError
-            with one_at_a_time:
+            with opened(sent, Path(picture.GRADIO_CACHE)) as file, one_at_a_time:
+                if file.parent.name != answered_photo:  # its answer is still to come, or of another session
+                    raise LostError
                 pixels = photo.prepare(file, SIZE)
         except photo.PhotoError as error:
             return explain(language, error), said, consent

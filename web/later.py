@@ -33,10 +33,11 @@ class Later:
                 self.app.set_result(app)
                 await ending.wait()
         except Exception as error:
-            if self.app.done():
+            if ending.is_set():
                 raise
-            traceback.print_exception(error)
-            self.app.set_exception(error)  # for all who ask for it
+            traceback.print_exception(error)  # at once: nobody waits for this task before the end
+            if not self.app.done():
+                self.app.set_exception(error)  # for all who ask for it
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = await asyncio.shield(self.app)

@@ -137,4 +137,8 @@ def _client(scope: Scope) -> str:
         address = ipaddress.ip_address(host)
     except ValueError:
         return host
-    return host if address.version == 4 else str(ipaddress.ip_network((int(address), 64), strict=False))
+    if address.version == 4:
+        return host
+    if address.ipv4_mapped:  # ::ffff:1.2.3.4, as some proxies write it
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address), 64), strict=False))

@@ -15,7 +15,7 @@ from model.verdict import UNSURE
 from web import feedback, guidance, heat
 from web.inert import inert
 from web.texts import ENGLISH, TEXTS, choose, class_name, percent, text
-from web.uploads import Picture, explain, uploaded
+from web.uploads import Picture, explain, opened
 
 SCRIPT = Path(__file__).parent / "page.js"
 REAR_CAMERA = {"video": {"facingMode": "environment"}}
@@ -39,8 +39,8 @@ def lay_out(
         if photo is None:
             return *on_page(language, None), None, None, None
         try:
-            file = uploaded(photo, Path(picture.GRADIO_CACHE))
-            diagnosis = classifier.diagnose(file, explain=True)
+            with opened(photo, Path(picture.GRADIO_CACHE)) as file:
+                diagnosis = classifier.diagnose(file, explain=True)
         except PhotoError as error:
             return *on_page(language, error), None, error, None
         card, chances, advice = on_page(language, diagnosis)
@@ -60,7 +60,8 @@ def lay_out(
         """
         language = choose(language, None)
         try:
-            diagnosis = classifier.diagnose(uploaded(photo or {"path": None}, Path(picture.GRADIO_CACHE)))
+            with opened(photo or {"path": None}, Path(picture.GRADIO_CACHE)) as file:
+                diagnosis = classifier.diagnose(file)
         except PhotoError as error:
             raise gr.Error(explain(language, error), print_exception=False) from error
         card, _, advice = answer(language, diagnosis)

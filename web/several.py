@@ -19,7 +19,7 @@ from web.one_leaf import CARD
 from web.pictures import thumbnail
 from web.report import Leaf
 from web.texts import ENGLISH, class_name, percent, text
-from web.uploads import Pictures, explain, uploaded
+from web.uploads import Pictures, explain, opened
 
 NO_PROGRESS = gr.Progress()  # gradio puts a visible one in its place
 
@@ -63,9 +63,7 @@ def lay_out(
             try:
                 if len(photos) > MOST:
                     raise TooManyError(most=MOST, photos=len(photos))
-                folder = Path(pictures.GRADIO_CACHE)
-                named = [(p.get("orig_name") or "", uploaded(p, folder)) for p in photos]
-                shown = diagnose_all(classifier, named, progress)
+                shown = diagnose_all(classifier, photos, Path(pictures.GRADIO_CACHE), progress)
             except PhotoError as error:
                 shown = error
         return *summarise(language, shown), shown
@@ -102,20 +100,21 @@ def lay_out(
 
 
 def diagnose_all(
-    classifier: Classifier, files: Sequence[tuple[str, Path]], progress: gr.Progress
+    classifier: Classifier, photos: Sequence[dict], folder: Path, progress: gr.Progress
 ) -> list[Leaf]:
-    """Diagnose photos, given as (name, file), on all cores, in order."""
+    """Diagnose photos that lie in `folder`, as gradio describes them, on all cores, in order."""
 
-    def one(named: tuple[str, Path]) -> Leaf:
-        name, file = named
+    def one(photo: dict) -> Leaf:
+        name = photo.get("orig_name") or ""
         try:
-            diagnosis = classifier.diagnose(file)
+            with opened(photo, folder) as file:
+                diagnosis = classifier.diagnose(file)
             return Leaf(name, diagnosis.words(), thumbnail(diagnosis.pixels))
         except PhotoError as error:
             return Leaf(name, error, None)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(progress.tqdm(pool.map(one, files), total=len(files)))
+        return list(progress.tqdm(pool.map(one, photos), total=len(photos)))
 
 
 def summarise(language: str, leaves: Sequence[Leaf] | PhotoError | None) -> tuple[dict, dict | None]:

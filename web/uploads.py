@@ -3,8 +3,9 @@
 import contextlib
 import secrets
 import shutil
+import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -90,7 +91,10 @@ async def kept_small(folder: Path) -> AsyncIterator[None]:
 
     async def look() -> None:
         while True:
-            await anyio.to_thread.run_sync(make_room, folder, room, seen, time.monotonic())
+            try:
+                await anyio.to_thread.run_sync(make_room, folder, room, seen, time.monotonic())
+            except OSError as error:  # such as too many open files; the next look may succeed
+                print(f"app.py: old photos could not be looked for: {error}", file=sys.stderr)
             await anyio.sleep(EVERY)
 
     async with anyio.create_task_group() as tasks:
@@ -129,6 +133,16 @@ def uploaded(photo: dict, folder: Path) -> Path:
     except (OSError, ValueError) as error:  # no name that a file can have
         raise LostError from error
     raise LostError
+
+
+@contextlib.contextmanager
+def opened(photo: dict, folder: Path) -> Iterator[Path]:
+    """Give the photo's file. Raises LostError as `uploaded` does, or if it is deleted before it is read."""
+    file = uploaded(photo, folder)
+    try:
+        yield file
+    except FileNotFoundError as error:
+        raise LostError from error
 
 
 def explain(language: str, error: PhotoError) -> str:
