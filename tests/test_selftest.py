@@ -49,8 +49,9 @@ def test_wrong_answers_are_found(classifier):
 def test_the_model_without_heat_is_put_to_it_too(tiny, monkeypatch):
     def damaged(model: bytes, output: str) -> bytes:
         whole = schema.ModelT.InitFromPackedBuf(without(model, output), 0)
-        largest = max((b for b in whole.buffers if b.data is not None), key=lambda b: len(b.data))
-        largest.data = np.zeros_like(largest.data)
+        for buffer in whole.buffers:
+            if buffer.data is not None and len(buffer.data) > 100:  # weights
+                buffer.data = np.zeros_like(buffer.data)
         builder = flatbuffers.Builder(len(model))
         builder.Finish(whole.Pack(builder), slim.IDENTIFIER)
         return bytes(builder.Output())
