@@ -37,7 +37,13 @@ def photos_in(paths: list[str]) -> Iterator[Path]:
     """List the photos named, and those in the folders named. Raises FileNotFoundError."""
     for path in map(Path, paths):
         if path.is_dir():
-            yield from sorted(p for p in path.rglob("*") if p.suffix.lower() in photo.SUFFIXES)
+            files = [p for p in sorted(path.rglob("*")) if p.is_file()]
+            found = [p for p in files if p.suffix.lower() in photo.SUFFIXES]
+            if not found:
+                raise FileNotFoundError(f"There are no photos in {path}; we read {photo.FORMAT_NAMES}.")
+            if others := len(files) - len(found):
+                print(f"Left out of {path}, no photos by their names: {others} files.", file=sys.stderr)
+            yield from found
         elif path.exists():
             yield path
         else:
@@ -134,6 +140,8 @@ def main(argv: list[str]) -> int:
 def _output(path: str | None) -> TextIO:
     # Names of files may be any bytes.
     how = {"mode": "w", "newline": "", "errors": "surrogateescape"}
+    if path and not Path(path).parent.is_dir():
+        raise FileNotFoundError(f"There is no folder for {path}; make it first.")
     return Path(path).open(**how) if path else open(sys.stdout.fileno(), closefd=False, **how)
 
 

@@ -11,6 +11,7 @@ import httpx2
 import numpy as np
 from huggingface_hub import CommitInfo, CommitScheduler
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+from huggingface_hub.utils import validate_repo_id
 from PIL import Image
 
 from model.hub import FAILURES, HubError, require_token
@@ -47,8 +48,9 @@ class Feedback:
             if not os.access(self.folder, os.W_OK):
                 raise HubError(f"{place} can't be written; give it the rights it needs.")
             return
-        require_token()
         try:
+            validate_repo_id(place)
+            require_token()
             self.folder = WAITING.expanduser() / place.replace("/", "--")
             self.outbox = Outbox(
                 repo_id=place, repo_type="dataset", folder_path=self.folder, every=MINUTES, private=True
@@ -60,6 +62,8 @@ class Feedback:
             raise HubError(f"The Hub does not let us write to {place}; check it and HF_TOKEN.") from error
         except (httpx2.HTTPError, OfflineModeIsEnabled) as error:
             raise HubError(f"The Hub can't be reached for {place}.") from error
+        except HubError:
+            raise
         except (OSError, RuntimeError) as error:  # no home, or none of ours
             raise HubError(f"{WAITING} can't be written; set HOME to a folder that can.") from error
 
@@ -77,6 +81,9 @@ class Feedback:
                 for half in (file, file.with_suffix(".json")):
                     half.unlink(missing_ok=True)
                 raise
+            for other in self.folder.glob(f"*/{name}.*"):  # what they said before of the same photo
+                if other.parent != file.parent:
+                    other.unlink()
 
     def close(self) -> None:
         """Send what still waits for the Hub."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.classifier import LABELS, Diagnosis
+from model.diseases import is_healthy
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 
 AGREEMENT = 0.7  # the least pooled probability of a joint diagnosis: below, the leaves contradict each other
@@ -18,7 +19,8 @@ class Joint:
     """What several leaves say together.
 
     verdict, label, confidence, probabilities: as of one Diagnosis; photos: how many there were; voters: how
-    many had a say; counts: photos by their own label; severity: their mean where they agree, 0 to 1, or None.
+    many had a say; counts: photos by their own label; severity: their mean where they agree, 0 to 1, or None;
+    suspect: the disease that some leaves show although most are healthy, or None.
     """
 
     verdict: str
@@ -29,6 +31,7 @@ class Joint:
     voters: int
     counts: dict[str, int]
     severity: float | None
+    suspect: str | None
 
 
 def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
@@ -37,6 +40,7 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
     The probabilities are pooled by their geometric mean (a logarithmic opinion pool: Genest & Zidek 1986,
     Statistical Science 1, p. 114). It is the product that independent witnesses would have, tempered by their
     number: leaves of one plant, photographed alike, mislead alike. Leaves without a diagnosis don't vote.
+    Healthy leaves never outvote a diseased one: blight begins on a few leaves.
     """
     voters = [d for d in diagnoses if d.verdict == DIAGNOSIS]
     logs = np.log([[max(p, LEAST) for p in d.probabilities.values()] for d in voters or diagnoses])
@@ -44,9 +48,11 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
     pooled /= pooled.sum()
     labels = list(diagnoses[0].probabilities)
     best = int(pooled.argmax())
+    diseased = Counter(d.label for d in voters if not is_healthy(d.label)).most_common(1)
+    suspect = diseased[0][0] if diseased and is_healthy(labels[best]) else None
     if voters:
         agreed = len(voters) == 1 or pooled[best] >= AGREEMENT
-        verdict = DIAGNOSIS if agreed else UNSURE
+        verdict = DIAGNOSIS if agreed and not suspect else UNSURE
     else:
         verdict = NOT_POTATO if all(d.verdict == NOT_POTATO for d in diagnoses) else UNSURE
     label = labels[best] if verdict == DIAGNOSIS else LABELS[verdict]
@@ -60,4 +66,5 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
         voters=len(voters),
         counts=dict(Counter(d.label for d in diagnoses).most_common()),
         severity=float(np.mean(measured)) if measured else None,
+        suspect=suspect,
     )

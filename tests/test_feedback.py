@@ -22,7 +22,8 @@ def test_a_folder_becomes_a_set_to_train_on(tmp_path):
     kept = feedback.Feedback(str(tmp_path))
     for _ in range(2):  # the same photo twice is one photo
         kept.keep(PIXELS, "Potato___healthy", {"verdict": "unsure"})
-    kept.keep(PIXELS[::-1], "something_else", {"verdict": "diagnosis"})
+    kept.keep(PIXELS[::-1], "Potato___Late_blight", {"verdict": "diagnosis"})
+    kept.keep(PIXELS[::-1], "something_else", {"verdict": "diagnosis"})  # a changed mind
     photos = data.find_photos(str(tmp_path))
     assert sorted(photo.folder for photo in photos) == ["Potato___healthy", "something_else"]
     kept = next(photo.path for photo in photos if photo.folder == "Potato___healthy")

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST = 800  # open at once; a process that asks for no more may often open 1,024 files
+HEARTBEAT = "/gradio_api/heartbeat/"  # by which gradio knows that a page is open
 CROWDED = "Too many connections at once; please try again."
 
 
@@ -47,6 +48,12 @@ class Connection(H11Protocol):
         """Wait no longer."""
         self._deadline.cancel()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Finish what is in hand, but hang up on a page: its heartbeat never ends."""
+        if self.cycle and not self.cycle.response_complete and HEARTBEAT in self.scope["path"]:
+            self.transport.close()
+        super().shutdown()
 
     def _wait_for_request(self, seconds: float) -> None:
         self._deadline = self.loop.call_later(seconds, self._give_up, self.cycle)

@@ -31,7 +31,10 @@ async function thumbnail(photo) {
   canvas.width = canvas.height = THUMBNAIL;
   const side = Math.min(photo.naturalWidth, photo.naturalHeight);
   const [left, top] = [(photo.naturalWidth - side) / 2, (photo.naturalHeight - side) / 2];
-  canvas.getContext("2d").drawImage(photo, left, top, side, side, 0, 0, THUMBNAIL, THUMBNAIL);
+  const pen = canvas.getContext("2d");
+  pen.fillStyle = "white"; // behind transparent parts, as the server does it
+  pen.fillRect(0, 0, THUMBNAIL, THUMBNAIL);
+  pen.drawImage(photo, left, top, side, side, 0, 0, THUMBNAIL, THUMBNAIL);
   return canvas.toDataURL("image/jpeg", 0.7);
 }
 

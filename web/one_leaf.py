@@ -162,7 +162,8 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
         start, end = grade(shown.severity)
         grades = {"from": start, "to": percent(language, end / 100)}
         card["severity"] = text(language, "severity", percent=percent(language, shown.severity), **grades)
-    chances = {class_name(language, label): chance for label, chance in shown.probabilities.items()}
+    # The page rounds them, but nothing is certain.
+    chances = {class_name(language, label): min(p, 0.99) for label, p in shown.probabilities.items()}
     return card, chances, guidance.guidance(language, shown.verdict, shown.label)
 
 

@@ -24,7 +24,8 @@ LOOKS = {
         background_fill_primary="*neutral_50",
         block_label_text_color="*primary_700",
         block_title_text_color="*primary_700",
-        # Gradio's own greens and blues are too pale to read.
+        # Gradio's own borders, greens and blues are too pale to see or to read.
+        checkbox_border_color="*neutral_500",
         block_label_background_fill_dark="*primary_800",
         checkbox_label_background_fill_selected="*primary_700",
         checkbox_label_background_fill_selected_dark="*primary_800",

@@ -18,7 +18,7 @@ body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 720px; margin: 24px aut
 figure {{ display: inline-block; width: 160px; margin: 0 12px 16px 0; vertical-align: top; }}
 figure, section {{ break-inside: avoid; }} small {{ color: #555; }}
 img {{ width: 160px; border-radius: 8px; }} figcaption {{ overflow-wrap: anywhere; }}</style>
-<h1>{title}</h1>{paragraphs}{leaves}{guidance}<p><small>{made}</small></p></html>"""
+<h1>{title}</h1>{paragraphs}{counts}{leaves}{guidance}<p><small>{made}</small></p></html>"""
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,25 @@ def printable(language: str, shown: dict, advice: dict | None) -> str:
     )
     parts = "".join(
         f"<section><h2>{escaped(part['title'])}</h2><ul>"
-        + "".join(f"<li>{escaped(point['text'])}</li>" for point in part["points"])
+        + "".join(
+            f"<li>{escaped(point['text'])} <sup>{point['source'] or ''}</sup></li>"
+            for point in part["points"]
+        )
         + "</ul></section>"
         for part in (advice["parts"] if advice else [])
     )
+    sources = "".join(
+        f"<li>{escaped(source['name'])}<br><small>{escaped(source['url'])}</small></li>"
+        for source in (advice["sources"] if advice else [])
+    )
+    if sources:
+        parts += f"<section><h2>{escaped(advice['sources_title'])}</h2><ol>{sources}</ol></section>"
+    counts = "".join(f"<li>{escaped(count['title'])}: {count['count']}</li>" for count in shown["counts"])
     page = REPORT.format(
         language=language,
         title=escaped(shown["title"]),
         paragraphs="".join(f"<p>{escaped(shown[key])}</p>" for key in ("advice", "severity") if shown[key]),
+        counts=f"<ul>{counts}</ul>" if counts else "",
         leaves=leaves,
         guidance=parts,
         made=escaped(text(language, "several.made", date=datetime.date.today().isoformat())),

@@ -143,18 +143,21 @@ def summarise(language: str, leaves: Sequence[Leaf] | PhotoError | None) -> tupl
         return inert(shown | {"report": report.printable(language, shown, None)}), None
     joint = joint_answer(diagnoses)
     key = "several.voters" if joint.voters else "several.nobody"
+    advice = text(
+        language,
+        key,
+        voters=joint.voters,
+        photos=len(leaves),
+        confidence=f"{class_name(language, max(joint.probabilities, key=joint.probabilities.get))} "
+        f"{percent(language, joint.confidence)}",
+    )
+    if joint.suspect:
+        advice += " " + text(language, "several.suspect", disease=class_name(language, joint.suspect))
     shown |= {
         "verdict": joint.verdict,
         "class": joint.label,
         "title": class_name(language, joint.label),
-        "advice": text(
-            language,
-            key,
-            voters=joint.voters,
-            photos=len(leaves),
-            confidence=f"{class_name(language, max(joint.probabilities, key=joint.probabilities.get))} "
-            f"{percent(language, joint.confidence)}",
-        ),
+        "advice": advice,
         "severity": None
         if joint.severity is None
         else text(language, "several.severity", percent=percent(language, joint.severity)),
@@ -162,8 +165,9 @@ def summarise(language: str, leaves: Sequence[Leaf] | PhotoError | None) -> tupl
             {"title": class_name(language, label), "count": count} for label, count in joint.counts.items()
         ],
     }
-    advice = guidance.guidance(language, joint.verdict, joint.label)
-    return inert(shown | {"report": report.printable(language, shown, advice)}), advice
+    to_do = guidance.guidance(language, DIAGNOSIS, joint.suspect) if joint.suspect else None
+    to_do = to_do or guidance.guidance(language, joint.verdict, joint.label)
+    return inert(shown | {"report": report.printable(language, shown, to_do)}), to_do
 
 
 def _caption(language: str, leaf: Leaf) -> dict:

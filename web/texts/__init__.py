@@ -15,8 +15,9 @@ def text(language: str, key: str, **values: object) -> str:
 
 
 def percent(language: str, share: float) -> str:
-    """Write a share, 0 to 1, as a percentage: of something, however little, at least 1."""
-    return text(language, "percent", number=max(round(share * 100), int(share > 0)))
+    """Write a share, 0 to 1, as a percentage: 0 only of nothing, and 100 only of all."""
+    number = min(max(round(share * 100), int(share > 0)), 100 - int(share < 1))
+    return text(language, "percent", number=number)
 
 
 def class_key(label: str) -> str:
