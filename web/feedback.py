@@ -85,7 +85,8 @@ def lay_out(
         [reply, right, consent],
         preprocess=False,
         queue=False,
-        show_progress="hidden",
+        show_progress="minimal",  # which also shows that it failed
+        show_progress_on=reply,
         api_visibility="private",
     )
     # Another photo, another question.
