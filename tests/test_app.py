@@ -243,8 +243,10 @@ def test_it_stops_quietly_when_asked_and_leaves_no_photos(tiny, start, capfd):
         sent = httpx2.post(f"{one.url}/gradio_api/upload", files={"files": JPEG}, timeout=60).json()
         folder = Path(sent[0]).parents[1]
         assert folder.stat().st_mode & 0o777 == 0o700
-        one.process.send_signal(signal.SIGTERM)
-        assert one.process.wait(timeout=10) in (0, -signal.SIGTERM)
+        # As of a page that is open, which gradio would have the server wait for.
+        with httpx2.stream("GET", f"{one.url}/gradio_api/heartbeat/page", timeout=60):
+            one.process.send_signal(signal.SIGTERM)
+            assert one.process.wait(timeout=10) in (0, -signal.SIGTERM)
     assert "Traceback" not in capfd.readouterr().err
     assert not folder.exists()
 

@@ -38,6 +38,10 @@ def test_the_keyboard_alone_suffices(browser, server):
     with browser.new_context() as context:
         page = context.new_page()
         visit(page, server.url)
+        page.get_by_label("Language").focus()
+        expect(page.get_by_role("option", name="English")).to_be_visible()
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("option", name="English")).to_be_hidden()
         page.get_by_label("One leaf").focus()
         page.keyboard.press("Tab")
         page.keyboard.press("Space")
