@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pytest
 
-import web.several  # noqa: F401 has refusals of its own
+from model.classifier import Diagnosis
 from model.photo import PhotoError
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 from web.guidance import SOURCES, STATEMENTS, guidance
+from web.report import Leaf
+from web.several import summarise
 from web.texts import ENGLISH, LANGUAGES, TEXTS, choose, class_name, text
 
 WEB = Path(__file__).parents[1] / "web"
@@ -81,3 +83,16 @@ def test_without_a_diagnosis_guidance_is_how_to_take_a_better_photo(verdict):
 
 def test_of_other_classes_nothing_is_told():
     assert guidance("en", DIAGNOSIS, "Septoria") is None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_one_diseased_leaf_among_healthy_ones_is_named_with_what_to_do(language):
+    chances = {"Late blight": 0.0, "Healthy": 1.0}
+    healthy = Diagnosis(DIAGNOSIS, "Healthy", 1.0, chances, 1.0, None, None, None)
+    chances = {"Late blight": 1.0, "Healthy": 0.0}
+    diseased = Diagnosis(DIAGNOSIS, "Late blight", 1.0, chances, 1.0, 0.2, None, None)
+    leaves = [Leaf("leaf.jpg", answered, None) for answered in (healthy, healthy, healthy, diseased)]
+    card, advice = summarise(language, leaves)
+    assert card["verdict"] == UNSURE
+    assert class_name(language, "Late blight") in card["advice"]
+    assert advice == guidance(language, DIAGNOSIS, "Late blight")
