@@ -1,7 +1,11 @@
 """Uploads that are too slow or too many together, and clients that ask too often."""
 
 import contextlib
+import resource
+import shlex
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +13,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 import uvicorn
-from conftest import free_port
+from conftest import ROOT, free_port
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from test_photo import JPEG
@@ -223,3 +227,13 @@ def test_too_many_connections_are_told(monkeypatch):
         while (answer := client.get("/ping")).status_code == 503:
             pass  # their ends are not all seen yet
         assert answer.status_code == 200
+
+
+def test_more_files_may_be_open_than_a_process_is_given():
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections.FILES if hard == resource.RLIM_INFINITY else min(connections.FILES, hard)
+    program = "import resource; from web.connections import allow_many_files; allow_many_files()"
+    program += "; print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    few = f"ulimit -S -n 500 && exec {shlex.quote(sys.executable)} -c {shlex.quote(program)}"
+    told = subprocess.run(["sh", "-c", few], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert [int(number) for number in told.stdout.split()] == [wanted, hard]

@@ -8,16 +8,19 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST = 800  # open at once; a process that asks for no more may often open 1,024 files
 HEARTBEAT = "/gradio_api/heartbeat/"  # by which gradio knows that a page is open
+FILES = 10_000  # macOS allows little more
 CROWDED = "Too many connections at once; please try again."
 
 
 def allow_many_files() -> None:
-    """Let this process open as many files as it may: each connection is one, and each large photo sent."""
+    """Let this process open FILES if it may: each connection is one, and each large photo that is sent."""
     if sys.platform != "win32":
         import resource
 
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+        if now != resource.RLIM_INFINITY and now < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 class Connection(H11Protocol):
