@@ -73,12 +73,13 @@ class Feedback:
         file = self.folder / folder / f"{name}.jpg"
         with self.lock:  # a commit takes the photo and its record, or neither
             file.parent.mkdir(parents=True, exist_ok=True)
+            told = file.with_suffix(".json")
             record = {"time": datetime.now(UTC).isoformat()} | record
             try:
                 Image.fromarray(pixels).save(file, quality=92)
-                file.with_suffix(".json").write_text(json.dumps(record))
+                told.write_text(json.dumps(record))
             except OSError:
-                for half in (file, file.with_suffix(".json")):
+                for half in (file, told):
                     half.unlink(missing_ok=True)
                 raise
             for other in self.folder.glob(f"*/{name}.*"):  # what they said before of the same photo

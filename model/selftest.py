@@ -4,6 +4,7 @@ It finds a model that this machine computes wrongly, or that is not the one it s
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,6 +16,7 @@ TOLERANCE = 0.02  # of a probability; processors round differently, but less tha
 Answer = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
+@lru_cache(PICTURES)  # a bundle is asked about them twice, with heat and without
 def picture(seed: int, size: int) -> np.ndarray:
     """Draw a green blot with brown specks on a gradient, uint8 [size, size, 3] RGB, another for each seed."""
     random = np.random.RandomState(seed)  # not default_rng, whose numbers may change with numpy's version

@@ -14,7 +14,7 @@ from model.severity import grade
 from model.verdict import UNSURE
 from web import feedback, guidance, heat
 from web.inert import inert
-from web.texts import ENGLISH, TEXTS, choose, class_name, percent, text
+from web.texts import CERTAIN, ENGLISH, TEXTS, chance, choose, class_name, percent, text
 from web.uploads import Picture, explain, opened
 
 SCRIPT = Path(__file__).parent / "page.js"
@@ -154,7 +154,7 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
             language,
             "advice.doubtful_leaf" if doubtful else f"advice.{shown.verdict}",
             likeliest=class_name(language, likeliest),
-            confidence=percent(language, shown.confidence),
+            confidence=chance(language, shown.confidence),
         ),
         "severity": None,
     }
@@ -162,8 +162,7 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
         start, end = grade(shown.severity)
         grades = {"from": start, "to": percent(language, end / 100)}
         card["severity"] = text(language, "severity", percent=percent(language, shown.severity), **grades)
-    # The page rounds them, but nothing is certain.
-    chances = {class_name(language, label): min(p, 0.99) for label, p in shown.probabilities.items()}
+    chances = {class_name(language, label): min(p, CERTAIN) for label, p in shown.probabilities.items()}
     return card, chances, guidance.guidance(language, shown.verdict, shown.label)
 
 

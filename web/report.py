@@ -46,6 +46,7 @@ def printable(language: str, shown: dict, advice: dict | None) -> str:
     def escaped(words: str | None) -> str:
         return html.escape(words or "")
 
+    advice = advice or {"parts": [], "sources": []}
     leaves = "".join(
         "<figure>"
         + (f'<img src="{leaf["picture"]}" alt="">' if leaf["picture"] else "")
@@ -60,11 +61,11 @@ def printable(language: str, shown: dict, advice: dict | None) -> str:
             for point in part["points"]
         )
         + "</ul></section>"
-        for part in (advice["parts"] if advice else [])
+        for part in advice["parts"]
     )
     sources = "".join(
         f"<li>{escaped(source['name'])}<br><small>{escaped(source['url'])}</small></li>"
-        for source in (advice["sources"] if advice else [])
+        for source in advice["sources"]
     )
     if sources:
         parts += f"<section><h2>{escaped(advice['sources_title'])}</h2><ol>{sources}</ol></section>"

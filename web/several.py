@@ -18,7 +18,7 @@ from web.limits import MOST
 from web.one_leaf import CARD
 from web.pictures import thumbnail
 from web.report import Leaf
-from web.texts import ENGLISH, class_name, percent, text
+from web.texts import ENGLISH, chance, class_name, percent, text
 from web.uploads import Pictures, explain, opened
 
 NO_PROGRESS = gr.Progress()  # gradio puts a visible one in its place
@@ -149,7 +149,7 @@ def summarise(language: str, leaves: Sequence[Leaf] | PhotoError | None) -> tupl
         voters=joint.voters,
         photos=len(leaves),
         confidence=f"{class_name(language, max(joint.probabilities, key=joint.probabilities.get))} "
-        f"{percent(language, joint.confidence)}",
+        f"{chance(language, joint.confidence)}",
     )
     if joint.suspect:
         advice += " " + text(language, "several.suspect", disease=class_name(language, joint.suspect))
@@ -180,6 +180,6 @@ def _caption(language: str, leaf: Leaf) -> dict:
             "verdict": leaf.answered.verdict,
             "class": leaf.answered.label,
             "title": class_name(language, leaf.answered.label),
-            "chance": percent(language, leaf.answered.confidence) if sure else "",
+            "chance": chance(language, leaf.answered.confidence) if sure else "",
         }
     return caption | {"name": leaf.name, "picture": leaf.picture}

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 ENGLISH = "en"
+CERTAIN = 0.99  # the largest probability that is shown: more would be read as 100 %, and nothing is certain
 _FILES = sorted(Path(__file__).parent.glob("*.json"), key=lambda file: (file.stem != ENGLISH, file.stem))
 TEXTS = {file.stem: json.loads(file.read_text("utf-8")) for file in _FILES}
 LANGUAGES = {code: texts["language"] for code, texts in TEXTS.items()}  # code -> its own name
@@ -15,9 +16,13 @@ def text(language: str, key: str, **values: object) -> str:
 
 
 def percent(language: str, share: float) -> str:
-    """Write a share, 0 to 1, as a percentage: 0 only of nothing, and 100 only of all."""
-    number = min(max(round(share * 100), int(share > 0)), 100 - int(share < 1))
-    return text(language, "percent", number=number)
+    """Write a share, 0 to 1, as a percentage: of something, however little, at least 1."""
+    return text(language, "percent", number=max(round(share * 100), int(share > 0)))
+
+
+def chance(language: str, probability: float) -> str:
+    """Write a probability, 0 to 1, as a percentage, of CERTAIN at most."""
+    return percent(language, min(probability, CERTAIN))
 
 
 def class_key(label: str) -> str:
