@@ -3,6 +3,7 @@ import io
 import os
 import re
 import signal
+import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -229,6 +230,26 @@ def test_serving_never_imports_tensorflow(server):
     assert "ai_edge_litert" in mapped
     assert "tensorflow/" not in mapped.replace("ai_edge_litert", "")
     assert "_pywrap_tensorflow" not in mapped
+
+
+def test_serving_never_imports_matplotlib_though_gradio_would(server):
+    with httpx2.Client(base_url=f"{server.url}/gradio_api", timeout=60) as client:
+        path = client.post("/upload", files={"files": encode(LEAF)}).json()[0]
+        sent = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, None]}
+        assert client.post("/run/predict", json=sent).json()["data"][0]["class"] == "Late blight"
+    assert "matplotlib/" not in Path(f"/proc/{server.process.pid}/maps").read_text()
+
+
+def test_an_idle_server_rests(server):
+    httpx2.get(server.url).raise_for_status()  # the page is there
+
+    def wakings() -> int:
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
+        return int(status.split("nonvoluntary")[0].split("voluntary_ctxt_switches:")[1])
+
+    before = wakings()
+    time.sleep(1)
+    assert wakings() - before < 200
 
 
 def test_a_model_that_is_not_there_stops_the_app_with_one_sentence(tiny, tmp_path):

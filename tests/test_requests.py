@@ -77,7 +77,12 @@ def test_a_batch_without_photos_is_422(server):
 @pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/predict/x", "/nothing"])
 def test_there_is_nothing_elsewhere(server, method, path):
     answer = httpx2.request(method, server.url + path, timeout=60)
-    assert (answer.status_code, answer.json()) == (404, {"detail": "There is nothing here."})
+    if method == "GET" and path in ("/predict", "/predict/batch"):  # as a browser does
+        how = "Send photos by POST, as multipart form data; see /docs."
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+        assert answer.json() == {"detail": how}
+    else:
+        assert (answer.status_code, answer.json()) == (404, {"detail": "There is nothing here."})
 
 
 @pytest.mark.parametrize(

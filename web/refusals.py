@@ -13,6 +13,12 @@ from model import disk
 NO_CALL = "Neither the page nor a client of gradio's calls like this; see /gradio_api/info."
 NO_FORM = "Send the photo as multipart form data, in the field files."
 NO_ROOM = "The server can't keep the photo, as its disk is full or closed; please try again later."
+ONLY_POST = "Send photos by POST, as multipart form data; see /docs."
+
+
+async def only_post(_: Request) -> Response:
+    """Tell whoever opens an address of the REST API in a browser how to ask."""
+    raise HTTPException(405, ONLY_POST, {"Allow": "POST"})
 
 
 async def explain_form(request: Request, error: HTTPException) -> Response:
