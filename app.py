@@ -201,8 +201,6 @@ def create_page(serving: Serving) -> FastAPI:
     """Build the page, also for gradio's clients and, as an MCP tool, for agents."""
     photos = tempfile.TemporaryDirectory(prefix="blightcheck-")  # visitors'; readable by nobody else
     os.environ["GRADIO_TEMP_DIR"] = photos.name
-    # At its first answer gradio would import it, if it can: 0.2 s and 29 MB for nothing.
-    sys.modules.setdefault("matplotlib", None)
     import gradio as gr  # takes longer than all the rest
 
     from web import page, uploads
@@ -252,6 +250,7 @@ def main() -> None:
     """Serve until stopped."""
     give_back_large_blocks()
     allow_many_files()
+    sys.modules["matplotlib"] = None  # or gradio imports it at its first answer: 0.2 s, 29 MB for nothing
     try:
         app = create_app()
     except (hub.HubError, bundle.BundleError) as error:
