@@ -42,7 +42,7 @@ from web.environment import whole_number
 from web.headers import SecurityHeaders
 from web.later import Later
 from web.limits import BUSY, MAX_PER_MINUTE, MAX_UPLOAD_MB, MEGABYTE, MOST, LimitRate, LimitUploads
-from web.memory import give_back_large_blocks
+from web.memory import use_little_memory
 from web.schema import Answer, Batch, Health, responses
 
 GRACE = 3  # seconds to finish what is in hand when stopped; an open page would hold on for ever
@@ -248,7 +248,7 @@ def open_feedback() -> Feedback | None:
 
 def main() -> None:
     """Serve until stopped."""
-    give_back_large_blocks()
+    use_little_memory()
     allow_many_files()
     sys.modules["matplotlib"] = None  # or gradio imports it at its first answer: 0.2 s, 29 MB for nothing
     try:
