@@ -44,6 +44,7 @@ from web.later import Later
 from web.limits import BUSY, MAX_PER_MINUTE, MAX_UPLOAD_MB, MEGABYTE, MOST, LimitRate, LimitUploads
 from web.memory import use_little_memory
 from web.schema import Answer, Batch, Health, responses
+from web.startup import quick_start
 
 GRACE = 3  # seconds to finish what is in hand when stopped; an open page would hold on for ever
 # Networks of the proxies in front of a Space, which tell for whom they ask (X-Forwarded-For).
@@ -197,6 +198,7 @@ def create_app() -> FastAPI:
     return api
 
 
+@quick_start()
 def create_page(serving: Serving) -> FastAPI:
     """Build the page, also for gradio's clients and, as an MCP tool, for agents."""
     photos = tempfile.TemporaryDirectory(prefix="blightcheck-")  # visitors'; readable by nobody else

@@ -240,6 +240,17 @@ def test_serving_never_imports_matplotlib_though_gradio_would(server):
     assert "matplotlib/" not in Path(f"/proc/{server.process.pid}/maps").read_text()
 
 
+def test_the_page_comes_up_without_type_stubs():
+    code = (
+        "import gc, sys; opened = []\n"
+        "sys.addaudithook(lambda event, told: event == 'open' and opened.append(str(told[0])))\n"
+        "import app; from model.serving import Serving\n"
+        "app.create_page(Serving(None)); print([f for f in opened if f.endswith('.pyi')], gc.isenabled())"
+    )
+    told = run("-c", code)
+    assert told.stdout == "[] True\n", told.stderr
+
+
 def test_an_idle_server_rests(server):
     httpx2.get(server.url).raise_for_status()  # the page is there
 
