@@ -39,7 +39,7 @@ from model.serving import Serving
 from web import pictures, refusals
 from web.connections import Connection, allow_many_files
 from web.environment import whole_number
-from web.headers import SecurityHeaders
+from web.headers import BrowserHeaders
 from web.later import Later
 from web.limits import BUSY, MAX_PER_MINUTE, MAX_UPLOAD_MB, MEGABYTE, MOST, LimitRate, LimitUploads
 from web.memory import use_little_memory
@@ -191,7 +191,7 @@ def create_app() -> FastAPI:
             allow_origins=[origin.strip() for origin in origins.split(",")],
             allow_methods=["*"],
         )
-    api.add_middleware(SecurityHeaders)
+    api.add_middleware(BrowserHeaders)
     behind = Later(lambda: create_page(serving))
     api.mount("/", behind)
     api.router.lifespan_context = behind.lifespan

@@ -232,6 +232,14 @@ def test_serving_never_imports_tensorflow(server):
     assert "_pywrap_tensorflow" not in mapped
 
 
+def test_a_browser_keeps_the_scripts_of_the_page_and_nothing_else(server):
+    page = httpx2.get(server.url, timeout=60)
+    script = re.search(r"/assets/[\w-]+\.js", page.text)[0]
+    assert "immutable" in httpx2.get(server.url + script).headers["cache-control"]
+    for other in (page, httpx2.get(f"{server.url}/assets/none.js"), httpx2.get(f"{server.url}/health")):
+        assert "immutable" not in other.headers.get("cache-control", "")
+
+
 def test_serving_never_imports_matplotlib_though_gradio_would(server):
     with httpx2.Client(base_url=f"{server.url}/gradio_api", timeout=60) as client:
         path = client.post("/upload", files={"files": encode(LEAF)}).json()[0]

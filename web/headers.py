@@ -1,4 +1,4 @@
-"""What every answer tells a browser: to trust nothing but this server, and who may show it in a frame."""
+"""What answers tell a browser: to trust nothing but this server, who may show it in a frame, what to keep."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,10 +21,13 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
 }
+# The names of gradio's scripts and styles tell what is in them: a later visit need not ask for these 290 KB.
+ASSETS = "/assets/"
+KEEP = {"cache-control": "public, max-age=31536000, immutable"}
 
 
-class SecurityHeaders:
-    """ASGI middleware: adds HEADERS to every answer."""
+class BrowserHeaders:
+    """ASGI middleware: adds HEADERS to every answer, and KEEP to those of ASSETS."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -32,7 +35,8 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                asset = message["status"] == 200 and scope["path"].startswith(ASSETS)
+                MutableHeaders(scope=message).update(HEADERS | (KEEP if asset else {}))
             await send(message)
 
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
