@@ -25,6 +25,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, File, HTTPException, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -224,6 +225,7 @@ def create_page(serving: Serving) -> FastAPI:
     mounted = FastAPI(openapi_url=None, lifespan=lifespan)
     mounted.add_middleware(Calls, blocks=blocks)
     mounted.add_middleware(OnlyOpen)
+    mounted.add_middleware(GZipMiddleware, compresslevel=5)  # what gradio leaves as it is: page and answers
     mounted.add_middleware(CORSMiddleware)  # opens nothing; without it gradio lets every site in
     return gr.mount_gradio_app(
         mounted,

@@ -1,4 +1,5 @@
 import base64
+import gzip
 import io
 import os
 import re
@@ -238,6 +239,12 @@ def test_a_browser_keeps_the_scripts_of_the_page_and_nothing_else(server):
     assert "immutable" in httpx2.get(server.url + script).headers["cache-control"]
     for other in (page, httpx2.get(f"{server.url}/assets/none.js"), httpx2.get(f"{server.url}/health")):
         assert "immutable" not in other.headers.get("cache-control", "")
+
+
+def test_the_page_travels_small(server):
+    with httpx2.stream("GET", server.url, headers={"Accept-Encoding": "gzip"}, timeout=60) as answer:
+        sent = b"".join(answer.iter_raw())
+    assert len(sent) < len(gzip.decompress(sent)) / 3
 
 
 def test_serving_never_imports_matplotlib_though_gradio_would(server):
