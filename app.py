@@ -63,7 +63,10 @@ def create_api(serving: Serving) -> FastAPI:
         title="Blightcheck",
         summary="Early blight, late blight or healthy? A potato leaf checker.",
         exception_handlers={StarletteHTTPException: refusals.explain_form},
-        routes=[Route(path, refusals.only_post) for path in ("/predict", "/predict/batch")],
+        routes=[
+            Route(path, refusals.only_post, methods=["GET", "PUT", "PATCH", "DELETE", "TRACE"])
+            for path in ("/predict", "/predict/batch")
+        ],
     )
     started = time.monotonic()
     places = threading.BoundedSemaphore(MAX_AT_ONCE)

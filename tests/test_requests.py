@@ -74,14 +74,13 @@ def test_a_batch_without_photos_is_422(server):
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "TRACE"])
-@pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/predict/x", "/nothing"])
-def test_there_is_nothing_elsewhere(server, method, path):
-    answer = httpx2.request(method, server.url + path, timeout=60)
-    if method == "GET" and path in ("/predict", "/predict/batch"):  # as a browser does
-        how = "Send photos by POST, as multipart form data; see /docs."
-        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
-        assert answer.json() == {"detail": how}
-    else:
+def test_photos_are_sent_by_post_and_there_is_nothing_elsewhere(server, method):
+    how = "Send photos by POST, as multipart form data; see /docs."
+    for path in ("/predict", "/predict/batch"):
+        answer = httpx2.request(method, server.url + path, timeout=60)
+        assert (answer.status_code, answer.headers["allow"], answer.json()) == (405, "POST", {"detail": how})
+    for path in ("/predict/x", "/nothing"):
+        answer = httpx2.request(method, server.url + path, timeout=60)
         assert (answer.status_code, answer.json()) == (404, {"detail": "There is nothing here."})
 
 

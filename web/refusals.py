@@ -17,7 +17,7 @@ ONLY_POST = "Send photos by POST, as multipart form data; see /docs."
 
 
 async def only_post(_: Request) -> Response:
-    """Tell whoever opens an address of the REST API in a browser how to ask."""
+    """Tell how to ask the REST API, for example whoever opens its address in a browser."""
     raise HTTPException(405, ONLY_POST, {"Allow": "POST"})
 
 
