@@ -3,6 +3,7 @@
 import http.client
 import re
 from collections.abc import Iterator
+from itertools import product
 from urllib.parse import quote, urlsplit
 
 import httpx2
@@ -55,7 +56,8 @@ def of_gradio(serving) -> set[tuple[str, str]]:
 def test_the_rest_api_has_these_routes_and_no_other(serving):
     api = app.create_api(serving)
     found = {route for route in routes(api.routes) if route[0] != "HEAD"}
-    told = {("GET", "/predict"), ("GET", "/predict/batch")}  # how to ask
+    others = ("GET", "PUT", "PATCH", "DELETE", "TRACE")
+    told = set(product(others, ("/predict", "/predict/batch")))  # how to ask
     assert {route for route in found if "static-offline-docs" not in route[1]} == REST | told
 
 
