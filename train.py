@@ -33,6 +33,7 @@ from model.folds import cross_validate
 from model.logs import logger
 from model.loss import folder_and_disease
 from model.muon import Muon
+from model.normalization import FusedNormalization
 from model.settings import Settings, command, parse, public_names, public_settings
 from model.splits import of_given_splits, split_by_leaf
 from model.verdict import Thresholds, verdicts
@@ -57,7 +58,8 @@ def build(
     keras.config.set_dtype_policy(settings.precision)
     with strategy.scope():
         momentum = max(0.9, 1 - 2 / steps)  # of averages over half an epoch: fewer batches, and they waver
-        network = cnn.build_cnn((settings.image_size, settings.image_size, 3), len(outputs), momentum)
+        shape = (settings.image_size, settings.image_size, 3)
+        network = cnn.build_cnn(shape, len(outputs), momentum, FusedNormalization)
         if start:
             known = bundle.read(start).description["training"]["outputs"]
             export.copy_weights(export.load_keras(start), known, network, outputs)

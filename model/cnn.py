@@ -18,7 +18,12 @@ MOVED_LEAVES = 0.5  # the share of leaves, of those cut out, that are trained on
 WORTH_COMPILING = 96  # pixels; compiling takes seconds, which smaller photos never make up for
 
 
-def build_cnn(input_shape: tuple[int, int, int], classes: int, momentum: float = 0.9) -> keras.Model:
+def build_cnn(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    momentum: float = 0.9,
+    normalization: type[layers.BatchNormalization] = layers.BatchNormalization,
+) -> keras.Model:
     """Build the textbook CNN: uint8 photos [n, *input_shape], RGB 0 to 255, in; softmax [n, classes] out.
 
     Blocks of 3x3 convolution, ReLU and 2x2 max pooling extract the features. Of each only the largest value
@@ -26,7 +31,7 @@ def build_cnn(input_shape: tuple[int, int, int], classes: int, momentum: float =
     flattening and two fully connected layers classify them. Batch normalisation follows Ioffe & Szegedy
     (2015), dropout Srivastava et al. (2014). Computes in the global dtype policy, but for the probabilities,
     which are float32. `momentum` is that of the normalising layers' moving averages, and matters in training
-    only.
+    only; `normalization` normalises the features.
     """
     photos = keras.Input(input_shape, dtype="uint8", name="input")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(photos)
@@ -42,7 +47,7 @@ def build_cnn(input_shape: tuple[int, int, int], classes: int, momentum: float =
                 name=f"block{b}_conv{c}",
             )(x)
             if not first:  # at its size normalising would cost more than the convolution
-                x = layers.BatchNormalization(momentum=momentum, name=f"block{b}_norm{c}")(x)
+                x = normalization(momentum=momentum, name=f"block{b}_norm{c}")(x)
             x = layers.ReLU(name=f"block{b}_relu{c}")(x)
         if not first:
             x = layers.MaxPooling2D(2, name=f"block{b}_pool")(x)

@@ -170,6 +170,9 @@ def training_batches(
         tf.TensorSpec([2], tf.int64),
         tf.TensorSpec([], tf.float32),
     )
+    # As it comes, tf.data has each operation on one core alone, and the network waits for its batches.
+    options = tf.data.Options()
+    options.threading.max_intra_op_parallelism = os.cpu_count()
     return (
         tf.data.Dataset.from_generator(draw, output_signature=signature)
         .map(
@@ -177,6 +180,7 @@ def training_batches(
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         .prefetch(2)
+        .with_options(options)
     )
 
 
