@@ -94,13 +94,42 @@ def measure(classifier: Classifier, found: list[data.LabelledPhoto], answers: li
     return evaluation.measure(said, classifier.labels)
 
 
-def heat_shares(answer: Diagnosis, mask: Image.Image) -> tuple[float, float]:
+def read_mask(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return where a mask shows leaf, lesions included, and where lesions: bool [h, w] each."""
+    colours = np.asarray(Image.open(path).convert("RGB"))
+    leaf = colours.any(axis=2)
+    return leaf, leaf & (colours != LEAF).any(axis=2)
+
+
+def heat_shares(heat: np.ndarray, leaf: np.ndarray, lesion: np.ndarray) -> tuple[float, float]:
     """Return the shares of the positive heat that fall on the leaf and on lesions, 0 to 1."""
-    colours = np.asarray(mask.convert("RGB"))
-    leaf, lesion = colours.any(axis=2), colours.any(axis=2) & (colours != LEAF).any(axis=2)
-    heat = np.asarray(Image.fromarray(answer.heat).resize(mask.size, Image.Resampling.BILINEAR))
+    heat = np.asarray(Image.fromarray(heat).resize(leaf.shape[::-1], Image.Resampling.BILINEAR))
     total = heat.sum() or 1.0
     return float(heat[leaf].sum() / total), float(heat[lesion].sum() / total)
+
+
+def against_masks(found: list[data.LabelledPhoto], answers: list[Diagnosis], masks: Path) -> Iterator[str]:
+    """Tell how the heat and the severity of the blight diagnoses agree with lesions drawn by hand."""
+    heat, measured, drawn = [], [], []
+    for p, answer in zip(found, answers, strict=True):
+        path = masks / p.folder / f"{p.path.stem}.png"
+        if answer.verdict == DIAGNOSIS and not is_healthy(answer.label) and path.exists():
+            leaf, lesion = read_mask(path)
+            heat.append(heat_shares(answer.heat, leaf, lesion))
+            if answer.severity is not None:
+                measured.append(answer.severity)
+                drawn.append(lesion.sum() / leaf.sum())
+    if heat:
+        on_leaf, on_lesion = np.mean(heat, axis=0)
+        yield f"heat of {len(heat)} diagnoses on the leaf {on_leaf:.3f}, on lesions {on_lesion:.3f}"
+    if measured:
+        off = np.subtract(measured, drawn)
+        ranks = [np.argsort(np.argsort(values)) for values in (measured, drawn)]
+        yield (
+            f"severity of {len(measured)} of them: off by {np.abs(off).mean():.3f} on average, by "
+            f"{np.quantile(np.abs(off), 0.9):.3f} at most in nine of ten, on the whole by {off.mean():+.3f}; "
+            f"rank correlation {np.corrcoef(*ranks)[0, 1]:.2f}"
+        )
 
 
 def command_line(description: str) -> argparse.ArgumentParser:
@@ -134,15 +163,9 @@ def main() -> None:
             sys.exit(f"evaluate.py: no photos in {name}.")
         answers = diagnose_all(classifier, [p.path for p in found], explain=bool(options.masks))
         print("\n" + evaluation.table(name, measure(classifier, found, answers)))
-        shares = [
-            heat_shares(answer, Image.open(mask))
-            for p, answer in zip(found, answers, strict=True)
-            if options.masks and answer.verdict == DIAGNOSIS and not is_healthy(answer.label)
-            if (mask := Path(options.masks) / p.folder / f"{p.path.stem}.png").exists()
-        ]
-        if shares:
-            on_leaf, on_lesion = np.mean(shares, axis=0)
-            print(f"  heat of {len(shares)} diagnoses on the leaf {on_leaf:.3f}, on lesions {on_lesion:.3f}")
+        if options.masks:
+            for sentence in against_masks(found, answers, Path(options.masks)):
+                print(f"  {sentence}")
 
 
 if __name__ == "__main__":
