@@ -170,14 +170,16 @@ def training_batches(
         tf.TensorSpec([2], tf.int64),
         tf.TensorSpec([], tf.float32),
     )
-    # As it comes, tf.data has each operation on one core alone, and the network waits for its batches.
     options = tf.data.Options()
+    # Left to itself, tf.data keeps each operation on one core, so that the network waits for its batches; and
+    # a training that ends waits for the thread that tunes tf.data, for up to a minute.
     options.threading.max_intra_op_parallelism = os.cpu_count()
+    options.autotune.enabled = False
     return (
         tf.data.Dataset.from_generator(draw, output_signature=signature)
         .map(
             lambda x, mask, behind, y, w, key, done: (augment(x, mask, behind, key, done), y, w),
-            num_parallel_calls=tf.data.AUTOTUNE,
+            num_parallel_calls=os.cpu_count(),
         )
         .prefetch(2)
         .with_options(options)
