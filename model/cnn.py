@@ -81,21 +81,21 @@ def augment(
     uniform = _scaled(moving)
     known = tf.reduce_any(masks, axis=(1, 2))
     moved = tf.logical_and(known, uniform(0, 1) < MOVED_LEAVES)
-    leaf = tf.image.resize(tf.cast(masks, tf.float32)[..., None], (size, size))
-    leaf = tf.where(moved[:, None, None, None], leaf, 1.0)
+    leaves = tf.where(moved[:, None, None, None], tf.cast(masks, tf.float32)[..., None], 1.0)
     shrink = tf.where(moved, uniform(0, 0.6), 0.0) * strength
-    x = _move(tf.concat([tf.cast(photos, tf.float32), leaf], axis=3), size, shrink, strength, uniform)
+    x, leaves = _move(tf.cast(photos, tf.float32), leaves, shrink, strength, uniform)
     paint = _compiled_paint if size >= WORTH_COMPILING else _paint
-    return paint(x, backgrounds, painting, strength)
+    return paint(x, leaves, backgrounds, painting, strength)
 
 
-def _paint(x: tf.Tensor, backgrounds: tf.Tensor, numbers: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
-    """Lay RGB and leaf, [n, S, S, 4], on backgrounds; blur, light and hide parts: uint8 [n, S, S, 3]."""
+def _paint(
+    x: tf.Tensor, leaves: tf.Tensor, backgrounds: tf.Tensor, numbers: tf.Tensor, strength: tf.Tensor
+) -> tf.Tensor:
+    """Lay leaves, [n, h, w, 1], on backgrounds; blur, light and hide parts: uint8 [n, S, S, 3]."""
     size, uniform = x.shape[1], _scaled(numbers)
-    x, leaf = x[..., :3], x[..., 3:]
     behind = tf.cast(backgrounds, tf.float32)
     behind = tf.where(uniform(0, 1, 1, 1, 1) < 0.5, behind, behind[:, :, ::-1])
-    x = behind + leaf * (x - behind)
+    x = behind + tf.image.resize(leaves, (size, size)) * (x - behind)
     x = _blur(x, strength, uniform)
     x = _light(x, size, strength, uniform)
     x = _cut_out(x, size, strength, uniform)
@@ -117,8 +117,10 @@ def _scaled(numbers: tf.Tensor) -> Callable[..., tf.Tensor]:
     return uniform
 
 
-def _move(x: tf.Tensor, size: int, shrink: tf.Tensor, strength: tf.Tensor, uniform) -> tf.Tensor:
-    """Turn, mirror, zoom, stretch, shift and tilt each photo by one projective transform.
+def _move(
+    photos: tf.Tensor, leaves: tf.Tensor, shrink: tf.Tensor, strength: tf.Tensor, uniform
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Turn, mirror, zoom, stretch, shift and tilt each photo, and its leaf, by one projective transform.
 
     Around a photo made smaller its mirror images show: several leaves.
     """
@@ -128,21 +130,26 @@ def _move(x: tf.Tensor, size: int, shrink: tf.Tensor, strength: tf.Tensor, unifo
     mirror = tf.sign(uniform(-1, 1))
     a, b = zoom * stretch * tf.cos(angle) * mirror, -zoom / stretch * tf.sin(angle)
     c, d = zoom * stretch * tf.sin(angle) * mirror, zoom / stretch * tf.cos(angle)
-    centre = (size - 1) / 2
     # A magnified photo may show any part of itself, as long as the part lies inside.
-    reach = size * (0.08 + 0.5 * tf.maximum(0.0, 1 - zoom))
-    x0 = centre + uniform(-1, 1) * reach - (a + b) * centre
-    y0 = centre + uniform(-1, 1) * reach - (c + d) * centre
-    tilt_x, tilt_y = (strength * uniform(-0.2, 0.2) / size for _ in range(2))
-    transforms = tf.stack([a, b, x0, c, d, y0, tilt_x, tilt_y], axis=1)
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=x,
-        transforms=transforms,
-        output_shape=tf.constant([size, size]),
-        interpolation="BILINEAR",
-        fill_mode="REFLECT",
-        fill_value=0.0,
-    )
+    reach = 0.08 + 0.5 * tf.maximum(0.0, 1 - zoom)
+    right, down = (uniform(-1, 1) * reach for _ in range(2))
+    tilt_x, tilt_y = (strength * uniform(-0.2, 0.2) for _ in range(2))
+
+    def moved(pictures: tf.Tensor) -> tf.Tensor:
+        size = pictures.shape[1]
+        centre = (size - 1) / 2
+        x0 = centre + right * size - (a + b) * centre
+        y0 = centre + down * size - (c + d) * centre
+        return tf.raw_ops.ImageProjectiveTransformV3(
+            images=pictures,
+            transforms=tf.stack([a, b, x0, c, d, y0, tilt_x / size, tilt_y / size], axis=1),
+            output_shape=tf.constant([size, size]),
+            interpolation="BILINEAR",
+            fill_mode="REFLECT",
+            fill_value=0.0,
+        )
+
+    return moved(photos), moved(leaves)
 
 
 def _blur(x: tf.Tensor, strength: tf.Tensor, uniform) -> tf.Tensor:
