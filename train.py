@@ -29,6 +29,7 @@ from model import bundle, card, cnn, data, dataset, disk, evaluation, export, hu
 from model.checkpoint import Checkpoint, DivergedError, ResumeError, discard
 from model.dataset import OTHER, Dataset
 from model.diseases import described, same_disease
+from model.distillation import load_teacher, taught
 from model.folds import cross_validate
 from model.logs import logger
 from model.loss import folder_and_disease
@@ -39,13 +40,14 @@ from model.splits import of_given_splits, split_by_leaf
 from model.verdict import Thresholds, verdicts
 
 
-def warn_of_known_leaves(settings: Settings, start: Path, held_out: str | None) -> None:
-    """Say so unless the model to start from had the same photos, by fingerprint, held out to be tested on."""
-    if held_out is None or bundle.read(start).description["training"].get("held_out") != held_out:
-        print(
-            f"Beware: {settings.start_from} may have been trained on leaves that are held out now; "
-            "the figures flatter if so."
-        )
+def warn_of_known_leaves(earlier: dict[str, Path], held_out: str | None) -> None:
+    """Name the models learnt from that had not the same photos, by fingerprint, held out to be tested on."""
+    for name, folder in earlier.items():
+        if held_out is None or bundle.read(folder).description["training"].get("held_out") != held_out:
+            print(
+                f"Beware: {name} may have been trained on leaves that are held out now; the figures flatter "
+                "if so."
+            )
 
 
 def build(
@@ -88,15 +90,19 @@ def variation(settings: Settings, start: Path | None) -> int:
 
 def fit(
     settings: Settings,
-    start: Path | None,
+    earlier: dict[str, Path],
     photos: Dataset,
     splits: dict[str, np.ndarray],
     folder: Path,
     resume: bool,
     logs: Path | None,
 ):
-    """Fit the network; return it with the weights of its best epoch, and the checkpoint with the history."""
+    """Fit the network; return it with the weights of its best epoch, and the checkpoint with the history.
+
+    `earlier` are the models it learns from, by name: that whose weights it starts from, and its teachers.
+    """
     steps = max(1, len(splits["train"]) // settings.batch_size)
+    start = earlier.get(settings.start_from)
     network = build(settings, start, photos.outputs, len(photos.classes), steps)
     network.summary()
     labels = photos.asked(splits["validation"])
@@ -137,12 +143,16 @@ def fit(
         settings.epochs,
         cnn.augment,
     )
+    teachers = [
+        load_teacher(earlier[name], name, photos.outputs, settings.image_size, settings.precision)
+        for name in settings.teacher
+    ]
     if done < settings.epochs and not checkpoint.finished():
         callbacks = [keras.callbacks.ProgbarLogger(), checkpoint]  # in this order they print
         if logs:
             callbacks.append(logger(logs, done > 0, lambda: checkpoint.state["history"][-1]))
         network.fit(
-            batches,
+            taught(batches, teachers),
             epochs=settings.epochs,
             initial_epoch=done,
             steps_per_epoch=steps,
@@ -186,7 +196,7 @@ def ask(
 
 
 def measure_folds(
-    settings: Settings, options: Namespace, start: Path | None, photos: Dataset, made_by: str
+    settings: Settings, options: Namespace, earlier: dict[str, Path], photos: Dataset, made_by: str
 ) -> None:
     """Train once for each fold of the leaves, measure on it, and write the figures."""
     out = Path(options.out).absolute()
@@ -195,13 +205,12 @@ def measure_folds(
     def train(splits: dict[str, np.ndarray], name: str) -> evaluation.Answers:
         folder = unfinished / name  # stays until all are done, so that a resumed run only asks this one again
         logs = options.logs and Path(options.logs) / f"{out.name}-{name}"
-        network, _ = fit(settings, start, photos, splits, folder, options.resume, logs)
+        network, _ = fit(settings, earlier, photos, splits, folder, options.resume, logs)
         model, _, thresholds = calibrate(settings, network, photos, splits["validation"])
         return ask(settings, model, thresholds, photos, splits["test"])
 
     print(dataset.table(photos.counts({})))
-    if start:
-        warn_of_known_leaves(settings, start, None)
+    warn_of_known_leaves(earlier, None)
     figures = cross_validate(photos, options.folds, settings.validation, settings.seed, train)
     file = out.with_name(out.name + ".folds.json")
     file.write_text(
@@ -232,7 +241,7 @@ def main(argv: list[str]) -> None:
 
     if options.push:
         hub.require_token()  # before the work, not after it
-    start = hub.whole_bundle(settings.start_from) if settings.start_from else None
+    earlier = {name: hub.whole_bundle(name) for name in (settings.start_from, *settings.teacher) if name}
     photos = dataset.gather(settings, cache)
     more = {
         name: dataset.prepare(data.find_photos(source), photos.classes, settings.image_size, cache)
@@ -245,7 +254,7 @@ def main(argv: list[str]) -> None:
         if known := len(set(part.digests) & set(photos.digests)):
             print(f"Beware: {known} photos of {name} are also in the training sources; its figures flatter.")
     if options.folds:
-        return measure_folds(settings, options, start, photos, command(argv))
+        return measure_folds(settings, options, earlier, photos, command(argv))
     splits = split_by_leaf(
         photos.photos, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
     )
@@ -254,10 +263,9 @@ def main(argv: list[str]) -> None:
     counts = photos.counts(splits)
     print(dataset.table(counts))
     held_out = photos.fingerprint(splits["test"])
-    if start:
-        warn_of_known_leaves(settings, start, held_out)
+    warn_of_known_leaves(earlier, held_out)
     logs = options.logs and Path(options.logs) / out.name
-    network, checkpoint = fit(settings, start, photos, splits, unfinished, options.resume, logs)
+    network, checkpoint = fit(settings, earlier, photos, splits, unfinished, options.resume, logs)
     model, temperature, thresholds = calibrate(settings, network, photos, splits["validation"])
     answers = ask(settings, model, thresholds, photos, splits["test"])
     figures = evaluation.measure_held_out(answers, labels)

@@ -5,7 +5,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from model import data, evaluation
@@ -35,6 +35,7 @@ class Settings:
     patience: int
     seed: int
     start_from: str | None
+    teacher: list[str] = field(default_factory=list)
 
 
 def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
@@ -118,6 +119,14 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         "model to take the weights from where the layers agree: default, a folder, or USER/REPO",
         metavar="BUNDLE",
     )
+    add(
+        fitting,
+        "--teacher",
+        [],
+        "model whose answers to be taught as well, of the same folders; may be repeated",
+        metavar="BUNDLE",
+        action="append",
+    )
     result = parser.add_argument_group("result")
     add(
         result,
@@ -186,7 +195,10 @@ def public_names(sources: Iterable[str]) -> dict[str, str]:
 
 def public_settings(settings: Settings) -> dict:
     """Return settings to be published, their sources named without where on this machine they lie."""
-    sources = {key: [public(source) for source in getattr(settings, key)] for key in ("data", "not_potato")}
+    sources = {
+        key: [public(source) for source in getattr(settings, key)]
+        for key in ("data", "not_potato", "teacher")
+    }
     start = settings.start_from and public(settings.start_from)
     return asdict(settings) | sources | {"start_from": start}
 

@@ -183,6 +183,18 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
     }
 
 
+def test_a_trained_model_teaches_another_of_the_same_folders(tiny, drawn_photos, cache, tmp_path):
+    ended = run(
+        *("train.py", "--data", drawn_photos, "--cache", cache, *TINY, "--epochs", "2"),
+        *("--teacher", tiny, "--out", tmp_path / "out"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "Beware" not in ended.stdout  # both had the same leaves held out
+    training = bundle.read(tmp_path / "out").description["training"]
+    assert training["settings"]["teacher"] == ["bundle"]
+    assert training["command"].endswith("--teacher bundle --out out")
+
+
 def test_a_training_that_diverges_is_one_sentence_and_leaves_nothing_to_resume(drawn_photos, cache, tmp_path):
     ended = run(
         *("train.py", "--data", drawn_photos, "--cache", cache, *TINY),

@@ -1,0 +1,52 @@
+"""Learning from trained models: their answers as targets, beside the folders' names."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from model import bundle, cnn, export
+from model.bundle import BundleError
+from model.normalization import FusedNormalization
+
+SHARE = 0.7  # of a target that comes from teachers
+
+
+def load_teacher(folder: Path, name: str, outputs: Sequence[str], size: int, precision: str) -> keras.Model:
+    """Load a bundle's network: uint8 [n, size, size, 3] -> softmax over `outputs`, float32 [n, outputs].
+
+    Raises BundleError if its outputs are others, or if it is no network of ours.
+    """
+    trained, known = export.load_keras(folder), bundle.read(folder).description["training"]["outputs"]
+    weights = keras.Model(trained.input, trained.get_layer("softmax").output).get_weights()
+    try:
+        if sorted(known) != sorted(outputs):
+            raise ValueError("other outputs")
+        weights[-2:] = [values[..., [known.index(name) for name in outputs]] for values in weights[-2:]]
+        keras.config.set_dtype_policy(precision)
+        with tf.device("CPU"):  # where batches are made
+            network = cnn.build_cnn((size, size, 3), len(outputs), normalization=FusedNormalization)
+        network.set_weights(weights)
+    except ValueError as error:
+        raise BundleError(
+            f"{name} can't teach this one: it must be the same network, trained on folders of the same names."
+        ) from error
+    finally:
+        keras.config.set_dtype_policy("float32")
+    return network
+
+
+def taught(batches: tf.data.Dataset, teachers: Sequence[keras.Model]) -> tf.data.Dataset:
+    """Replace most of each target by what the teachers say, on average, of the very pixels.
+
+    Several networks know a camera that none of them has seen better than each does, and one network learns
+    that from them (Hinton et al. 2015, arXiv:1503.02531). batches: (pixels, targets, weights), as of
+    pixels.training_batches.
+    """
+
+    def teach(photos: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        said = tf.add_n([teacher(photos, training=False) for teacher in teachers]) / len(teachers)
+        return photos, targets + SHARE * (said - targets), weights
+
+    return batches.map(teach).prefetch(2) if teachers else batches

@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model import bundle, cnn, export
+from model.bundle import BundleError
+from model.distillation import SHARE, load_teacher, taught
+
+OUTPUTS, SIZE = ["early", "late", "healthy", "scenes"], 64
+ORDER = [2, 0, 3, 1]  # of the outputs, in the model that is taught
+
+
+@pytest.fixture
+def trained(tmp_path) -> tuple[Path, np.ndarray]:
+    """A bundle's folder, and what its network says of some photos."""
+    network = cnn.build_cnn((SIZE, SIZE, 3), len(OUTPUTS))
+    export.save_keras(export.answering_model(network, np.eye(4, 3), 1.0), tmp_path)
+    (tmp_path / bundle.LITERT_MODEL).write_bytes(b"none")
+    description = {
+        "classes": [{"folder": name, "label": name} for name in OUTPUTS[:3]],
+        "image_size": SIZE,
+        "thresholds": {"leaf": 0.5, "confidence": 0.5},
+        "training": {"outputs": OUTPUTS},
+    }
+    bundle.seal(tmp_path, description)
+    return tmp_path, network
+
+
+def test_targets_become_mostly_what_the_teachers_say_of_the_same_pixels(trained):
+    folder, network = trained
+    photos = np.random.default_rng(1).integers(0, 256, (6, SIZE, SIZE, 3), dtype=np.uint8)
+    targets, weights = np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0, 1]], np.arange(6, dtype=np.float32)
+    outputs = [OUTPUTS[i] for i in ORDER]
+    teacher = load_teacher(folder, "one", outputs, SIZE, "float32")
+    batches = tf.data.Dataset.from_tensor_slices((photos, targets, weights)).batch(3)
+    learnt = [np.concatenate(part) for part in zip(*taught(batches, [teacher, teacher]), strict=True)]
+    np.testing.assert_array_equal(learnt[0], photos)
+    expected = (1 - SHARE) * targets + SHARE * network.predict_on_batch(photos)[:, ORDER]
+    np.testing.assert_allclose(learnt[1], expected, atol=1e-5)
+    np.testing.assert_array_equal(learnt[2], weights)
+
+
+def test_one_that_knows_other_folders_can_t_teach(trained):
+    with pytest.raises(BundleError, match="one can't teach this one: it must be the same network"):
+        load_teacher(trained[0], "one", OUTPUTS[:3], SIZE, "float32")
