@@ -107,11 +107,16 @@ def _from_hugging_face(name: str) -> Path:
 
 
 def find_photos(source: str) -> list[LabelledPhoto]:
-    """List the photos of a source by path. Raises DataError if there is none."""
+    """List the photos of a source by path, also behind links. Raises DataError if there is none."""
     root = resolve_source(source)
     found = [
-        LabelledPhoto(Path(folder) / name, Path(folder).resolve().name, source, _split_of(Path(folder), root))
-        for folder, _, names in sorted(os.walk(root))
+        LabelledPhoto(
+            Path(folder) / name,
+            os.path.basename(os.path.abspath(folder)),  # of a link its own name, not that of where it leads
+            source,
+            _split_of(Path(folder), root),
+        )
+        for folder, _, names in sorted(os.walk(root, followlinks=True))
         for name in sorted(names)
         if name.lower().endswith(photo.SUFFIXES) and (Path(folder) / name).is_file()
     ]

@@ -36,6 +36,13 @@ def test_photos_are_found_at_any_depth_and_named_by_their_folder(tmp_path):
     assert data.class_folders(found, data.POTATO_CLASSES) == list(CLASSES)
 
 
+def test_a_class_may_be_a_link_to_a_folder_of_another_name(tmp_path):
+    draw_set(tmp_path / "elsewhere", leaves=2, kinds=("Potato___healthy",))
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "mine").symlink_to(tmp_path / "elsewhere" / "Potato___healthy")
+    assert [p.folder for p in data.find_photos(str(tmp_path / "set"))] == ["mine", "mine"]
+
+
 def test_folders_of_splits_around_the_classes_are_kept_and_others_are_not(tmp_path):
     for split, leaves in (("Training", 3), ("Validation", 1), ("Testing", 2)):
         draw_set(tmp_path / "set" / "PLD 3 classes" / split, leaves, CLASSES[:2])
