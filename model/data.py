@@ -112,7 +112,7 @@ def find_photos(source: str) -> list[LabelledPhoto]:
     found = [
         LabelledPhoto(
             Path(folder) / name,
-            os.path.basename(os.path.abspath(folder)),  # of a link its own name, not that of where it leads
+            (root.resolve() / Path(folder).relative_to(root)).name,  # of a link its own, not where it leads
             source,
             _split_of(Path(folder), root),
         )
