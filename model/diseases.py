@@ -29,8 +29,12 @@ def same_disease(outputs: Sequence[str], classes: int) -> np.ndarray:
 
 
 def is_healthy(name: str) -> bool:
-    """Tell from its folder's name, or its label, whether a class is one without symptoms."""
-    return name.lower().endswith("healthy")
+    """Tell from its folder's name, or its label, whether a class is one without symptoms.
+
+    It has the word "healthy", and not "unhealthy" or "not healthy". style.css has the same rule.
+    """
+    words = re.findall("[a-z]+", name.lower())
+    return "healthy" in words and not {"not", "non"} & set(words)
 
 
 def described(outputs: Sequence[str], classes: int) -> str:

@@ -1,5 +1,6 @@
 """The part of the page for one leaf: a photo in; the verdict, its chances, the heat map and advice out."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,8 @@ REAR_CAMERA = {"video": {"facingMode": "environment"}}
 # A verdict is a dictionary: the page shows it as a card (Handlebars escapes its texts), the API hands it on.
 CARD = """<div class="card {{value.verdict}}" data-class="{{value.class}}" role="status">
 <h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>"""
+
+NOTHING_YET = {"verdict": "waiting", "class": "", "title": "…", "advice": ""}
 
 
 def lay_out(
@@ -113,6 +116,8 @@ def lay_out(
                     )
         advice = gr.HTML(None, label="What to do", html_template=guidance.TEMPLATE, elem_id="guidance")
         form = feedback.lay_out(classifier.bundle.classes, kept, picture, language, about, shown)
+    # At once, and in the browser: an answer never stands beside another photo, whatever becomes of that.
+    picture.input(None, None, verdict, js=f"() => ({json.dumps(NOTHING_YET)})", api_visibility="private")
     picture.input(
         diagnose,
         inputs=[picture, language],
@@ -176,5 +181,5 @@ def on_page(
 
 def _spoken(language: str) -> dict[str, str]:
     """Return what page.js says by itself."""
-    keys = ("error", "error.large", "error.again", "error.offline")
+    keys = ("error.large", "error.again", "error.offline")
     return {"code": language} | {key: TEXTS[language][key] for key in keys}

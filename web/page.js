@@ -1,6 +1,6 @@
 // What gradio's photo input lacks: it takes a file dropped or pasted anywhere on the page, shrinks a phone's photo
-// before it travels, hands a file of any type to the server (which says what it can't read), and says in the card
-// when a file is too large.
+// before it travels, hands a file of any type to the server (which says what it can't read), and says when a file is
+// too large.
 
 const LONGEST = 1024; // pixels; the model sees far fewer
 const AGAIN = 1000; // milliseconds between attempts to reach the server
@@ -10,7 +10,6 @@ const handed = new WeakSet();
 let latest = 0; // of the photos handed over as one leaf, the one that counts
 
 const fits = (file) => file.size <= megabytes * 1e6;
-const tooLarge = () => props.texts["error.large"].replace("{megabytes}", megabytes);
 
 async function shrink(file) {
   try {
@@ -42,12 +41,18 @@ const banner = document.createElement("p");
 banner.id = "offline";
 banner.role = "alert";
 document.querySelector(".gradio-container").prepend(banner);
+let told = ""; // what it says: a key of the texts
+
+function tell(key) {
+  told = key;
+  banner.textContent = key && props.texts[key].replace("{megabytes}", megabytes);
+}
 
 async function reached(wanted) {
   while (wanted()) {
     const asked = fetch("ping", { cache: "no-store", signal: AbortSignal.timeout(SILENCE) });
     const answered = await asked.then((reply) => reply.ok, () => false);
-    banner.textContent = answered ? "" : props.texts["error.offline"];
+    tell(answered ? "" : "error.offline");
     if (answered) return;
     await new Promise((done) => setTimeout(done, AGAIN));
   }
@@ -57,15 +62,7 @@ async function hand(original) {
   const turn = ++latest;
   const [file] = await Promise.all([shrink(original), reached(() => turn === latest)]);
   if (turn !== latest) return; // another photo came meanwhile
-  if (!fits(file)) {
-    props.value = {
-      verdict: "error",
-      class: "",
-      title: props.texts.error,
-      advice: tooLarge(),
-    };
-    return;
-  }
+  if (!fits(file)) return tell("error.large"); // the photo before, and its answer, stay
   // gradio ignores files whose type is not image/..., as HEIC photos often are.
   const type = file.type.startsWith("image/") ? file.type : "image/unknown";
   const dataTransfer = new DataTransfer();
@@ -90,7 +87,7 @@ async function handOver(files) {
     if (fits(file)) carried.items.add(file);
   }
   await reached(() => true);
-  if (carried.files.length < files.length) banner.textContent = tooLarge();
+  if (carried.files.length < files.length) tell("error.large");
   if (!carried.files.length) return;
   const input = await present("#photos input[type=file]");
   input.files = carried.files;
@@ -137,6 +134,7 @@ document.addEventListener(
 function speak() {
   document.documentElement.lang = props.texts.code;
   document.documentElement.style.setProperty("--again", JSON.stringify(props.texts["error.again"]));
+  tell(told);
 }
 speak();
 watch("texts", speak);

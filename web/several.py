@@ -1,5 +1,6 @@
 """The part of the page for several leaves of one plant or field: each answer, and the joint one."""
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from model.verdict import DIAGNOSIS
 from web import guidance, report
 from web.inert import inert
 from web.limits import MOST
-from web.one_leaf import CARD
+from web.one_leaf import CARD, NOTHING_YET
 from web.pictures import thumbnail
 from web.report import Leaf
 from web.texts import ENGLISH, chance, class_name, percent, text
@@ -56,21 +57,22 @@ def lay_out(
     function that says them all in a language.
     """
 
-    def diagnose(photos: list[dict] | None, language: str, progress: gr.Progress = NO_PROGRESS) -> tuple:
+    def diagnose(
+        photos: list[dict] | None, progress: gr.Progress = NO_PROGRESS
+    ) -> Sequence[Leaf] | PhotoError | None:
         if not photos:
-            shown = None
-        else:
-            try:
-                if len(photos) > MOST:
-                    raise TooManyError(most=MOST, photos=len(photos))
-                shown = diagnose_all(classifier, photos, Path(pictures.GRADIO_CACHE), progress)
-            except PhotoError as error:
-                shown = error
-        return *summarise(language, shown), shown
+            return None
+        try:
+            if len(photos) > MOST:
+                raise TooManyError(most=MOST, photos=len(photos))
+            return diagnose_all(classifier, photos, Path(pictures.GRADIO_CACHE), progress)
+        except PhotoError as error:
+            return error
 
     def translate(language: str, shown: Sequence[Leaf] | PhotoError | None) -> list:
         return [
             gr.File(label=text(language, "several.photos")),
+            gr.Button(text(language, "several.add")),
             *summarise(language, shown),
         ]
 
@@ -81,22 +83,37 @@ def lay_out(
                 pictures = Pictures(
                     file_count="multiple", label=text(ENGLISH, "several.photos"), elem_id="photos"
                 )
+                add = gr.Button(text(ENGLISH, "several.add"), size="sm", elem_id="add")
             with gr.Column():
                 joint = gr.HTML(
                     summarise(ENGLISH, None)[0], label="Together", html_template=SUMMARY, elem_id="joint"
                 )
         advice = gr.HTML(None, label="What to do together", html_template=guidance.TEMPLATE)
+    add.click(
+        None, js="() => document.querySelector('#photos input[type=file]').click()", api_visibility="private"
+    )
+    # At once, and in the browser: an answer never stands beside other photos, whatever becomes of those.
+    pictures.change(
+        None, None, [joint, advice], js=f"() => [{json.dumps(NOTHING_YET)}, null]", api_visibility="private"
+    )
     pictures.change(
         diagnose,
-        inputs=[pictures, language],
-        outputs=[joint, advice, shown],
+        inputs=pictures,
+        outputs=shown,
         api_visibility="private",
         preprocess=False,
         trigger_mode="always_last",
         concurrency_limit=1,
         show_progress_on=joint,
+    ).success(  # in the language that is chosen by then
+        summarise,
+        inputs=[language, shown],
+        outputs=[joint, advice],
+        api_visibility="private",
+        queue=False,
+        show_progress="hidden",
     )
-    return shown, [pictures, joint, advice], translate
+    return shown, [pictures, add, joint, advice], translate
 
 
 def diagnose_all(

@@ -1,6 +1,7 @@
 """The page in a real Chromium: photos come in by every way, the answers are the REST API's, nothing leaks."""
 
 import base64
+import contextlib
 import csv
 import io
 import re
@@ -50,6 +51,14 @@ def page(browser, server) -> Iterator[Page]:
     context.close()
     assert complaints == []
     assert hosts - {""} == {urlsplit(server.url).netloc}  # data: and blob: URLs have no host
+
+
+@pytest.fixture
+def refused(browser, server) -> Iterator[Page]:
+    """The page, whose requests a test lets fail: of that the browser may complain."""
+    with contextlib.closing(browser.new_page()) as opened:
+        visit(opened, server.url)
+        yield opened
 
 
 def check_answer(page: Page, rest: dict) -> None:
@@ -151,10 +160,36 @@ def test_an_unreadable_file_is_explained_and_the_next_photo_works(page, server):
     check_sentence(page, UNREADABLE)
     drop(page, LEAF[: len(LEAF) // 2])
     check_sentence(page, "The picture is damaged and can't be read; please send the original file.")
-    drop(page, LEAF, padding=20_000_000)
-    check_sentence(page, "The photo has more than 20 MB; please send a smaller one.")
     drop(page, LEAF)
     check_answer(page, server.predict(LEAF).json())
+
+
+def test_one_that_is_too_large_is_told_in_every_language_and_the_answer_before_stays(page, server):
+    drop(page, LEAF)
+    check_answer(page, server.predict(LEAF).json())
+    drop(page, LEAF, padding=20_000_000)
+    alert = page.get_by_role("alert")
+    expect(alert).to_have_text("The photo has more than 20 MB; please send a smaller one.")
+    check_answer(page, server.predict(LEAF).json())
+    page.get_by_label("Language").click()
+    page.get_by_role("option", name="Español").click()
+    expect(alert).to_have_text("La foto pesa más de 20 MB; envíe una más pequeña.")
+    expect(page.locator("#verdict h2")).to_have_text("Tizón tardío")
+    drop(page, OTHER_LEAF)
+    expect(page.locator("#verdict h2")).to_have_text("Sana")
+    expect(alert).to_be_hidden()
+
+
+def test_no_answer_stands_beside_a_photo_that_could_not_be_sent(refused, server):
+    drop(refused, LEAF)
+    check_answer(refused, server.predict(LEAF).json())
+    refused.route("**/run/predict*", lambda request: request.fulfill(status=503, json={"detail": "Busy."}))
+    drop(refused, OTHER_LEAF)
+    expect(refused.locator("#verdict .waiting")).to_be_visible()
+    expect(refused.locator("#details")).to_be_hidden()
+    refused.unroute("**/run/predict*")
+    drop(refused, OTHER_LEAF)
+    check_answer(refused, server.predict(OTHER_LEAF).json())
 
 
 def test_a_file_s_name_and_type_do_not_matter(page):
@@ -231,6 +266,39 @@ def test_what_is_chosen_in_a_row_is_all_answered(page):
     expect(page.locator("#joint figure small")).to_have_text(["a.jpg", "b.jpg", "c.jpg"])
 
 
+def test_photos_are_added_one_by_one_on_a_phone(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_label("Several leaves").click()
+    add = page.get_by_role("button", name="Add photos")
+    expect(add).to_be_hidden()
+    page.set_input_files("#photos input[type=file]", files=several(("a.jpg", LEAF)))
+    expect(page.locator("#joint figure small")).to_have_text(["a.jpg"])
+    with page.expect_file_chooser() as choosing:
+        add.click()
+    choosing.value.set_files(several(("b.jpg", OTHER_LEAF)))
+    expect(page.locator("#joint figure small")).to_have_text(["a.jpg", "b.jpg"])
+
+
+def test_several_are_answered_in_the_language_chosen_meanwhile(page):
+    page.get_by_label("Several leaves").click()
+    photos = several(*[(f"{i}.jpg", LEAF) for i in range(30)])
+    page.set_input_files("#photos input[type=file]", files=photos)
+    page.get_by_label("Language").click()
+    page.get_by_role("option", name="Français").click()
+    expect(page.get_by_role("link", name="Tableau (CSV)")).to_be_visible()
+    expect(page.locator("#joint h2")).to_have_text("Mildiou")
+
+
+def test_of_several_no_answer_stands_beside_photos_that_could_not_be_sent(refused):
+    refused.get_by_label("Several leaves").click()
+    refused.set_input_files("#photos input[type=file]", files=several(("a.jpg", LEAF)))
+    expect(refused.locator("#joint figure")).to_have_count(1)
+    refused.route("**/queue/join*", lambda request: request.fulfill(status=429, json={"detail": "Too many."}))
+    refused.set_input_files("#photos input[type=file]", files=several(("b.jpg", OTHER_LEAF)))
+    expect(refused.locator("#joint .waiting")).to_be_visible()
+    expect(refused.locator("#joint figure")).to_have_count(0)
+
+
 def test_of_several_one_that_is_too_large_is_told_and_the_others_are_answered(page):
     page.get_by_label("Several leaves").click()
     huge = ("huge.jpg", LEAF + bytes(20_000_001))
@@ -258,10 +326,6 @@ def test_another_language_says_everything_anew(page, server):
     expect(page.locator("#guidance")).to_contain_text("Cómo se propaga")
     expect(page.locator("#introduction")).to_contain_text("una hoja de papa")
     expect(page.locator("html")).to_have_attribute("lang", "es")
-    drop(page, LEAF, padding=20_000_000)
-    expect(page.locator("#verdict .error p")).to_have_text(
-        "La foto pesa más de 20 MB; envíe una más pequeña."
-    )
     drop(page, LEAF[: len(LEAF) // 2])
     expect(page.locator("#verdict .error p")).to_have_text(
         "La imagen está dañada y no se puede leer; envíe el archivo original."
