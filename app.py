@@ -132,11 +132,13 @@ def create_api(serving: Serving) -> FastAPI:
         }
         return {"results": results, "summary": summary, "model": _named(found)}
 
+    @api.head("/ping", include_in_schema=False)  # as uptime monitors ask
     @api.get("/ping")
     async def ping() -> str:
         """Answer as soon as the process serves."""
         return "pong"
 
+    @api.head("/health", include_in_schema=False)
     @api.get("/health", response_model=None, responses={200: {"model": Health}})
     async def health() -> dict:
         """Tell which model answers."""
@@ -192,7 +194,7 @@ def create_app() -> FastAPI:
     if origins := os.environ.get("ALLOWED_ORIGINS"):
         api.add_middleware(
             CORSMiddleware,
-            allow_origins=[origin.strip() for origin in origins.split(",")],
+            allow_origins=[origin.strip(" /") for origin in origins.split(",")],
             allow_methods=["*"],
         )
     api.add_middleware(BrowserHeaders)

@@ -34,20 +34,26 @@ MOST_TOGETHER = 100  # photos; more are hardly of one plant or field
 
 
 def photos_in(paths: list[str]) -> Iterator[Path]:
-    """List the photos named, and those in the folders named. Raises FileNotFoundError."""
-    for path in map(Path, paths):
-        if path.is_dir():
-            files = [p for p in sorted(path.rglob("*")) if p.is_file()]
-            found = [p for p in files if p.suffix.lower() in photo.SUFFIXES]
+    """List the photos named, and those in the folders named. Raises OSError, as of one that can't be read."""
+    for named in paths:
+        path = Path(named)
+        if path.is_dir() and named:  # Path("") is this folder
+            inside = os.walk(path, onerror=_stop, followlinks=True)
+            files = sorted(Path(folder) / name for folder, _, names in inside for name in names)
+            found = [p for p in files if p.suffix.lower() in photo.SUFFIXES and p.is_file()]
             if not found:
                 raise FileNotFoundError(f"There are no photos in {path}; we read {photo.FORMAT_NAMES}.")
             if others := len(files) - len(found):
                 print(f"Left out of {path}, no photos by their names: {others} files.", file=sys.stderr)
             yield from found
-        elif path.exists():
+        elif path.exists() and named:
             yield path
         else:
-            raise FileNotFoundError(f"There is no photo or folder {path}.")
+            raise FileNotFoundError(f"There is no photo or folder {named or 'without a name'}.")
+
+
+def _stop(error: OSError) -> None:
+    raise error
 
 
 def push_model(argv: list[str]) -> int:
@@ -114,11 +120,13 @@ def main(argv: list[str]) -> int:
     def answer(path: Path) -> Diagnosis | Exception:
         try:
             return classifier.diagnose(path).words()
-        except (photo.PhotoError, OSError) as error:
+        except photo.PhotoError as error:
             return error
+        except OSError as error:
+            return OSError(f"{why}." if (why := disk.trouble(error)) else error)
 
     diagnoses, errors = [], 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool, _output(options.csv) as file:
+    with ThreadPoolExecutor(os.cpu_count()) as pool, _output(options.csv, paths) as file:
         table = csv.DictWriter(file, columns(classifier.labels))
         table.writeheader()
         answers = zip(paths, pool.map(answer, paths), strict=True)
@@ -137,12 +145,19 @@ def main(argv: list[str]) -> int:
     return int(errors > 0)
 
 
-def _output(path: str | None) -> TextIO:
+def _output(path: str | None, photos: list[Path]) -> TextIO:
     # Names of files may be any bytes.
     how = {"mode": "w", "newline": "", "errors": "surrogateescape"}
-    if path and not Path(path).parent.is_dir():
+    if not path:
+        return open(sys.stdout.fileno(), closefd=False, **how)
+    file = Path(path)
+    if file in photos or file.suffix.lower() in photo.SUFFIXES:
+        raise FileExistsError(
+            f"{path} is a photo, or called like one; --csv takes the name of a table to write."
+        )
+    if not file.parent.is_dir():
         raise FileNotFoundError(f"There is no folder for {path}; make it first.")
-    return Path(path).open(**how) if path else open(sys.stdout.fileno(), closefd=False, **how)
+    return file.open(encoding="utf-8", **how)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import base64
+import errno
 import gzip
 import io
 import os
@@ -19,6 +20,7 @@ from test_photo import JPEG, REFUSED, encode
 
 import app
 from model import bundle, photo
+from model.__main__ import photos_in
 from model.classifier import Classifier
 from model.serving import Serving
 
@@ -152,6 +154,9 @@ def test_a_batch_has_a_limit(server):
 
 def test_ping_health_and_documentation(server):
     assert httpx2.get(f"{server.url}/ping").status_code == 200
+    for path in ("/ping", "/health"):
+        asked = httpx2.head(f"{server.url}{path}")
+        assert (asked.status_code, asked.content) == (200, b"")
     health = httpx2.get(f"{server.url}/health").json()
     assert health["classes"] == ["Early blight", "Late blight", "Healthy"]
     assert health["notice"] is None
@@ -329,3 +334,33 @@ def test_the_command_line_writes_a_row_for_each_photo(tiny, server, tmp_path):
 def test_the_command_line_explains_mistakes(tiny):
     ended = run("-m", "model", "nothing.jpg", MODEL_REPO=tiny)
     assert ended.stderr.strip() == "python -m model: There is no photo or folder nothing.jpg."
+
+
+def test_the_command_line_never_writes_its_table_over_a_photo(tiny, tmp_path):
+    leaf, other = tmp_path / "leaf.dat", tmp_path / "other.PNG"
+    LEAF.save(leaf, "JPEG")
+    before = leaf.read_bytes()
+    for table in (leaf, other):  # one asked about, and one that a pattern left to --csv
+        ended = run("-m", "model", leaf, "--csv", table, MODEL_REPO=tiny)
+        assert ended.returncode == 1
+        sentence = f"{table} is a photo, or called like one; --csv takes the name of a table to write."
+        assert ended.stderr.splitlines()[-1] == f"python -m model: {sentence}"
+    assert leaf.read_bytes() == before
+    assert not other.exists()
+
+
+def test_what_the_command_line_may_not_read_is_told(tmp_path, monkeypatch):
+    closed = tmp_path / "photos" / "closed"
+    closed.mkdir(parents=True)
+
+    def scandir(path):  # the tests may run as root, to whom nothing is closed
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(PermissionError):
+        list(photos_in([str(tmp_path / "photos")]))
+    with pytest.raises(FileNotFoundError, match="There is no photo or folder without a name"):
+        list(photos_in([""]))

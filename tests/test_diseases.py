@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.diseases import KIN, described, same_disease
+from model.diseases import KIN, described, is_healthy, same_disease
 
 POTATO = ["Potato___Early_blight", "Potato___Late_blight", "Potato___healthy"]
 
@@ -48,3 +48,15 @@ def test_it_is_told_which_folders_count():
         "Potato___Late_blight: Tomato___Late_blight; Potato___healthy: Apple___healthy, Tomato__leaf."
     )
     assert described([*POTATO, "scenes"], 3) == ""
+
+
+@pytest.mark.parametrize("name", ["Potato___healthy", "Healthy", "Potato healthy", "tomato_healthy_leaf"])
+def test_healthy_is_healthy(name):
+    assert is_healthy(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["Potato___unhealthy", "Unhealthy", "not healthy", "Non-healthy", "Late blight"]
+)
+def test_unhealthy_is_not(name):
+    assert not is_healthy(name)

@@ -46,4 +46,5 @@ document.addEventListener("blightcheck:answered", async ({ detail }) => {
 });
 element.addEventListener("click", (event) => event.target.closest("button") && keep([]));
 watch("texts", show);
+window.addEventListener("storage", show); // another tab of this page has changed it
 setTimeout(show); // once gradio has put its own first value in place
