@@ -15,8 +15,8 @@ from model.severity import grade
 from model.verdict import UNSURE
 from web import feedback, guidance, heat
 from web.inert import inert
-from web.texts import CERTAIN, ENGLISH, TEXTS, chance, choose, class_name, percent, text
-from web.uploads import Picture, explain, opened
+from web.texts import CERTAIN, ENGLISH, LANGUAGES, TEXTS, chance, choose, class_name, percent, text
+from web.uploads import LostError, Picture, explain, opened
 
 SCRIPT = Path(__file__).parent / "page.js"
 REAR_CAMERA = {"video": {"facingMode": "environment"}}
@@ -116,6 +116,7 @@ def lay_out(
                     )
         advice = gr.HTML(None, label="What to do", html_template=guidance.TEMPLATE, elem_id="guidance")
         form = feedback.lay_out(classifier.bundle.classes, kept, picture, language, about, shown)
+    lost = {code: on_page(code, LostError())[0] for code in LANGUAGES}
     # At once, and in the browser: an answer never stands beside another photo, whatever becomes of that.
     picture.input(None, None, verdict, js=f"() => ({json.dumps(NOTHING_YET)})", api_visibility="private")
     picture.input(
@@ -128,7 +129,7 @@ def lay_out(
         trigger_mode="always_last",
         queue=False,  # one request instead of three; the classifier itself keeps the order
         show_progress="minimal",
-    )
+    ).failure(None, language, verdict, js=in_language(lost), api_visibility="private")
     # For programs: gradio's clients and, as an MCP tool, agents.
     gr.Button(visible=False).click(
         predict,
@@ -177,6 +178,11 @@ def on_page(
     """Return an answer as the page shows it: no text in its card runs as code."""
     card, chances, advice = answer(language, shown)
     return inert(card), chances, advice
+
+
+def in_language(cards: dict[str, dict]) -> str:
+    """Return JavaScript that chooses the card of a language."""
+    return f"(language) => ({json.dumps(cards)})[language]"
 
 
 def _spoken(language: str) -> dict[str, str]:

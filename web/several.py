@@ -16,11 +16,11 @@ from model.verdict import DIAGNOSIS
 from web import guidance, report
 from web.inert import inert
 from web.limits import MOST
-from web.one_leaf import CARD, NOTHING_YET
+from web.one_leaf import CARD, NOTHING_YET, in_language
 from web.pictures import thumbnail
 from web.report import Leaf
-from web.texts import ENGLISH, chance, class_name, percent, text
-from web.uploads import Pictures, explain, opened
+from web.texts import ENGLISH, LANGUAGES, chance, class_name, percent, text
+from web.uploads import LostError, Pictures, explain, opened
 
 NO_PROGRESS = gr.Progress()  # gradio puts a visible one in its place
 
@@ -96,7 +96,7 @@ def lay_out(
     pictures.change(
         None, None, [joint, advice], js=f"() => [{json.dumps(NOTHING_YET)}, null]", api_visibility="private"
     )
-    pictures.change(
+    answering = pictures.change(
         diagnose,
         inputs=pictures,
         outputs=shown,
@@ -105,7 +105,8 @@ def lay_out(
         trigger_mode="always_last",
         concurrency_limit=1,
         show_progress_on=joint,
-    ).success(  # in the language that is chosen by then
+    )
+    answering.success(  # in the language that is chosen by then
         summarise,
         inputs=[language, shown],
         outputs=[joint, advice],
@@ -113,6 +114,8 @@ def lay_out(
         queue=False,
         show_progress="hidden",
     )
+    lost = {code: summarise(code, LostError())[0] for code in LANGUAGES}
+    answering.failure(None, language, joint, js=in_language(lost), api_visibility="private")
     return shown, [pictures, add, joint, advice], translate
 
 
