@@ -14,24 +14,29 @@ from web.refusals import NO_CALL, NO_FORM
 LOST = "The photo did not arrive; please send it again."
 META = {"_type": "gradio.FileData"}
 CALLS = ("run/predict", "call/predict", "call/v2/predict", "queue/join")
+# The numbers that gradio gives the page's functions, in the order that it lays them out.
+DIAGNOSE, PREDICT, SEVERAL = 2, 4, 7
 NO_CALLS = (
     *(b"", b"text", b"{", b"null", b"[]", b"5", b"{}", b"\xff", b"[" * 100_000),
     *(
-        {"data": data, "session_hash": "x", "fn_index": 2}
+        {"data": data, "session_hash": "x", "fn_index": PREDICT}
         for data in (None, {}, 5, [], [None], [5, 5], [[1], "en"])
     ),
     *(
-        {"data": [photo, "en"], "session_hash": "x", "fn_index": 2}
+        {"data": [photo, "en"], "session_hash": "x", "fn_index": PREDICT}
         for photo in ({"path": 5}, [], "x", float("nan"))
     ),
-    *({"data": [None, language], "session_hash": "x", "fn_index": 1} for language in (5, {}, [], "xx", None)),
+    *(
+        {"data": [None, language], "session_hash": "x", "fn_index": DIAGNOSE}
+        for language in (5, {}, [], "xx", None)
+    ),
     *(
         {"data": [None] * 9, "session_hash": "x", "fn_index": n}
         for n in (-1, 0, 99, 1e400, 10**30, "2", [], True)
     ),
-    {"data": [[{"path": "x"}], "en"], "session_hash": "x", "fn_index": 3},
-    {"data": [None, "en"], "session_hash": 5, "fn_index": 3},
-    {"data": [None, "en"], "session_hash": "x", "fn_index": 3, "trigger_id": "x"},
+    {"data": [[{"path": "x"}], "en"], "session_hash": "x", "fn_index": SEVERAL},
+    {"data": [None, "en"], "session_hash": 5, "fn_index": SEVERAL},
+    {"data": [None, "en"], "session_hash": "x", "fn_index": SEVERAL, "trigger_id": "x"},
 )
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
 TEXT = b'--b\r\nContent-Disposition: form-data; name="files"\r\n\r\n%b\r\n--b--\r\n'
@@ -70,7 +75,11 @@ def test_what_makes_no_sense_is_one_sentence(client, route, capfd):
 @pytest.mark.parametrize("route", CALLS)
 def test_a_photo_that_was_never_sent_is_one_sentence(client, route, path, capfd):
     photo = None if path is None else {"path": path, "meta": META}
-    sent = {"photo": photo} if "v2" in route else {"data": [photo, "en"], "session_hash": "x", "fn_index": 2}
+    sent = (
+        {"photo": photo}
+        if "v2" in route
+        else {"data": [photo, "en"], "session_hash": "x", "fn_index": PREDICT}
+    )
     answer = client.post(route, json=sent)
     assert (answer.status_code, answer.json()) == (400, {"detail": LOST})
     assert capfd.readouterr().err == ""
