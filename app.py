@@ -8,6 +8,7 @@ GRADIO_SERVER_NAME, GRADIO_SERVER_PORT, MAX_UPLOAD_MB, MAX_PER_MINUTE, FORWARDED
 FEEDBACK_REPO.
 """
 
+import argparse
 import os
 import sys
 import tempfile
@@ -257,6 +258,9 @@ def open_feedback() -> Feedback | None:
 
 def main() -> None:
     """Serve until stopped."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     use_little_memory()
     allow_many_files()
     sys.modules["matplotlib"] = None  # or gradio imports it at its first answer: 0.2 s, 29 MB for nothing

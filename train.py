@@ -143,14 +143,14 @@ def fit(
         settings.epochs,
         cnn.augment,
     )
-    teachers = [
-        load_teacher(earlier[name], name, photos.outputs, settings.image_size, settings.precision)
-        for name in settings.teacher
-    ]
     if done < settings.epochs and not checkpoint.finished():
         callbacks = [keras.callbacks.ProgbarLogger(), checkpoint]  # in this order they print
         if logs:
             callbacks.append(logger(logs, done > 0, lambda: checkpoint.state["history"][-1]))
+        teachers = [
+            load_teacher(earlier[name], name, photos.outputs, settings.image_size, settings.precision)
+            for name in settings.teacher
+        ]
         network.fit(
             taught(batches, teachers),
             epochs=settings.epochs,

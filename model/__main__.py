@@ -36,8 +36,9 @@ MOST_TOGETHER = 100  # photos; more are hardly of one plant or field
 def photos_in(paths: list[str]) -> Iterator[Path]:
     """List the photos named, and those in the folders named. Raises OSError, as of one that can't be read."""
     for named in paths:
-        path = Path(named)
-        if path.is_dir() and named:  # Path("") is this folder
+        if not named or not (path := Path(named)).exists():  # Path("") is this folder
+            raise FileNotFoundError(f"There is no photo or folder {named or 'without a name'}.")
+        if path.is_dir():
             inside = os.walk(path, onerror=_stop, followlinks=True)
             files = sorted(Path(folder) / name for folder, _, names in inside for name in names)
             found = [p for p in files if p.suffix.lower() in photo.SUFFIXES and p.is_file()]
@@ -46,10 +47,8 @@ def photos_in(paths: list[str]) -> Iterator[Path]:
             if others := len(files) - len(found):
                 print(f"Left out of {path}, no photos by their names: {others} files.", file=sys.stderr)
             yield from found
-        elif path.exists() and named:
-            yield path
         else:
-            raise FileNotFoundError(f"There is no photo or folder {named or 'without a name'}.")
+            yield path
 
 
 def _stop(error: OSError) -> None:

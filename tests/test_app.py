@@ -101,6 +101,13 @@ def test_text_in_place_of_photos_is_422(server):
         assert response.json() == {"detail": f"Send the photo as multipart form data, in the field {field}."}
 
 
+def test_the_app_takes_no_arguments_and_says_so():
+    ended = run("app.py", "--port", 8000)
+    assert ended.returncode == 2
+    assert ended.stderr.endswith("app.py: error: unrecognized arguments: --port 8000\n")
+    assert "GRADIO_SERVER_PORT" in run("app.py", "--help").stdout
+
+
 def test_a_wrong_parameter_is_422(server):
     response = server.predict(JPEG, heatmap="banana")
     assert response.status_code == 422

@@ -111,6 +111,9 @@ def test_a_setting_is_a_whole_number_or_one_sentence(monkeypatch):
         monkeypatch.setenv("SETTING", told)
         with pytest.raises(SystemExit, match=r"^app.py: SETTING must be a whole number, from 0 to 65535\.$"):
             whole_number("SETTING", 20, most=65_535)
+    monkeypatch.setenv("SETTING", "0")
+    with pytest.raises(SystemExit, match="from 1 to 1000000"):
+        whole_number("SETTING", 20, least=1)
 
 
 def test_a_client_that_asks_too_often_has_to_wait(space):

@@ -4,12 +4,12 @@ import os
 import sys
 
 
-def whole_number(name: str, default: int, most: int = 1_000_000) -> int:
-    """Return the number that a variable holds, from 0 to `most`, or the default if it is not set or empty.
+def whole_number(name: str, default: int, least: int = 0, most: int = 1_000_000) -> int:
+    """Return the number in a variable, from `least` to `most`, or the default if it is not set or empty.
 
     Anything else ends the program with a sentence.
     """
     told = (os.environ.get(name) or str(default)).strip()
-    if not (told.isascii() and told.isdigit() and int(told) <= most):
-        sys.exit(f"app.py: {name} must be a whole number, from 0 to {most}.")
+    if not (told.isascii() and told.isdigit() and least <= int(told) <= most):
+        sys.exit(f"app.py: {name} must be a whole number, from {least} to {most}.")
     return int(told)

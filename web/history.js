@@ -3,6 +3,7 @@
 const KEY = "blightcheck.history";
 const MOST = 24;
 const THUMBNAIL = 96; // pixels
+let open = false; // as the visitor left it, whatever is drawn anew
 
 function kept() {
   try {
@@ -22,7 +23,8 @@ function keep(checks) {
 }
 
 function show() {
-  props.value = kept().map((check) => ({ ...check, when: new Date(check.time).toLocaleString(props.texts.code) }));
+  const told = (check) => ({ ...check, when: new Date(check.time).toLocaleString(props.texts.code) });
+  props.value = { open, checks: kept().map(told) };
 }
 
 async function thumbnail(photo) {
@@ -45,6 +47,7 @@ document.addEventListener("blightcheck:answered", async ({ detail }) => {
   keep([{ time: Date.now(), verdict, title, class: detail.class, picture }, ...kept()].slice(0, MOST));
 });
 element.addEventListener("click", (event) => event.target.closest("button") && keep([]));
+element.addEventListener("toggle", (event) => (open = event.target.open), { capture: true });
 watch("texts", show);
 window.addEventListener("storage", show); // another tab of this page has changed it
 setTimeout(show); // once gradio has put its own first value in place

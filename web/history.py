@@ -7,8 +7,9 @@ import gradio as gr
 from web.texts import ENGLISH, TEXTS
 
 SCRIPT = Path(__file__).parent / "history.js"
-TEMPLATE = """{{#if value}}<details><summary>{{texts.history}}</summary><p>{{texts.kept}}
-<button type="button">{{texts.clear}}</button></p><div class="leaves">{{#each value}}
+TEMPLATE = """{{#if value.checks}}<details{{#if value.open}} open{{/if}}>
+<summary>{{texts.history}}</summary><p>{{texts.kept}}
+<button type="button">{{texts.clear}}</button></p><div class="leaves">{{#each value.checks}}
 <figure class="card {{this.verdict}}" data-class="{{this.class}}">
 {{#if this.picture}}<img src="{{this.picture}}" alt="">{{/if}}
 <figcaption><b>{{this.title}}</b><br><small>{{this.when}}</small></figcaption></figure>
@@ -18,7 +19,7 @@ TEMPLATE = """{{#if value}}<details><summary>{{texts.history}}</summary><p>{{tex
 def lay_out() -> gr.HTML:
     """Lay out this part."""
     return gr.HTML(
-        [],
+        {},
         html_template=TEMPLATE,
         js_on_load=SCRIPT.read_text("utf-8"),
         elem_id="history",

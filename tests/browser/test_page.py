@@ -201,17 +201,21 @@ def test_a_file_s_name_and_type_do_not_matter(page):
 
 def test_earlier_checks_are_kept_in_this_browser_until_cleared(page, server):
     expect(page.locator("#history details")).to_have_count(0)
-    for photo in (LEAF, OTHER_LEAF):
+    figures = page.locator("#history figure")
+    for count, photo in enumerate((LEAF, OTHER_LEAF), 1):
         drop(page, photo)
         check_answer(page, server.predict(photo).json())
-    expect(page.locator("#history figure")).to_have_count(2)
+        expect(figures).to_have_count(count)
+        if count == 1:
+            page.locator("#history summary").click()
+        expect(figures.first).to_be_visible()  # what was opened stays open
     page.get_by_label("Language").click()
     page.get_by_role("option", name="Français").click()
     expect(page.locator("#history summary")).to_have_text("Vos vérifications précédentes")
-    expect(page.locator("#history figure")).to_have_count(2)
+    expect(figures).to_have_count(2)
+    expect(figures.first).to_be_visible()
     page.reload()
     page.locator("#history summary").click()
-    figures = page.locator("#history figure")
     expect(figures.first).to_contain_text("Healthy")
     expect(figures.last).to_contain_text("Late blight")
     expect(figures.last.locator("img")).to_have_js_property("naturalWidth", 96)
