@@ -160,8 +160,7 @@ def fit(
             callbacks=callbacks,
             verbose=1 if sys.stdout.isatty() else 2,
         )
-    if checkpoint.exists():
-        network.load_weights(checkpoint.best_weights)
+    network.load_weights(checkpoint.best_weights)
     whole = cnn.build_cnn(network.input_shape[1:], len(photos.outputs))  # float32, whatever it was fitted in
     whole.set_weights(network.get_weights())
     return whole, checkpoint
@@ -228,7 +227,7 @@ def write(out: Path, model: keras.Model, description: dict, history: list[dict])
         (draft / bundle.LITERT_MODEL).write_bytes(litert)
         description = description | {"self_test": export.self_test(litert, description["image_size"])}
         plots.draw(draft / "figures", description["figures"], history)
-        (draft / bundle.CARD).write_text(card.model_card(bundle.seal(draft, description)))
+        (draft / bundle.CARD).write_text(card.model_card(bundle.seal(draft, description)), "utf-8")
 
 
 def main(argv: list[str]) -> None:
@@ -242,6 +241,8 @@ def main(argv: list[str]) -> None:
     if options.push:
         hub.require_token()  # before the work, not after it
     earlier = {name: hub.whole_bundle(name) for name in (settings.start_from, *settings.teacher) if name}
+    for name, folder in earlier.items():
+        bundle.read(folder, name)  # is it one? Better before the work than after it
     photos = dataset.gather(settings, cache)
     more = {
         name: dataset.prepare(data.find_photos(source), photos.classes, settings.image_size, cache)

@@ -22,7 +22,7 @@ from typing import TextIO
 from huggingface_hub import CommitOperationAdd
 from tqdm import tqdm
 
-from model import disk, hub, photo, publish
+from model import data, disk, hub, photo, publish
 from model.answers import columns, row
 from model.bundle import BundleError, check_files
 from model.classifier import Diagnosis
@@ -39,8 +39,7 @@ def photos_in(paths: list[str]) -> Iterator[Path]:
         if not named or not (path := Path(named)).exists():  # Path("") is this folder
             raise FileNotFoundError(f"There is no photo or folder {named or 'without a name'}.")
         if path.is_dir():
-            inside = os.walk(path, onerror=_stop, followlinks=True)
-            files = sorted(Path(folder) / name for folder, _, names in inside for name in names)
+            files = sorted(Path(folder) / name for folder, _, names in data.walk(path) for name in names)
             found = [p for p in files if p.suffix.lower() in photo.SUFFIXES and p.is_file()]
             if not found:
                 raise FileNotFoundError(f"There are no photos in {path}; we read {photo.FORMAT_NAMES}.")
@@ -49,10 +48,6 @@ def photos_in(paths: list[str]) -> Iterator[Path]:
             yield from found
         else:
             yield path
-
-
-def _stop(error: OSError) -> None:
-    raise error
 
 
 def push_model(argv: list[str]) -> int:

@@ -51,6 +51,8 @@ class Bundle:
 
 def check_place(folder: Path) -> None:
     """Raise BundleError if writing a bundle to `folder` would replace anything but a bundle, or fail."""
+    if os.path.ismount(folder):
+        raise BundleError(f"{folder} is a disk of its own, which can't be replaced; choose a folder on it.")
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     for taken in (folder, above):
         if taken.exists() and not taken.is_dir():
@@ -68,7 +70,7 @@ def writing(folder: Path) -> Iterator[Path]:
     Whoever reads `folder` with `read` gets the old bundle or the new one, whole, even if this is killed at
     any moment. An exception inside leaves the old bundle as it was.
     """
-    folder = folder.absolute()
+    folder = folder.resolve()  # of a link, what it leads to is replaced
     check_place(folder)
     draft, retired = _beside(folder, "draft"), _beside(folder, "retired")
     _put_back(retired, folder)  # an earlier writing was killed between its two moves
@@ -114,8 +116,9 @@ def sha256(path: Path) -> str:
 
 def place(folder: Path) -> Path:
     """Return where the bundle of `folder` lies: there, or aside if a writer is replacing it or was killed."""
-    retired = _beside(folder.absolute(), "retired")
-    return retired if retired.exists() and not folder.exists() else folder.absolute()
+    folder = folder.resolve()
+    retired = _beside(folder, "retired")
+    return retired if retired.exists() and not folder.exists() else folder
 
 
 def _read_files(folder: Path) -> tuple[bytes, bytes]:

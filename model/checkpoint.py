@@ -54,10 +54,8 @@ class Checkpoint(keras.callbacks.Callback):
     def restore(self, model: keras.Model) -> None:
         """Take up the saved training. Raises ResumeError if it was another one."""
         saved = json.loads((self.folder / STATE).read_text())
-        if saved["settings"] != self.state["settings"]:
-            changed = [
-                key for key, value in saved["settings"].items() if self.state["settings"].get(key) != value
-            ]
+        before, now = saved["settings"], self.state["settings"]
+        if changed := [key for key in before | now if before.get(key) != now.get(key)]:
             raise ResumeError(
                 f"The unfinished training in {self.folder} had other settings ({', '.join(changed)}); "
                 "give the same ones, or delete that folder to start again."

@@ -10,7 +10,7 @@ import os
 import re
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -107,7 +107,10 @@ def _from_hugging_face(name: str) -> Path:
 
 
 def find_photos(source: str) -> list[LabelledPhoto]:
-    """List the photos of a source by path, also behind links. Raises DataError if there is none."""
+    """List the photos of a source by path, also behind links.
+
+    Raises DataError if there is none, and OSError, as of a folder that can't be read.
+    """
     root = resolve_source(source)
     found = [
         LabelledPhoto(
@@ -116,7 +119,7 @@ def find_photos(source: str) -> list[LabelledPhoto]:
             source,
             _split_of(Path(folder), root),
         )
-        for folder, _, names in sorted(os.walk(root, followlinks=True))
+        for folder, _, names in sorted(walk(root))
         for name in sorted(names)
         if name.lower().endswith(photo.SUFFIXES) and (Path(folder) / name).is_file()
     ]
@@ -135,6 +138,15 @@ def find_photos(source: str) -> list[LabelledPhoto]:
     if "train" not in splits or len(splits) == 1:  # a folder that happens to be called so
         found = [replace(photo, split=None) for photo in found]
     return found
+
+
+def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Walk a folder like os.walk, also behind links. Raises OSError, as of a folder that can't be read."""
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    return os.walk(root, onerror=stop, followlinks=True)
 
 
 def _split_of(folder: Path, root: Path) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+NOT = {"not", "non"}
 KIN = 0.1  # how much they count: more helps more with another camera, but costs leaves like those learnt from
 LEAST = 1e-30  # added to what outputs sum up to for a class, so that its log is a number
 
@@ -20,7 +21,8 @@ def same_disease(outputs: Sequence[str], classes: int) -> np.ndarray:
     class folders, the `classes` asked for first. Early blight of potato is that of "Tomato___Early_blight",
     "Tomato_Early_blight" or "Tomato__early_blight_leaf" as well, a healthy leaf any crop's.
     """
-    wanted = [_disease(folder, named_after_crop=False) for folder in outputs[:classes]]
+    firsts = {folder.lower().replace("_", " ").split()[0] for folder in outputs[:classes]}
+    wanted = [_disease(folder, named_after_crop=len(firsts) == 1) for folder in outputs[:classes]]
     same = np.eye(len(outputs), classes, dtype=np.float32)
     for row, folder in zip(same[classes:], outputs[classes:], strict=True):
         disease = _disease(folder, named_after_crop=True)
@@ -34,7 +36,7 @@ def is_healthy(name: str) -> bool:
     It has the word "healthy", and not "unhealthy" or "not healthy". style.css has the same rule.
     """
     words = re.findall("[a-z]+", name.lower())
-    return "healthy" in words and not {"not", "non"} & set(words)
+    return "healthy" in words and not NOT & set(words)
 
 
 def described(outputs: Sequence[str], classes: int) -> str:
@@ -53,11 +55,13 @@ def _disease(folder: str, named_after_crop: bool) -> frozenset[str] | None:
     """Return the words that name the disease in a folder's name, or "healthy"; None if there are none.
 
     What stands before two underscores or more is the crop. In a name without them it is the first word, if
-    the name starts with a crop at all.
+    the name starts with a crop at all. What is not something may be anything else.
     """
     *crop, rest = re.split("__+", folder)
     words = re.findall("[a-z]+", rest.lower())
     if named_after_crop and not crop:
         words = words[1:]
+    if NOT & set(re.findall("[a-z]+", folder.lower())):
+        return None
     disease = frozenset(words) - {"leaf"}
     return disease or (frozenset({"healthy"}) if crop else None)

@@ -7,14 +7,13 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx2
 import numpy as np
-from huggingface_hub import CommitInfo, CommitScheduler
+from huggingface_hub import CommitInfo, CommitOperationDelete, CommitScheduler
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 from huggingface_hub.utils import validate_repo_id
 from PIL import Image
 
-from model.hub import FAILURES, HubError, require_token
+from model.hub import FAILURES, NO_ANSWER, HubError, require_token
 
 WAITING = Path("~/.local/share/blightcheck/feedback")  # for the Hub, a folder a repo
 MINUTES = 2  # between commits
@@ -26,6 +25,19 @@ class Outbox(CommitScheduler):
 
     def push_to_hub(self) -> CommitInfo | None:
         """Commit the folder, if there is anything in it."""
+        with self.lock:
+            waiting = {path.name: path.parent.name for path in self.folder_path.glob("*/*")}
+        there = self.api.list_repo_files(self.repo_id, repo_type=self.repo_type) if waiting else []
+        earlier = [
+            CommitOperationDelete(path)
+            for path in there
+            for folder, _, name in [path.rpartition("/")]
+            if waiting.get(name, folder) != folder
+        ]
+        if earlier:  # said of the same photos before; they still wait here, so that nothing is lost between
+            self.api.create_commit(
+                self.repo_id, earlier, commit_message="Said otherwise by now", repo_type=self.repo_type
+            )
         committed = super().push_to_hub()
         with self.lock:
             for path in self.last_uploaded:
@@ -60,7 +72,7 @@ class Feedback:
             raise HubError(f"{place} is neither a folder here nor a Hub id like user/repo.") from error
         except HfHubHTTPError as error:
             raise HubError(f"The Hub does not let us write to {place}; check it and HF_TOKEN.") from error
-        except (httpx2.HTTPError, OfflineModeIsEnabled) as error:
+        except (*NO_ANSWER, OfflineModeIsEnabled) as error:
             raise HubError(f"The Hub can't be reached for {place}.") from error
         except HubError:
             raise

@@ -17,13 +17,14 @@ from huggingface_hub.errors import (
 
 from model import bundle
 
-# What asking the Hub may end in.
+# What asking the Hub may end in: no answer, or one that is not the Hub's, but of something on the way to it.
+NO_ANSWER = (httpx2.HTTPError, json.JSONDecodeError)  # HfHubHTTPError among them
+# And what moving files may end in, besides.
 FAILURES = (
-    httpx2.HTTPError,  # HfHubHTTPError among them
+    *NO_ANSWER,
     ConnectionError,
     LocalEntryNotFoundError,  # a file could not be fetched
     RuntimeError,  # a large file could not be uploaded
-    json.JSONDecodeError,  # an answer that is none of the Hub's, but of something on the way to it
 )
 SERVED_FILES = [bundle.DESCRIPTION, bundle.LITERT_MODEL]  # all that serving needs of a repo
 TIMEOUT = 10  # seconds for the Hub's first answer
@@ -60,6 +61,8 @@ def find(name: str | None) -> Found:
         try:
             cached = {"allow_patterns": SERVED_FILES, "local_files_only": True}
             folder = Path(snapshot_download(repo, revision=revision or None, **cached))
+            if not all((folder / file).is_file() for file in SERVED_FILES):
+                raise LocalEntryNotFoundError("a pinned commit, of which only a part was fetched")
         except LocalEntryNotFoundError:
             return Found(bundle.DEFAULT, "default", notice=f"{error} The default model answers instead.")
         return Found(folder, repo, folder.name, f"{error} The copy fetched earlier answers.")
@@ -120,7 +123,7 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
         if error.response.status_code in (401, 403):
             raise UnreachableError(f"The Hub refused us {repo}; check HF_TOKEN.") from error
         raise UnreachableError(f"The Hub failed to give us {repo}.") from error
-    except (httpx2.HTTPError, OfflineModeIsEnabled, LocalEntryNotFoundError) as error:
+    except (*NO_ANSWER, OfflineModeIsEnabled, LocalEntryNotFoundError) as error:
         raise UnreachableError(f"The Hub can't be reached for {repo}.") from error
 
 

@@ -117,7 +117,7 @@ def _prepared(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, np
 def fingerprint(digests: Sequence[str], folders: Sequence[str]) -> str:
     """Identify labelled photos by their contents and class folders, whatever their order: a sha256."""
     return hashlib.sha256(
-        "\n".join(sorted(map(" ".join, zip(digests, folders, strict=True)))).encode()
+        "\n".join(sorted(map(" ".join, zip(digests, folders, strict=True)))).encode(errors="surrogateescape")
     ).hexdigest()
 
 

@@ -83,10 +83,14 @@ def changes(folder: Path, repo: str, force: bool) -> tuple[list[Operation], str,
     earlier = _parsed(published(bundle.DESCRIPTION))
     if not force and earlier.get("classes") == description["classes"]:
         _refuse_worse(earlier.get("figures", {}), description["figures"], repo)
+    try:
+        before = card.model_card(earlier, repo)
+    except KeyError:  # there is none, or none that is whole
+        before = None
     mine = folder / bundle.CARD
     by_hand = published(bundle.CARD) or (mine.read_text("utf-8") if mine.exists() else text)
     try:
-        text = card.updated(by_hand, text)
+        text = card.updated(by_hand, text, before)
     except (ValueError, yaml.YAMLError) as error:
         raise HubError(
             f"The head of the card in {repo} is no YAML mapping; correct it there first."
@@ -162,7 +166,10 @@ def _insist(attempt: Callable[[], Result], repo: str, consolation: str) -> Resul
             if not isinstance(error.__cause__, BadRequestError):
                 raise
             reason = " ".join(str(error).split())
-            raise HubError(f"The Hub does not take the card of {repo}: {reason}; {consolation}.") from error
+            raise HubError(
+                f"The Hub does not take the card of {repo}: {reason} (its license is a line of "
+                f"{bundle.DESCRIPTION}); {consolation}."
+            ) from error
 
 
 def _what_failed(error: Exception, repo: str) -> str:

@@ -169,6 +169,8 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         parser.error("--validation and --test must be above 0 and together below 1")
     if options.folds and (options.folds < 2 or options.push or options.evaluate):
         parser.error("--folds takes at least 2, and no --push or --evaluate: it writes figures, no bundle")
+    if "" in (*options.data, *options.not_potato, *options.teacher, options.start_from):
+        parser.error("a SOURCE or a BUNDLE needs a name")
     if not 0 <= options.seed < 2**32:
         parser.error("--seed must be from 0 to 4294967295")
     names = {named.split("=", 1)[0] for named in options.evaluate if "=" in named} - {""}

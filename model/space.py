@@ -5,7 +5,7 @@ from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoCard
 
-from model.hub import require_token
+from model.hub import HubError, require_token
 from model.publish import persist
 
 ROOT = Path(__file__).parents[1]
@@ -16,8 +16,8 @@ KEPT = ".gitattributes"  # the Hub's own
 def space_files(model: str | None) -> dict[str, bytes]:
     """Return the files of a Space that serves `model`, a Hub id, or else the default one: {path: content}."""
     files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in _served(model is None)}
-    files["requirements.txt"] = (ROOT / "requirements.txt").read_text().split(TRAINING)[0].encode()
-    card = RepoCard((ROOT / "README.md").read_text())
+    files["requirements.txt"] = (ROOT / "requirements.txt").read_text("utf-8").split(TRAINING)[0].encode()
+    card = RepoCard((ROOT / "README.md").read_text("utf-8"))
     if model:
         card.data.models = [model.split("@")[0]]
     return files | {"README.md": str(card).encode()}
@@ -38,6 +38,8 @@ def push_space(space: str, model: str | None, private: bool) -> str:
 
     Raises HubError with a sentence.
     """
+    if model and model.partition("@")[0].count("/") != 1:
+        raise HubError(f"{model} is no model on the Hub, user/repo; publish it first: python -m model push.")
     require_token()
     files = space_files(model)
 

@@ -53,8 +53,8 @@ def split_by_leaf(
         counts = Counter(s for s, indices in splits.items() for i in indices if photos[i].folder == folder)
         if any(not counts[name] for name in SPLITS):
             raise DataError(
-                f"{folder} has too few leaves to train, validate and test on; at least 3 are needed, and "
-                "in a set that comes split, one in each part."
+                f"{folder} has too few leaves to train, validate and test on; it needs one for each, and in "
+                "a set that comes split, one in each part."
             )
     check_no_shared_leaf(leaves, splits)
     return splits

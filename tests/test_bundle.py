@@ -129,6 +129,18 @@ def test_nothing_but_a_bundle_is_ever_replaced(tmp_path):
         with pytest.raises(bundle.BundleError, match=r"thesis.txt is a file; choose another folder\.$"):
             write(place)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    with pytest.raises(bundle.BundleError, match="is a disk of its own"):
+        bundle.check_place(Path(tmp_path.anchor))
+
+
+def test_behind_a_link_the_bundle_is_replaced_and_the_link_stays(tmp_path):
+    (tmp_path / "v2").mkdir()
+    (tmp_path / "current").symlink_to("v2")
+    for _ in range(2):
+        write(tmp_path / "current")
+        assert bundle.read(tmp_path / "current") == bundle.read(tmp_path / "v2")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["current", "v2"]
+    assert (tmp_path / "current").is_symlink()
 
 
 def change(folder, **changes) -> None:

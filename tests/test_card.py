@@ -69,6 +69,17 @@ def test_what_was_written_by_hand_stays(description):
     assert "mine" not in after.data.tags
 
 
+def test_what_only_the_card_before_was_given_goes(description):
+    settings = description["training"]["settings"]
+    training = description["training"] | {"settings": settings | {"data": ["hf:owner/old"]}}
+    before = card.model_card(description | {"training": training, "license": "mit"})
+    after = ModelCard(card.updated(before, card.model_card(description), before)).data
+    assert (after.license, after.datasets) == (None, None)
+    mine = before.replace("owner/old", "owner/mine").replace("license: mit", "license: cc-by-4.0")
+    after = ModelCard(card.updated(mine, card.model_card(description), before)).data
+    assert (after.license, after.datasets) == ("cc-by-4.0", ["owner/mine"])
+
+
 @pytest.mark.parametrize("mine", ["# My words\n", f"# My words\n\n{card.START}\nno end\n"])
 def test_a_card_without_a_generated_part_gets_one_above_its_words(description, mine):
     after = card.updated("---\nlicense: mit\n---\n" + mine, card.model_card(description))

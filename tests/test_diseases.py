@@ -22,6 +22,8 @@ POTATO = ["Potato___Early_blight", "Potato___Late_blight", "Potato___healthy"]
         ("scenes", None),
         ("field_other_crops", None),
         ("not_leaf", None),
+        ("not_healthy", None),
+        ("not Potato___healthy", None),
         ("not_potato", None),
         ("", None),
     ],
@@ -34,6 +36,12 @@ def test_other_crops_diseases_are_known_by_their_names(folder, shows):
 
 def test_ones_own_names_without_a_crop():
     same = same_disease(["early blight", "Healthy", "Tomato___Early_blight", "tomato_healthy", "rust"], 2)
+    np.testing.assert_allclose(same, [[1, 0], [0, 1], [KIN, 0], [0, KIN], [0, 0]])
+
+
+def test_ones_own_names_after_a_crop():
+    own = ["Tomato_Early_blight", "Tomato_healthy"]
+    same = same_disease([*own, "Potato___Early_blight", "Pepper__bell___healthy", "not Tomato_healthy"], 2)
     np.testing.assert_allclose(same, [[1, 0], [0, 1], [KIN, 0], [0, KIN], [0, 0]])
 
 

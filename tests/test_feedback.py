@@ -51,7 +51,7 @@ import sys
 import numpy as np
 from model.feedback import Feedback
 kept = Feedback("someone/potatoes")
-kept.keep(np.full((64, 64, 3), int(sys.argv[1]), np.uint8), "Potato___healthy", {})
+kept.keep(np.full((64, 64, 3), int(sys.argv[1]), np.uint8), sys.argv[2], {})
 kept.close()
 """
 
@@ -64,19 +64,23 @@ def test_the_hub_gets_each_photo_once_with_its_record(tmp_path):
             "HOME": tmp_path,
             "HF_TOKEN": "hf_loopback",
         }
-        assert run("-c", KEEP, 1, **home).returncode == 0
+        assert run("-c", KEEP, 1, "Potato___healthy", **home).returncode == 0
         repo = hub.repos["dataset", "someone/potatoes"]
         assert repo.private
         first = set(repo.at("main").files)
         assert {name.rsplit(".", 1)[1] for name in first - {".gitattributes"}} == {"jpg", "json"}
         hub.fail("POST", "/commit/", 503, times=20)
-        ended = run("-c", KEEP, 2, **home)
+        ended = run("-c", KEEP, 2, "Potato___healthy", **home)
         assert "The Hub can't be reached; feedback waits in" in ended.stdout
         assert set(repo.at("main").files) == first
         hub.recover()
-        assert run("-c", KEEP, 3, **home).returncode == 0
+        assert run("-c", KEEP, 3, "Potato___healthy", **home).returncode == 0
         sent = set(repo.at("main").files) - first
         assert len(sent) == 4  # the second and the third photo, with their records
+        assert run("-c", KEEP, 1, "something_else", **home).returncode == 0  # a changed mind
+        moved = set(repo.at("main").files) - first - sent
+        assert {name.rsplit("/", 1)[0] for name in moved} == {"something_else"}
+        assert {".gitattributes"} | sent | moved == set(repo.at("main").files) | {".gitattributes"}
         assert list((tmp_path / ".local").rglob("*.*")) == []
 
 

@@ -49,6 +49,27 @@ def test_without_the_hub_the_copy_fetched_earlier_answers(hub, at, tiny):
     assert notice == f"The Hub failed to give us {REPO}. The copy fetched earlier answers."
 
 
+def test_a_page_in_place_of_the_hub_s_answer_is_no_answer(hub, at, tiny):
+    push(tiny, at)
+    fetched = find(REPO, at)
+    hub.fail("GET", "/api/models/", 200)  # as a hotel's network does
+    assert find(REPO, at) == [
+        *fetched[:3],
+        f"The Hub can't be reached for {REPO}. The copy fetched earlier answers.",
+    ]
+
+
+def test_without_the_hub_and_a_part_of_a_pinned_commit_the_default_model_answers(hub, at, tiny):
+    push(tiny, at)
+    pinned = f"{REPO}@{hub.repos['model', REPO].commits[-1].sha}"
+    hub.fail("GET", "model.tflite", 403)
+    assert find(pinned, at)[1] == "default"
+    hub.fail("GET", "/api/models/", 503, times=10)
+    folder, name, _, notice = find(pinned, at)
+    assert (Path(folder), name) == (bundle.DEFAULT, "default")
+    assert notice.endswith("The default model answers instead.")
+
+
 def test_without_the_hub_and_half_of_a_newer_copy_the_one_before_answers(hub, at, tiny):
     push(tiny, at)
     fetched = find(REPO, at)
