@@ -230,6 +230,8 @@ def test_two_sources_of_one_name_keep_apart():
         (["--evaluate", "x"], "--evaluate takes NAME=SOURCE, each time with another name"),
         (["--evaluate", "held-out leaves=x"], "each time with another name, and none like held-out leaves"),
         (["--seed", "-1"], "--seed must be from 0 to 4294967295"),
+        (["--data", ""], "a SOURCE or a BUNDLE needs a name"),
+        (["--teacher", "default", "--teacher", ""], "a SOURCE or a BUNDLE needs a name"),
         (["--test", "0"], "--validation and --test must be above 0 and together below 1"),
         (
             ["--folds", "5", "--push", "me/leaf"],
