@@ -70,6 +70,11 @@ def gather(settings: Settings, cache: Path) -> Dataset:
     classes = data.class_folders(found, settings.classes)
     for source in settings.not_potato:
         found += [data.as_other(photo, classes) for photo in data.find_photos(source)]
+    if {photo.folder for photo in found} == set(classes):
+        print(
+            "Beware: without photos of other things, every picture will be taken for one of the classes; "
+            "python -m model.drawn nothing draws some, for --not-potato nothing."
+        )
     return prepare(found, classes, settings.image_size, cache)
 
 

@@ -11,7 +11,7 @@ from kagglehub.clients import CHUNK_SIZE
 from kagglesdk import kaggle_env
 from loopback_kaggle import STORAGE, LoopbackKaggle
 
-from model import data, dataset
+from model import data, dataset, drawn, settings
 from model.data import LabelledPhoto
 
 
@@ -262,3 +262,14 @@ def test_a_full_disk_is_one_sentence(kaggle, tmp_path):
 
 def test_a_name_that_is_no_kaggle_set_is_one_sentence():
     assert refusal("kaggle:owner") == "kaggle:owner is not a Kaggle data set; write kaggle:owner/set."
+
+
+def test_a_set_without_other_things_is_told_how_to_get_some(tmp_path, capsys):
+    photos = draw_set(tmp_path / "set", leaves=2, kinds=CLASSES)
+    told, _ = settings.parse(["--data", str(photos), "--image-size", "32"])
+    assert dataset.gather(told, tmp_path / "cache").outputs == list(CLASSES)
+    assert "python -m model.drawn nothing draws some" in capsys.readouterr().out
+    drawn.main([str(tmp_path / "nothing"), "--pictures", "2"])
+    told, _ = settings.parse(["--data", str(photos), "--not-potato", str(tmp_path / "nothing")])
+    assert dataset.gather(told, tmp_path / "cache").outputs == [*CLASSES, "Nothing"]
+    assert "Beware" not in capsys.readouterr().out
