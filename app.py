@@ -71,8 +71,7 @@ def create_api(serving: Serving) -> FastAPI:
     )
     started = time.monotonic()
     places = threading.BoundedSemaphore(MAX_AT_ONCE)
-    # Photos decoded at a time: more of them would take more memory, not less time.
-    cores = CapacityLimiter(os.cpu_count() or 1)
+    cores = CapacityLimiter(os.cpu_count() or 1)  # more threads would only wait for the classifier
 
     @contextmanager
     def place():

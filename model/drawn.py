@@ -2,9 +2,10 @@
 
     python -m model.drawn FOLDER [--pictures 800]
 
-They lie in FOLDER/Nothing then, and are the same each time: train.py --not-potato FOLDER. A network that saw
-leaves alone is sure of its answer to anything; pictures of other things teach it doubt, also of things that
-are not among them (outlier exposure: Hendrycks et al. 2019, arXiv:1812.04606), and drawn ones do so too.
+They lie in FOLDER/Nothing then, for train.py --not-potato FOLDER; numpy and Pillow of one version draw the
+same each time. A network that saw leaves alone is sure of its answer to anything; pictures of other things
+teach it doubt, also of things that are not among them (outlier exposure: Hendrycks et al. 2019,
+arXiv:1812.04606), and drawn ones do so too.
 """
 
 import argparse

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 SIZE = 64  # the side of a mask
-GAP = 7  # how wide a break in the leaf is closed, in pixels of the mask
+GAP = 7  # breaks in the leaf that are narrower are closed, in pixels of the mask
 MARGIN = 8  # of free pixels around a mask while it is drawn, more than a gap; and rows of whole bytes
 ROOM = SIZE + 2 * MARGIN
 BINS = 64  # of the histogram that a threshold is found in

@@ -10,12 +10,22 @@ from pathlib import Path
 
 import numpy as np
 import pi_heif
-from PIL import AvifImagePlugin, ExifTags, Image, WebPImagePlugin  # noqa: F401 the plugins register themselves
+from PIL import AvifImagePlugin, ExifTags, Image, JpegImagePlugin, WebPImagePlugin  # noqa: F401 they register
 
 from model.overload import is_heavy_exif, is_overloaded
 
 warnings.filterwarnings("ignore", module="PIL")  # odd metadata is no news to the user
 pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+# Without Pillow's look for further pictures in the file, which a small directory of them may keep busy.
+Image.register_open("JPEG", JpegImagePlugin.JpegImageFile, lambda start: start.startswith(b"\xff\xd8\xff"))
+load_exif = Image.Exif.load
+
+
+def _load_light_exif(exif: Image.Exif, data: bytes) -> None:
+    load_exif(exif, b"" if is_heavy_exif(data) else data)
+
+
+Image.Exif.load = _load_light_exif  # Pillow also calls it by itself, while it opens a file
 
 # Raise this when a change alters the pixels of any photo: caches of prepared pixels are then made anew.
 VERSION = 1
@@ -166,10 +176,6 @@ def _open(data: bytes) -> Image.Image:
 
 def _orientation(image: Image.Image) -> int:
     try:
-        if profile := image.info.pop("Raw profile type exif", None):  # as ImageMagick keeps it in a PNG
-            image.info.setdefault("exif", bytes.fromhex("".join(profile.split("\n")[3:])))
-        if is_heavy_exif(image.info.get("exif") or b""):
-            return 1
         return image.getexif().get(ExifTags.Base.Orientation, 1)
     except DECODE_ERRORS:
         return 1  # metadata that can't be read turns nothing

@@ -44,7 +44,8 @@ def draw_mistakes(path: Path, photos: Dataset, indices: np.ndarray, answers: Ans
         true = photo.folder.replace("_", " ") if label == OTHER else names[label]
         said = f"{names[answers.probabilities[i].argmax()]}, {sure[i]:.0%}"
         axis.imshow(photos.images[indices[i]])
-        axis.set_title(f"{photo.path.name[-30:]}\ntrue: {true}\nsaid: {said}", fontsize=7)
+        name = photo.path.name[-30:].encode(errors="replace").decode()  # it may be any bytes
+        axis.set_title(f"{name}\ntrue: {true}\nsaid: {said}", fontsize=7, parse_math=False)
         axis.axis("off")
     _save(figure, path)
     return len(worst)

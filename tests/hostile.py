@@ -26,6 +26,13 @@ def jpeg_of_many_scans(side: int, scans: int) -> bytes:
     return plain[: starts[2]] + again * scans + plain[starts[2] :]
 
 
+def jpeg_of_empty_scans(side: int, scans: int) -> bytes:
+    """Return a baseline JPEG with that many scans, ten bytes each, which hold nothing."""
+    plain = saved(Image.new("RGB", (side, side), GREEN), "JPEG", subsampling=0)
+    scan = START_OF_SCAN + struct.pack(">H6B", 8, 1, 1, 0, 0, 63, 0)
+    return plain[: plain.index(START_OF_SCAN)] + scan * scans + plain[-2:]
+
+
 def chunk(kind: bytes, body: bytes) -> bytes:
     """Return a chunk of a PNG file."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -37,11 +44,11 @@ def png_with(*chunks: bytes, side: int = 64) -> bytes:
     return plain[:33] + b"".join(chunks) + plain[33:]
 
 
-def gif_of_comments(blocks: int) -> bytes:
-    """Return a GIF whose comment comes in that many blocks."""
+def gif_of_comments(blocks: int, before: bytes = b"") -> bytes:
+    """Return a GIF whose comment comes in that many blocks, with something before it."""
     plain = saved(Image.new("P", (64, 64)), "GIF")
     start = plain.index(b",\0\0\0\0")  # the picture
-    return plain[:start] + b"!\xfe" + (b"\xff" + b"x" * 255) * blocks + b"\0" + plain[start:]
+    return plain[:start] + before + b"!\xfe" + (b"\xff" + b"x" * 255) * blocks + b"\0" + plain[start:]
 
 
 def bmp_of_runs(side: int) -> bytes:
@@ -65,10 +72,18 @@ def segment(kind: int, body: bytes) -> bytes:
     return bytes((0xFF, kind)) + struct.pack(">H", len(body) + 2) + body
 
 
-def exif_of_tags(tags: int, length: int) -> bytes:
-    """Return EXIF data whose tags all have the same long value, its own bytes."""
-    entries = b"".join(struct.pack("<HHII", tag, 7, length, 8) for tag in range(tags))
+def exif_of_tags(tags: int, length: int, kind: int = 7, size: int = 1) -> bytes:
+    """Return EXIF data whose tags all have the same long value, its own bytes, as numbers of a size."""
+    entries = b"".join(struct.pack("<HHII", tag, kind, length // size, 8) for tag in range(tags))
     return b"II*\0\x08\0\0\0" + struct.pack("<H", tags) + entries + bytes(length)
+
+
+def avif_of_tags(tags: int, length: int) -> bytes:
+    """Return an AVIF with such data, which no encoder would take."""
+    plain = saved(Image.new("RGB", (64, 64), GREEN), "AVIF", exif=exif_of_tags(1, length + 12 * tags))
+    hostile = exif_of_tags(tags, length)
+    at = plain.index(hostile[:8])
+    return plain[:at] + hostile + plain[at + len(hostile) :]
 
 
 def animation(form: str, frames: int) -> bytes:

@@ -8,10 +8,11 @@ import numpy as np
 import pillow_heif
 import pytest
 from drawing import draw
-from PIL import Image
+from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from model import photo
+from model.overload import is_heavy_exif
 
 LEAF = draw("Potato___Early_blight", seed=1, size=200)
 
@@ -44,13 +45,12 @@ def test_a_path_and_its_bytes_are_the_same_photo(tmp_path):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("shape", [(200, 200), (211, 150)])
 def test_exif_orientation_shows_the_photo_upright(orientation, shape):
-    upright = LEAF.resize(shape)
-    undo = {6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
-    turn = undo.get(orientation, photo.UPRIGHT.get(orientation))
-    stored = upright if turn is None else upright.transpose(turn)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    assert difference(photo.prepare(encode(stored, exif=exif), 64), photo.prepare(encode(upright), 64)) < 1
+    stored = encode(LEAF.resize(shape), exif=exif)
+    with Image.open(io.BytesIO(stored)) as opened:
+        upright = encode(ImageOps.exif_transpose(opened))
+    assert difference(photo.prepare(stored, 64), photo.prepare(upright, 64)) < 1
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "1", "CMYK", "YCbCr"])
@@ -131,9 +131,30 @@ REFUSED = {
         LARGE.replace("64", "32"),
     ),
     "a comment in many blocks": (hostile.gif_of_comments(5_001), photo.OverloadedError, MUCH),
+    "comments behind an extension that begins with nothing": (
+        hostile.gif_of_comments(5_001, before=b"!\xf9\0,\0"),
+        photo.OverloadedError,
+        MUCH,
+    ),
+    "comments behind how often to loop, which is not told": (
+        hostile.gif_of_comments(5_001, before=b"!\xff\x0bNETSCAPE2.0\0,\0"),
+        photo.OverloadedError,
+        MUCH,
+    ),
     "many scans": (hostile.jpeg_of_many_scans(64, 101), photo.OverloadedError, MUCH),
+    "many empty scans": (hostile.jpeg_of_empty_scans(64, 101), photo.OverloadedError, MUCH),
     "many segments": (
         hostile.jpeg_with(hostile.segment(0xE1, b"Exif\0\0") * 1_001),
+        photo.OverloadedError,
+        MUCH,
+    ),
+    "many segments behind an end": (
+        hostile.jpeg_with(b"\xff\xd9", hostile.segment(0xE1, b"Exif\0\0") * 1_001),
+        photo.OverloadedError,
+        MUCH,
+    ),
+    "many segments in one": (
+        hostile.jpeg_with(hostile.segment(0xF0, hostile.segment(0xE1, b"Exif\0\0") * 1_001)),
         photo.OverloadedError,
         MUCH,
     ),
@@ -169,6 +190,10 @@ HEAVY = hostile.exif_of_tags(600, 100_000)
 ODD = {
     "PNG with tags that take gigabytes": hostile.png_with(hostile.chunk(b"eXIf", HEAVY)),
     "WebP with such tags": encode(LEAF, "WEBP", exif=HEAVY),
+    "AVIF with such tags": hostile.avif_of_tags(600, 10_000_000),
+    "JPEG with tags of fractions for a directory of pictures": hostile.jpeg_with(
+        hostile.segment(0xE2, b"MPF\0" + hostile.exif_of_tags(300, 60_000, kind=5, size=8))
+    ),
     "PNG with megabytes of text": hostile.png_with(
         *(hostile.chunk(b"zTXt", b"%d\0\0" % i + zlib.compress(bytes(900_000), 1)) for i in range(20))
     ),
@@ -189,6 +214,11 @@ def test_odd_but_answered(name):
     started = time.process_time()
     assert photo.prepare(ODD[name], 64).shape == (64, 64, 3)
     assert time.process_time() - started < 2
+
+
+def test_tags_are_counted_however_often_the_data_says_what_it_is():
+    assert is_heavy_exif(b"Exif\0\0" * 2 + HEAVY)
+    assert not is_heavy_exif(b"Exif\0\0" * 2 + hostile.exif_of_tags(20, 100))
 
 
 def test_a_png_is_turned_as_imagemagick_noted_it():

@@ -28,7 +28,7 @@ def test_unsure_leaves_do_not_vote():
 
 
 def test_one_mistaken_leaf_does_not_outvote_the_others_nor_lend_them_its_severity():
-    joint = joint_answer([leaf(0.0), *[leaf(0.9, severity=0.5)] * 4])
+    joint = joint_answer([leaf(0.0, severity=0.9), *[leaf(0.9, severity=0.5)] * 4])
     assert (joint.label, joint.severity, joint.suspect) == ("Late blight", 0.5, None)
     assert joint_answer([leaf(0.6)]).label == "Late blight"
 

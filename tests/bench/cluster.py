@@ -91,8 +91,11 @@ def main() -> int:
     options = parser.parse_args()
     if options.address and not options.folder:
         parser.error("name a FOLDER: what is drawn here the cluster's other machines can't read.")
-    if options.folder and not (options.folder.is_dir() and any(photos_in([str(options.folder)]))):
-        parser.error(f"there are no photos in {options.folder}.")
+    if options.folder:
+        try:
+            next(photos_in([str(options.folder)]))
+        except OSError as error:
+            parser.error(str(error))
     logging.disable(logging.INFO)  # of which Ray has much to say
     code = {"py_modules": [str(ROOT / "model")]}
     cores = None if options.address else options.workers  # Ray counts one a worker

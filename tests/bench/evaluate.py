@@ -56,7 +56,10 @@ def split_again(description: dict):
 
     known = description["training"]
     settings = Settings(**known["settings"])
-    photos = dataset.gather(settings, DEFAULT_CACHE)
+    try:
+        photos = dataset.gather(settings, DEFAULT_CACHE)
+    except data.DataError as error:
+        sys.exit(f"evaluate.py: {error}")
     if photos.fingerprint() != known["fingerprint"]:
         sys.exit("evaluate.py: the sources are not the photos that the model was trained on.")
     split = split_by_leaf(
@@ -132,6 +135,14 @@ def against_masks(found: list[data.LabelledPhoto], answers: list[Diagnosis], mas
         )
 
 
+def name_and_place(named: str) -> tuple[str, str]:
+    """Split NAME=FOLDER_OR_PATTERN."""
+    name, sign, place = named.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"{named} is not NAME=FOLDER")
+    return name, place
+
+
 def command_line(description: str) -> argparse.ArgumentParser:
     """Return the command line of a bench that measures a bundle on sets of photos."""
     parser = argparse.ArgumentParser(
@@ -139,7 +150,7 @@ def command_line(description: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", default=str(bundle.DEFAULT), metavar="FOLDER", help="the bundle")
     parser.add_argument("--held-out", action="store_true", help="only leaves that training kept for the test")
-    parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER_OR_PATTERN")
+    parser.add_argument("sets", nargs="+", type=name_and_place, metavar="NAME=FOLDER_OR_PATTERN")
     return parser
 
 
@@ -148,7 +159,7 @@ def named_sets(
 ) -> Iterator[tuple[str, list[data.LabelledPhoto]]]:
     """Return the name and the photos of every set that the command line names."""
     kept = held_out(description) if options.held_out else None
-    for name, place in (named.split("=", 1) for named in options.sets):
+    for name, place in options.sets:
         yield name, [p for p in find(place) if kept is None or p.path.resolve() in kept]
 
 

@@ -18,7 +18,7 @@ CROPS = ("Corn", "Grape", "Orange", "Strawberry")
 
 
 def place(photo: Path, data: Path, half: int) -> Path | None:
-    """Return where a photo's link goes, None if it needs none; of the field, half 0 or 1 is left out."""
+    """Return where a photo's link goes, None if it needs none; of the field, half 0 or 1 is trained on."""
     kind, *_, folder = photo.parent.relative_to(data).parts
     if kind == "PlantVillage":
         return Path("crops" if folder.startswith(CROPS) else "lab") / folder
