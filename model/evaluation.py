@@ -221,8 +221,9 @@ def choose_thresholds(
     """Choose from held-out photos when to answer.
 
     confidence: what the hardest source needs so that at most `risk` of its answers are wrong, or what it
-    takes so that at most `most_mistaken` of the other pictures get one; never less than a half, so that no
-    answer is likelier wrong than right, however well these photos go. leaf: declines at most `most_declined`
+    takes so that at most `most_mistaken` of the other pictures get one, of all and of each source that has
+    enough of them to tell; never less than a half, so that no answer is likelier wrong than right, however
+    well these photos go. leaf: declines at most `most_declined`
     of the potato leaves of any source, but never a likely one. labels: int [n], -1 for "not a potato leaf";
     sources: [n], where a photo comes from (labs are easier than fields: a risk kept on average would not be
     kept in the field).
@@ -231,8 +232,10 @@ def choose_thresholds(
     potato = labels >= 0
     parts = [potato & (sources == source) for source in np.unique(sources[potato])]
     least = [_least_confidence(sure[part], right[part], risk) for part in parts]
-    if not potato.all():
-        least.append(float(np.nextafter(np.quantile(sure[~potato], 1 - most_mistaken, method="higher"), 2)))
+    if others := [~potato & (sources == source) for source in np.unique(sources[~potato])]:
+        enough = [~potato, *(part for part in others if part.sum() * most_mistaken >= 1)]
+        mistaken = [np.quantile(sure[part], 1 - most_mistaken, method="higher") for part in enough]
+        least += [float(np.nextafter(most, 2)) for most in mistaken]
     return Thresholds(
         leaf=float(min([0.5, *(np.quantile(leaf[part], most_declined, method="lower") for part in parts)])),
         confidence=max(0.5, *least),

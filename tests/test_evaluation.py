@@ -183,6 +183,13 @@ def test_few_other_pictures_get_an_answer():
     answered = verdicts(probabilities, leaf, chosen) == DIAGNOSIS
     assert answered[labels < 0].mean() == pytest.approx(0.02, abs=0.002)
     assert answered[labels == 0].mean() > 0.4
+    easy = np.array(
+        ["lab"] * 1500 + ["drawn"] * 500
+    )  # which keep that share for all, but not for the harder ones
+    leaf[easy == "drawn"] = 0.01
+    chosen = evaluation.choose_thresholds(probabilities, leaf, labels, easy, most_mistaken=0.02)
+    answered = verdicts(probabilities, leaf, chosen) == DIAGNOSIS
+    assert answered[1000:1500].mean() == pytest.approx(0.02, abs=0.002)
 
 
 @pytest.mark.parametrize("photos", [7, 10, 21, 245])
