@@ -14,6 +14,7 @@ BLOCKS = ((16, 1), (32, 1), (64, 1), (128, 2), (192, 1))
 HIDDEN_UNITS = 64
 DROPOUT = 0.5
 GENTLER, GENTLEST = 0.6, 0.4  # after this share of the epochs augmentation fades, down to this strength
+NOISE = 20.0  # of 255, the standard deviation of the most that photos get
 MOVED_LEAVES = 0.5  # the share of leaves, of those cut out, that are trained on another background
 WORTH_COMPILING = 96  # pixels; compiling takes seconds, which smaller photos never make up for
 
@@ -70,14 +71,15 @@ def augment(
     `seed`, int [2], decides everything; `progress`, float32, 0 to 1, is how much of the training is done.
     Turned any way, mirrored, cropped, stretched; half of the leaves whose place is known by their masks, bool
     [n, h, w], laid on the backgrounds, uint8 [n, S, S, 3], whole or smaller; blurred; warmer or cooler,
-    brighter or darker, with and without contrast and a shadow; patches hidden (cutout, DeVries & Taylor
-    2017). Colours move less than lesions differ. Towards the end all is gentler: the last epochs see photos
-    much like those that will be asked about (Touvron et al. 2019, arXiv:1906.06423).
+    brighter or darker, with and without contrast, a shadow and grain; patches hidden (cutout, DeVries &
+    Taylor 2017). Colours move less than lesions differ. Towards the end all is gentler: the last epochs see
+    photos much like those that will be asked about (Touvron et al. 2019, arXiv:1906.06423).
     """
     n, size = tf.shape(photos)[0], photos.shape[1]
     strength = 1 - (1 - GENTLEST) * tf.clip_by_value((progress - GENTLER) / (1 - GENTLER), 0, 1)
     # Drawn here: compiled code would draw other ones.
     moving, painting = tf.split(tf.random.stateless_uniform((n, 32), seed), [12, 20], axis=1)
+    grain = tf.random.stateless_normal((size, size, 3), tf.random.experimental.stateless_fold_in(seed, 1))
     uniform = _scaled(moving)
     known = tf.reduce_any(masks, axis=(1, 2))
     moved = tf.logical_and(known, uniform(0, 1) < MOVED_LEAVES)
@@ -85,19 +87,26 @@ def augment(
     shrink = tf.where(moved, uniform(0, 0.6), 0.0) * strength
     x, leaves = _move(tf.cast(photos, tf.float32), leaves, shrink, strength, uniform)
     paint = _compiled_paint if size >= WORTH_COMPILING else _paint
-    return paint(x, leaves, backgrounds, painting, strength)
+    return paint(x, leaves, backgrounds, grain, painting, strength)
 
 
 def _paint(
-    x: tf.Tensor, leaves: tf.Tensor, backgrounds: tf.Tensor, numbers: tf.Tensor, strength: tf.Tensor
+    x: tf.Tensor,
+    leaves: tf.Tensor,
+    backgrounds: tf.Tensor,
+    grain: tf.Tensor,
+    numbers: tf.Tensor,
+    strength: tf.Tensor,
 ) -> tf.Tensor:
-    """Lay leaves, [n, h, w, 1], on backgrounds; blur, light and hide parts: uint8 [n, S, S, 3]."""
+    """Lay leaves, [n, h, w, 1], on backgrounds; blur, light, roughen, hide parts: uint8 [n, S, S, 3]."""
     size, uniform = x.shape[1], _scaled(numbers)
     behind = tf.cast(backgrounds, tf.float32)
     behind = tf.where(uniform(0, 1, 1, 1, 1) < 0.5, behind, behind[:, :, ::-1])
     x = behind + tf.image.resize(leaves, (size, size)) * (x - behind)
     x = _blur(x, strength, uniform)
     x = _light(x, size, strength, uniform)
+    # As small sensors do in the dark, half of the photos: the network took grain for early blight's dots.
+    x += grain * strength * tf.maximum(0.0, uniform(-NOISE, NOISE, 1, 1, 1))
     x = _cut_out(x, size, strength, uniform)
     return tf.cast(tf.clip_by_value(x, 0, 255), tf.uint8)
 

@@ -65,10 +65,25 @@ def test_augmentation_depends_on_its_seed_alone(photos):
 def test_augmentation_compiled_is_the_same(photos):
     leaves = np.ones((len(photos), 8, 8, 1), np.float32)
     leaves[:, :, 4:] = 0
-    numbers = np.random.default_rng(3).random((len(photos), 20), np.float32)
-    inputs = (photos.astype(np.float32), leaves, 255 - photos, numbers, tf.constant(1.0))
+    random = np.random.default_rng(3)
+    numbers, grain = random.random((len(photos), 20), np.float32), random.normal(size=photos.shape[1:])
+    inputs = (
+        photos.astype(np.float32),
+        leaves,
+        255 - photos,
+        tf.cast(grain, tf.float32),
+        numbers,
+        tf.constant(1.0),
+    )
     plain, compiled = (paint(*inputs).numpy().astype(int) for paint in (cnn._paint, cnn._compiled_paint))
     assert np.mean(np.abs(plain - compiled) > 1) < 0.001
+
+
+def test_about_half_of_the_photos_get_grain():
+    grey, nothing = np.full((200, 32, 32, 3), 128, np.uint8), np.zeros((200, 8, 8), bool)
+    made = cnn.augment(grey, nothing, grey, tf.constant([1, 2]), tf.constant(0.0)).numpy().astype(float)
+    rough = np.abs(np.diff(made, axis=1)).mean((1, 2, 3))
+    assert 70 < (rough > 2).sum() < 130
 
 
 def test_augmentation_grows_gentler_towards_the_end(photos):
