@@ -1,0 +1,133 @@
+"""Measure a bundle on held-out leaves as worse cameras, light and hands would show them.
+
+    python tests/bench/corruptions.py [--model FOLDER]
+
+Every held-out photo of the classes, changed in one way at a time (after Hendrycks & Dietterich 2019,
+arXiv:1903.12261). Each source weighs the same. The sources must lie where the bundle's training command says.
+"""
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageFilter
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from evaluate import split_again
+
+from model import bundle, evaluation
+from model.classifier import Classifier
+from model.verdict import verdicts
+
+SHOWN = {
+    "accuracy": "accuracy",
+    "answered": "answered",
+    "wrongly_declined": "no potato leaf",
+    "confidently_wrong": "confidently wrong",
+}
+
+
+def grain(deviation: float) -> Callable[[Image.Image], Image.Image]:
+    """Return a function that adds noise, the same to each photo."""
+    random = np.random.default_rng(0)
+
+    def add(photo: Image.Image) -> Image.Image:
+        return _picture(np.asarray(photo) + random.normal(0, deviation, (*photo.size[::-1], 3)))
+
+    return add
+
+
+def tinted(*channels: float) -> Callable[[Image.Image], Image.Image]:
+    """Return a function that multiplies red, green and blue."""
+    return lambda photo: _picture(np.asarray(photo) * np.array(channels))
+
+
+def coarse(photo: Image.Image) -> Image.Image:
+    """Save a photo with a quality of 10 of 100."""
+    file = io.BytesIO()
+    photo.save(file, "JPEG", quality=10)
+    return Image.open(file)
+
+
+def far(photo: Image.Image) -> Image.Image:
+    """Show a photo at half its size, on the mean colour of its first rows."""
+    size = photo.width
+    picture = Image.new("RGB", photo.size, tuple(np.asarray(photo)[:3].mean((0, 1)).astype(int)))
+    picture.paste(photo.resize((size // 2, size // 2)), (size // 4, size // 4))
+    return picture
+
+
+def near(photo: Image.Image) -> Image.Image:
+    """Show the middle of a photo, twice as large."""
+    quarter = photo.width // 4
+    return photo.crop((quarter, quarter, 3 * quarter, 3 * quarter)).resize(photo.size)
+
+
+def shaded(photo: Image.Image) -> Image.Image:
+    """Let it grow light from left to right."""
+    return _picture(np.asarray(photo) * np.linspace(0.35, 1.2, photo.width)[:, None])
+
+
+def _picture(values: np.ndarray) -> Image.Image:
+    return Image.fromarray(values.clip(0, 255).astype(np.uint8))
+
+
+WAYS = {
+    "as it is": lambda photo: photo,
+    "blurred, 2 pixels": lambda photo: photo.filter(ImageFilter.GaussianBlur(2)),
+    "grain of 10": grain(10),
+    "grain of 20": grain(20),
+    "JPEG of quality 10": coarse,
+    "warm": tinted(1.25, 1, 0.7),
+    "cold": tinted(0.75, 1, 1.25),
+    "dark": tinted(0.45, 0.45, 0.45),
+    "bright": tinted(1.5, 1.5, 1.5),
+    "half the contrast": lambda photo: ImageEnhance.Contrast(photo).enhance(0.5),
+    "vivid": lambda photo: ImageEnhance.Color(photo).enhance(1.8),
+    "pale": lambda photo: ImageEnhance.Color(photo).enhance(0.4),
+    "far": far,
+    "near": near,
+    "shaded": shaded,
+}
+
+
+def main() -> None:
+    """Print a row for each way."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default=str(bundle.DEFAULT), metavar="FOLDER", help="the bundle")
+    classifier = Classifier(bundle.read(Path(parser.parse_args().model)))
+    photos, held_out = split_again(classifier.bundle.description)
+    leaves = held_out[photos.asked(held_out) >= 0]
+    sources = photos.sources(leaves)
+    print(f"{len(leaves)} photos of {len(np.unique(sources))} sources")
+    print(f"{'':<20}" + "".join(f"{title:>19}" for title in SHOWN.values()))
+    rows = []
+    for name, change in WAYS.items():
+        changed = [np.asarray(change(Image.fromarray(photos.images[i]))) for i in leaves]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            answers = list(pool.map(lambda pixels: classifier.answer(pixels, explain=False), changed))
+        probabilities, leaf = (np.concatenate([a[key] for a in answers]) for key in ("probabilities", "leaf"))
+        said = evaluation.Answers(
+            probabilities=probabilities,
+            leaf=leaf,
+            verdict=verdicts(probabilities, leaf, classifier.bundle.thresholds),
+            labels=photos.asked(leaves),
+            leaves=photos.leaves[leaves],
+            sources=sources,
+        )
+        parts = [evaluation.measure(said.part(sources == s), classifier.labels) for s in np.unique(sources)]
+        rows.append([np.mean([figures[key] for figures in parts]) for key in SHOWN])
+        print(f"{name:<20}" + "".join(f"{value:>19.3f}" for value in rows[-1]))
+    print(f"{'on average':<20}" + "".join(f"{value:>19.3f}" for value in np.mean(rows, axis=0)))
+
+
+if __name__ == "__main__":
+    main()
