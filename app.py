@@ -196,6 +196,8 @@ def create_app() -> FastAPI:
             CORSMiddleware,
             allow_origins=[origin.strip(" /") for origin in origins.split(",")],
             allow_methods=["*"],
+            allow_headers=["*"],  # those of gradio's clients and of agents
+            expose_headers=["Retry-After", "Mcp-Session-Id"],
         )
     api.add_middleware(BrowserHeaders)
     behind = Later(lambda: create_page(serving))

@@ -38,12 +38,15 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
     """Combine the answers to photos, at least one, of leaves of one plant or field.
 
     The probabilities are pooled by their geometric mean (a logarithmic opinion pool: Genest & Zidek 1986,
-    Statistical Science 1, p. 114). It is the product that independent witnesses would have, tempered by their
-    number: leaves of one plant, photographed alike, mislead alike. Leaves without a diagnosis don't vote.
+    Statistical Science 1, p. 114), of three classes 0.96 at most, since no leaf rules a class out. It is the
+    product that independent witnesses would have, tempered by their number: leaves of one plant, photographed
+    alike, mislead alike. Leaves without a diagnosis don't vote.
     Healthy leaves never outvote a diseased one: blight begins on a few leaves.
     """
     voters = [d for d in diagnoses if d.verdict == DIAGNOSIS]
-    logs = np.log([[max(p, LEAST) for p in d.probabilities.values()] for d in voters or diagnoses])
+    asked = voters or diagnoses
+    least = LEAST if len(asked) > 1 else np.finfo(float).tiny  # one alone says what it says
+    logs = np.log([[max(p, least) for p in d.probabilities.values()] for d in asked])
     pooled = np.exp(logs.mean(axis=0))
     pooled /= pooled.sum()
     labels = list(diagnoses[0].probabilities)

@@ -11,7 +11,7 @@ from test_photo import JPEG
 import app
 from web.refusals import NO_CALL, NO_FORM
 
-LOST = "The photo did not arrive; please send it again."
+LOST = "The photo did not arrive, or the server is too busy; please send it again in a minute."
 META = {"_type": "gradio.FileData"}
 CALLS = ("run/predict", "call/predict", "call/v2/predict", "queue/join")
 # The numbers that gradio gives the page's functions, in the order that it lays them out.

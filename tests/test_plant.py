@@ -24,6 +24,7 @@ def test_unsure_leaves_do_not_vote():
     joint = joint_answer([leaf(0.95), leaf(0.01, "unsure"), leaf(0.01, "not_a_potato_leaf")])
     assert (joint.verdict, joint.label, joint.voters) == ("diagnosis", "Late blight", 1)
     assert joint.confidence == pytest.approx(0.95)
+    assert joint_answer([leaf(0.99)]).confidence == pytest.approx(0.99)  # one alone says what it says
     assert joint.counts == {"Late blight": 1, "Unsure": 1, "Not a potato leaf": 1}
 
 

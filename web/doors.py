@@ -18,7 +18,6 @@ OPEN = {  # route -> methods; * stands for anything
     "/robots.txt": LOOK,
     "/manifest.json": LOOK,
     "/pwa_icon": LOOK,
-    "/pwa_icon/*": LOOK,
     "/gradio_api/info": LOOK,
     "/gradio_api/openapi.json": LOOK,  # agents that know Spaces look here
     "/gradio_api/heartbeat/*": LOOK,

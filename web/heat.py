@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).parent / "heat.js"
 TEMPLATE = """{{#if value}}<figure><figcaption>{{texts.heat}}</figcaption>
 <div><img class="photo" src="{{value.photo}}" alt="{{texts.photo}}">
 <img class="layer" src="{{value.layer}}" alt="{{texts.alt}}"></div>
-<label>{{texts.photo}}<input type="range" min="0" max="100" value="100" aria-label="{{texts.heat}}">
+<label>{{texts.photo}}<input type="range" min="0" max="100" value="100">
 {{texts.short}}</label></figure>{{/if}}"""
 
 

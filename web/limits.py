@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from web.environment import whole_number
 
 MAX_UPLOAD_MB = whole_number("MAX_UPLOAD_MB", 20, least=1)  # megabytes of a photo
-# Requests of one client, 0 for any number. A photo on the page is two of them: it is sent, then answered.
+# Requests of one client, 0 for any number. A photo on the page is two of them, or three: the one before is
+# cleared, it is sent, and then answered.
 MAX_PER_MINUTE = whole_number("MAX_PER_MINUTE", 120 if "SPACE_ID" in os.environ else 0)
 MOST = 32  # photos at once
 MEGABYTE = 1_000_000  # bytes

@@ -141,6 +141,7 @@ watch("texts", speak);
 
 // The history keeps each answer once, with the photo it is about; said anew in another language it names none.
 watch("value", () => {
+  if (props.value.photo && told === "error.large") tell(""); // another photo has been answered meanwhile
   const picture = document.querySelector("#photo .image-frame img");
   if (props.value.photo && picture?.src.includes(props.value.photo)) {
     document.dispatchEvent(new CustomEvent("blightcheck:answered", { detail: { ...props.value, picture } }));

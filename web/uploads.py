@@ -30,7 +30,7 @@ class LostError(PhotoError):
     """The upload is gone, or was never one."""
 
     reason = "lost"
-    sentence = "The photo did not arrive; please send it again."
+    sentence = "The photo did not arrive, or the server is too busy; please send it again in a minute."
 
 
 async def _move_resource(component: Component, url_or_file_path: str | Path | None) -> str | None:

@@ -27,7 +27,7 @@ LEAF = jpeg(draw("Potato___Late_blight", 900))
 OTHER_LEAF = jpeg(draw("Potato___healthy", 901))
 SCENE = jpeg(draw("scenes", 902))
 UNREADABLE = "This is not a picture we can read; please send one of JPEG, PNG, WebP, GIF, BMP, AVIF, HEIC."
-LOST = "The photo did not arrive; please send it again."
+LOST = "The photo did not arrive, or the server is too busy; please send it again in a minute."
 # gradio's own client says so whenever it closes a stream.
 HARMLESS = "Method not implemented."
 
@@ -187,6 +187,9 @@ def test_no_answer_stands_beside_a_photo_that_could_not_be_sent(refused, server)
     refused.route("**/run/predict*", lambda request: request.fulfill(status=503, json={"detail": "Busy."}))
     drop(refused, OTHER_LEAF)
     check_sentence(refused, LOST)
+    overlay = refused.locator("#verdict [data-testid=status-tracker] .error")
+    expect(overlay).to_have_count(1)
+    expect(overlay).to_be_hidden()  # gradio's word would stand over ours
     refused.unroute("**/run/predict*")
     drop(refused, OTHER_LEAF)
     check_answer(refused, server.predict(OTHER_LEAF).json())
