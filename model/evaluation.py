@@ -215,7 +215,7 @@ def choose_thresholds(
     labels: np.ndarray,
     sources: np.ndarray,
     risk: float = 0.05,
-    most_mistaken: float = 0.02,
+    most_mistaken: float = 0.03,
     most_declined: float = 0.05,
 ) -> Thresholds:
     """Choose from held-out photos when to answer.

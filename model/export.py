@@ -20,7 +20,7 @@ from model import selftest
 from model.bundle import BundleError, check_files
 from model.diseases import LEAST
 
-FLOOR = 0.5  # heat below this share of a photo's hottest spot is mostly background, and left out
+FLOOR = 0.7  # heat below this share of a photo's hottest spot is mostly background, and left out
 
 
 def answering_model(cnn: keras.Model, same: np.ndarray, temperature: float) -> keras.Model:
