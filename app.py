@@ -259,9 +259,6 @@ def open_feedback() -> Feedback | None:
 
 def main() -> None:
     """Serve until stopped."""
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
     use_little_memory()
     allow_many_files()
     sys.modules["matplotlib"] = None  # or gradio imports it at its first answer: 0.2 s, 29 MB for nothing
@@ -287,4 +284,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    how = argparse.RawDescriptionHelpFormatter
+    argparse.ArgumentParser(description=__doc__, formatter_class=how).parse_args()
     main()

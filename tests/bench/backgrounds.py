@@ -7,9 +7,7 @@ that the leaf alone can tell. The sources must lie where the bundle's training c
 """
 
 import argparse
-import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +15,11 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from evaluate import split_again
+from evaluate import ask, split_again
 
 from model import bundle, evaluation
 from model.classifier import Classifier
 from model.dataset import OTHER
-from model.verdict import verdicts
 
 
 def main() -> None:
@@ -43,18 +40,8 @@ def main() -> None:
         picture.paste(Image.fromarray(photos.images[leaf]), mask=mask)
         return np.asarray(picture)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        answers = list(pool.map(classifier.answer, map(laid, leaves, chosen)))
-    probabilities, leaf = (np.concatenate([a[key] for a in answers]) for key in ("probabilities", "leaf"))
-    labels, sources = photos.asked(leaves), photos.sources(leaves)
-    said = evaluation.Answers(
-        probabilities=probabilities,
-        leaf=leaf,
-        verdict=verdicts(probabilities, leaf, classifier.bundle.thresholds),
-        labels=labels,
-        leaves=photos.leaves[leaves],
-        sources=sources,
-    )
+    said = ask(classifier, map(laid, leaves, chosen), photos, leaves)
+    labels, sources = said.labels, said.sources
     parts = {source: (labels != OTHER) & (sources == source) for source in np.unique(sources)}
     for name, part in (parts | {"other lab leaves": labels == OTHER}).items():
         if part.any():

@@ -8,10 +8,8 @@ arXiv:1903.12261). Each source weighs the same. The sources must lie where the b
 
 import argparse
 import io
-import os
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +17,10 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from evaluate import split_again
+from evaluate import ask, split_again
 
 from model import bundle, evaluation
 from model.classifier import Classifier
-from model.verdict import verdicts
 
 SHOWN = {
     "accuracy": "accuracy",
@@ -111,18 +108,8 @@ def main() -> None:
     print(f"{'':<20}" + "".join(f"{title:>19}" for title in SHOWN.values()))
     rows = []
     for name, change in WAYS.items():
-        changed = [np.asarray(change(Image.fromarray(photos.images[i]))) for i in leaves]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            answers = list(pool.map(lambda pixels: classifier.answer(pixels, explain=False), changed))
-        probabilities, leaf = (np.concatenate([a[key] for a in answers]) for key in ("probabilities", "leaf"))
-        said = evaluation.Answers(
-            probabilities=probabilities,
-            leaf=leaf,
-            verdict=verdicts(probabilities, leaf, classifier.bundle.thresholds),
-            labels=photos.asked(leaves),
-            leaves=photos.leaves[leaves],
-            sources=sources,
-        )
+        changed = (np.asarray(change(Image.fromarray(photos.images[i]))) for i in leaves)
+        said = ask(classifier, changed, photos, leaves)
         parts = [evaluation.measure(said.part(sources == s), classifier.labels) for s in np.unique(sources)]
         rows.append([np.mean([figures[key] for figures in parts]) for key in SHOWN])
         print(f"{name:<20}" + "".join(f"{value:>19.3f}" for value in rows[-1]))

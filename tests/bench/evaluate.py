@@ -13,7 +13,7 @@ lesions.
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from model.classifier import Classifier, Diagnosis
 from model.diseases import is_healthy
 from model.settings import DEFAULT_CACHE, Settings
 from model.splits import split_by_leaf
-from model.verdict import DIAGNOSIS
+from model.verdict import DIAGNOSIS, verdicts
 
 LEAF = (170, 85, 0)
 
@@ -68,6 +68,21 @@ def split_again(description: dict):
     if known.get("held_out") not in (None, photos.fingerprint(split["test"])):
         sys.exit("evaluate.py: the sources have other names than in the training, and are split otherwise.")
     return photos, split["test"]
+
+
+def ask(classifier: Classifier, pictures: Iterable[np.ndarray], photos, indices: np.ndarray):
+    """Return the evaluation.Answers to pictures made of some photos, a Dataset's: uint8 [S, S, 3] each."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        answers = list(pool.map(partial(classifier.answer, explain=False), pictures))
+    probabilities, leaf = (np.concatenate([a[key] for a in answers]) for key in ("probabilities", "leaf"))
+    return evaluation.Answers(
+        probabilities=probabilities,
+        leaf=leaf,
+        verdict=verdicts(probabilities, leaf, classifier.bundle.thresholds),
+        labels=photos.asked(indices),
+        leaves=photos.leaves[indices],
+        sources=photos.sources(indices),
+    )
 
 
 def held_out(description: dict) -> set[Path]:

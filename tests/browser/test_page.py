@@ -88,7 +88,7 @@ def test_a_file_is_answered_as_the_rest_api_answers_it(page, server, send):
 
 def test_the_slider_goes_from_the_photo_to_the_heat(page, server):
     drop(page, LEAF)
-    layer, slider = page.locator("#heat .layer"), page.get_by_role("slider", name="Where the model looked")
+    layer, slider = page.locator("#heat .layer"), page.get_by_role("slider", name=re.compile("Photo.*Heat"))
     expect(layer).to_have_css("opacity", "1")
     expect(page.locator("#heat .photo")).to_have_attribute("src", re.compile("/file="))  # the visitor's own
     slider.fill("0")
