@@ -25,20 +25,19 @@ class Outbox(CommitScheduler):
 
     def push_to_hub(self) -> CommitInfo | None:
         """Commit the folder, if there is anything in it."""
-        with self.lock:
-            waiting = {path.name: path.parent.name for path in self.folder_path.glob("*/*")}
-        there = self.api.list_repo_files(self.repo_id, repo_type=self.repo_type) if waiting else []
-        earlier = [
+        committed = super().push_to_hub()
+        sent = {path.name: path.parent.name for path in self.last_uploaded}
+        there = self.api.list_repo_files(self.repo_id, repo_type=self.repo_type) if sent else []
+        earlier = [  # what was said before of the same photos
             CommitOperationDelete(path)
             for path in there
             for folder, _, name in [path.rpartition("/")]
-            if waiting.get(name, folder) != folder
+            if sent.get(name, folder) != folder
         ]
-        if earlier:  # said of the same photos before; they still wait here, so that nothing is lost between
+        if earlier:
             self.api.create_commit(
                 self.repo_id, earlier, commit_message="Said otherwise by now", repo_type=self.repo_type
             )
-        committed = super().push_to_hub()
         with self.lock:
             for path in self.last_uploaded:
                 path.unlink(missing_ok=True)
