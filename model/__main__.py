@@ -117,7 +117,7 @@ def main(argv: list[str]) -> int:
         except photo.PhotoError as error:
             return error
         except OSError as error:
-            return OSError(f"{why}." if (why := disk.trouble(error)) else error)
+            return OSError(disk.told(error))
 
     diagnoses, errors = [], 0
     with ThreadPoolExecutor(os.cpu_count()) as pool, _output(options.csv, paths) as file:
@@ -160,5 +160,4 @@ if __name__ == "__main__":
     except (BundleError, hub.HubError) as error:
         sys.exit(f"python -m model: {error}")
     except OSError as error:
-        why = disk.trouble(error)
-        sys.exit(f"python -m model: {why + '.' if why else error}")
+        sys.exit(f"python -m model: {disk.told(error)}")

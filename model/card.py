@@ -127,15 +127,15 @@ With LiteRT, which needs no TensorFlow, and which adds heat maps (HiResCAM):
 """
 
 
-def updated(card: str, generated: str, before: str | None = None) -> str:
+def updated(card: str, generated: str, earlier: str | None = None) -> str:
     """Return `card` with its generated part, and the front matter's generated keys, as in `generated`.
 
-    All else, which somebody wrote by hand, stays; in a card without a generated part, below it. `before` is
+    All else, which somebody wrote by hand, stays; in a card without a generated part, below it. `earlier` is
     what was generated last time: keys that come from there alone go. Raises ValueError or yaml.YAMLError if
     the front matter of `card` can't be read.
     """
     old, new = RepoCard(card), RepoCard(generated)
-    for key, value in RepoCard(before).data.to_dict().items() if before else ():
+    for key, value in RepoCard(earlier).data.to_dict().items() if earlier else ():
         if old.data.get(key) == value:
             old.data.pop(key)
     for key, value in new.data.to_dict().items():

@@ -23,13 +23,18 @@ def trouble(error: BaseException | None) -> str | None:
     return None
 
 
+def told(error: OSError) -> str:
+    """Tell an error as a sentence: what is wrong with the disk, or else in its own words."""
+    return f"{why}." if (why := trouble(error)) else str(error)
+
+
 def tell_no_traceback() -> None:
     """Keep errors that nobody can catch to ourselves if the disk is their cause.
 
     HDF5 tries and fails once more to write the rest of a file when it lets go of it.
     """
     sys.excepthook = lambda kind, error, trace: trouble(error) or sys.__excepthook__(kind, error, trace)
-    sys.unraisablehook = lambda told: trouble(told.exc_value) or sys.__unraisablehook__(told)
+    sys.unraisablehook = lambda raised: trouble(raised.exc_value) or sys.__unraisablehook__(raised)
 
 
 def stop(sentence: str) -> NoReturn:

@@ -163,5 +163,4 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except OSError as error:
-        why = disk.trouble(error)
-        sys.exit(f"python -m model.drawn: {why + '.' if why else error}")
+        sys.exit(f"python -m model.drawn: {disk.told(error)}")

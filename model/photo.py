@@ -18,11 +18,11 @@ warnings.filterwarnings("ignore", module="PIL")  # odd metadata is no news to th
 pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 # Without Pillow's look for further pictures in the file, which a small directory of them may keep busy.
 Image.register_open("JPEG", JpegImagePlugin.JpegImageFile, lambda start: start.startswith(b"\xff\xd8\xff"))
-load_exif = Image.Exif.load
+_load_exif = Image.Exif.load
 
 
 def _load_light_exif(exif: Image.Exif, data: bytes) -> None:
-    load_exif(exif, b"" if is_heavy_exif(data) else data)
+    _load_exif(exif, b"" if is_heavy_exif(data) else data)
 
 
 Image.Exif.load = _load_light_exif  # Pillow also calls it by itself, while it opens a file

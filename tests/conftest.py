@@ -24,7 +24,7 @@ from loopback_hub import LoopbackHub
 ROOT = Path(__file__).parent.parent
 REAL_PHOTOS = ROOT.parent / "shared" / "data"
 # Enough to tell drawn leaves apart in under half a minute.
-TINY = ["--image-size", "64", "--epochs", "12", "--batch-size", "16", "--learning-rate", "0.003"]
+TINY = ["--image-size", "64", "--epochs", "15", "--batch-size", "16", "--learning-rate", "0.003"]
 
 
 def run(*command: str | Path, **environment: str | Path) -> subprocess.CompletedProcess:

@@ -41,7 +41,7 @@ def test_a_bundle_says_how_it_was_made_and_how_good_it_is(tiny):
         "Potato___healthy": 40,
         "2 other folders": 80,
     }
-    assert figures["accuracy"] > 0.8  # drawn leaves are easy, or something is broken
+    assert figures["accuracy"] >= 0.9  # drawn leaves are easy, or something is broken
     assert figures["not_potato"]["declined"] >= 0.8
     for plot in ("learning-curves.png", "confusion.png", "reliability.png"):
         assert (tiny / "figures" / plot).stat().st_size > 1000

@@ -6,7 +6,6 @@ Cuts every held-out leaf with a plain background out and lays it on a held-out p
 that the leaf alone can tell. The sources must lie where the bundle's training command says.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -15,21 +14,15 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from evaluate import ask, split_again
+from evaluate import ask, model_and_held_out
 
-from model import bundle, evaluation
-from model.classifier import Classifier
+from model import evaluation
 from model.dataset import OTHER
 
 
 def main() -> None:
     """Print the figures of the leaves of each source, and of the other lab leaves."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", default=str(bundle.DEFAULT), metavar="FOLDER", help="the bundle")
-    classifier = Classifier(bundle.read(Path(parser.parse_args().model)))
-    photos, held_out = split_again(classifier.bundle.description)
+    classifier, photos, held_out = model_and_held_out(__doc__)
     backgrounds = photos.backgrounds(held_out)
     leaves = held_out[photos.masks[held_out].any(axis=(1, 2))]
     chosen = np.random.default_rng(1).choice(backgrounds, len(leaves))

@@ -6,7 +6,6 @@ Every held-out photo of the classes, changed in one way at a time (after Hendryc
 arXiv:1903.12261). Each source weighs the same. The sources must lie where the bundle's training command says.
 """
 
-import argparse
 import io
 import sys
 from collections.abc import Callable
@@ -17,10 +16,9 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from evaluate import ask, split_again
+from evaluate import ask, model_and_held_out
 
-from model import bundle, evaluation
-from model.classifier import Classifier
+from model import evaluation
 
 SHOWN = {
     "accuracy": "accuracy",
@@ -96,12 +94,7 @@ WAYS = {
 
 def main() -> None:
     """Print a row for each way."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", default=str(bundle.DEFAULT), metavar="FOLDER", help="the bundle")
-    classifier = Classifier(bundle.read(Path(parser.parse_args().model)))
-    photos, held_out = split_again(classifier.bundle.description)
+    classifier, photos, held_out = model_and_held_out(__doc__)
     leaves = held_out[photos.asked(held_out) >= 0]
     sources = photos.sources(leaves)
     print(f"{len(leaves)} photos of {len(np.unique(sources))} sources")

@@ -85,6 +85,16 @@ def ask(classifier: Classifier, pictures: Iterable[np.ndarray], photos, indices:
     )
 
 
+def model_and_held_out(description: str):
+    """Read --model, the only option; return its classifier, its training's photos and those held out."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default=str(bundle.DEFAULT), metavar="FOLDER", help="the bundle")
+    classifier = Classifier(bundle.read(Path(parser.parse_args().model)))
+    return classifier, *split_again(classifier.bundle.description)
+
+
 def held_out(description: dict) -> set[Path]:
     """Return the photos that a training kept for the test."""
     photos, test = split_again(description)
