@@ -16,7 +16,9 @@ os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 import anyio
+import h5py
 import httpx2
+import numpy as np
 import pytest
 from drawing import draw_set
 from loopback_hub import LoopbackHub
@@ -44,6 +46,16 @@ def run_async(function: Callable, *arguments: object) -> object:
     """Run a coroutine function to its end, on a thread: the tests' own has the browser's event loop."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(anyio.run, function, *arguments).result()
+
+
+def weights_of(bundle: Path) -> dict[str, np.ndarray]:
+    """Return the numbers of a bundle's Keras model, by their names in the file."""
+    found = {}
+    with h5py.File(bundle / "model.weights.h5") as file:
+        file.visititems(
+            lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {})
+        )
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -1,34 +1,15 @@
 import json
 import re
 import shutil
-import signal
 from dataclasses import asdict
 
-import h5py
-import numpy as np
 import pytest
-from conftest import TINY, run
+from conftest import TINY, run, weights_of
 from drawing import draw_set
 from PIL import Image
 
 from model import bundle, settings
 from model.classifier import Classifier
-
-
-def weights_of(folder) -> dict[str, np.ndarray]:
-    found = {}
-    with h5py.File(folder / "model.weights.h5") as file:
-        file.visititems(
-            lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {})
-        )
-    return found
-
-
-def assert_same_weights(a, b) -> None:
-    ours, theirs = weights_of(a), weights_of(b)
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
 
 
 def test_a_bundle_says_how_it_was_made_and_how_good_it_is(tiny):
@@ -49,97 +30,6 @@ def test_a_bundle_says_how_it_was_made_and_how_good_it_is(tiny):
     assert card.startswith("---\n")
     assert "## Limits" in card
     assert f"{figures['accuracy']:.1%}" in card
-
-
-KILLED_IN_EPOCH_2 = """
-import os, signal, sys
-import train
-from model.checkpoint import Checkpoint
-begin = Checkpoint.on_epoch_begin
-def killing(self, epoch, logs=None):
-    begin(self, epoch, logs)
-    if epoch == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-Checkpoint.on_epoch_begin = killing
-train.main(sys.argv[1:])
-"""
-
-
-# In one process, since TensorFlow takes long to come up.
-REFUSED_TWICE = """
-import sys
-import train
-sentences = []
-for more in ([], ["--resume", "--seed", "9"]):
-    try:
-        train.main(sys.argv[1:] + more)
-    except ValueError as error:
-        sentences.append(str(error))
-print(*sentences, sep="\\n")
-"""
-
-
-def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(drawn_photos, cache, tmp_path):
-    arguments = ["--data", drawn_photos, "--cache", cache, "--image-size", "32", "--epochs", "3"]
-    ended = run("train.py", *arguments, "--out", tmp_path / "one")
-    assert ended.returncode == 0, ended.stderr
-
-    arguments += ["--logs", tmp_path / "logs"]
-    killed = run("-c", KILLED_IN_EPOCH_2, *arguments, "--out", tmp_path / "killed")
-    assert killed.returncode == -signal.SIGKILL
-    assert not (tmp_path / "killed").exists()
-
-    refused = run("-c", REFUSED_TWICE, *arguments, "--out", tmp_path / "killed")
-    unfinished = tmp_path / "killed.training"
-    assert refused.stdout.splitlines()[-2:] == [
-        f"{unfinished} holds an unfinished training: add --resume, or delete it to start again.",
-        f"The unfinished training in {unfinished} had other settings (seed, split); give the same ones, or "
-        "delete that folder to start again.",
-    ]
-    resumed = run("train.py", *arguments, "--out", tmp_path / "killed", "--resume")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "Going on after epoch 1." in resumed.stdout
-    assert len(re.findall(r"lowest .* in epoch \d; \d+ minutes left at most", resumed.stdout)) == 2
-    assert_same_weights(tmp_path / "one", tmp_path / "killed")
-    assert not (tmp_path / "killed.training").exists()
-    assert (
-        len(list((tmp_path / "logs" / "killed").iterdir())) == 2
-    )  # one file a run, for one line in TensorBoard
-    assert str(tmp_path) not in (tmp_path / "killed" / "bundle.json").read_text()
-
-
-INTERRUPTED_IN_FOLD_2 = """
-import sys
-import train
-from model.checkpoint import Checkpoint
-begin, begun = Checkpoint.on_epoch_begin, []
-def interrupted(self, epoch, logs=None):
-    begin(self, epoch, logs)
-    begun.append(self.folder.name)
-    if len(begun) == 2:
-        raise KeyboardInterrupt
-Checkpoint.on_epoch_begin = interrupted
-try:
-    train.main(sys.argv[1:])
-except KeyboardInterrupt:
-    train.main([*sys.argv[1:], "--resume"])
-print(begun)
-"""
-
-
-def test_folds_test_every_leaf_once_and_go_on_where_they_were_interrupted(drawn_photos, cache, tmp_path):
-    arguments = ["--data", drawn_photos, "--cache", cache, "--image-size", "32", "--epochs", "1"]
-    ended = run("-c", INTERRUPTED_IN_FOLD_2, *arguments, "--folds", "2", "--out", tmp_path / "mine")
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.splitlines()[-1] == "['fold-1', 'fold-2', 'fold-2']"
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.folds.json"]
-    made = json.loads((tmp_path / "mine.folds.json").read_text())
-    assert [fold["held-out leaves"]["photos"] for fold in made["folds"]] == [60, 60]
-    pooled = made["pooled"]["held-out leaves"]
-    assert (pooled["photos"], pooled["not_potato"]["photos"]) == (120, 80)
-    right = [fold["held-out leaves"]["accuracy"] for fold in made["folds"]]
-    assert pooled["accuracy"] == pytest.approx(np.mean(right))
-    assert "all folds, held-out leaves: 120 photos of 120 leaves and 80 other pictures" in ended.stdout
 
 
 def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp_path):
@@ -193,18 +83,6 @@ def test_a_trained_model_teaches_another_of_the_same_folders(tiny, drawn_photos,
     training = bundle.read(tmp_path / "out").description["training"]
     assert training["settings"]["teacher"] == ["bundle"]
     assert training["command"].endswith("--teacher bundle --out out")
-
-
-def test_a_training_that_diverges_is_one_sentence_and_leaves_nothing_to_resume(drawn_photos, cache, tmp_path):
-    ended = run(
-        *("train.py", "--data", drawn_photos, "--cache", cache, *TINY),
-        *("--learning-rate", "1e6", "--epochs", "1", "--out", tmp_path / "out"),
-    )
-    assert ended.returncode == 1
-    sentence = "The training diverged in epoch 1: start again with a lower --learning-rate."
-    assert ended.stderr.strip().splitlines()[-1] == f"train.py: {sentence}"
-    assert "Traceback" not in ended.stderr
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_mistakes_are_told_in_one_sentence():

@@ -1,0 +1,114 @@
+import json
+import re
+import signal
+
+import numpy as np
+import pytest
+from conftest import TINY, run, weights_of
+
+
+def assert_same_weights(a, b) -> None:
+    ours, theirs = weights_of(a), weights_of(b)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+KILLED_IN_EPOCH_2 = """
+import os, signal, sys
+import train
+from model.checkpoint import Checkpoint
+begin = Checkpoint.on_epoch_begin
+def killing(self, epoch, logs=None):
+    begin(self, epoch, logs)
+    if epoch == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+Checkpoint.on_epoch_begin = killing
+train.main(sys.argv[1:])
+"""
+
+
+# In one process, since TensorFlow takes long to come up.
+REFUSED_TWICE_THEN_RESUMED = """
+import sys
+import train
+for more in ([], ["--resume", "--seed", "9"]):
+    try:
+        train.main(sys.argv[1:] + more)
+    except ValueError as error:
+        print("Refused:", error)
+train.main([*sys.argv[1:], "--resume"])
+"""
+
+
+def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(drawn_photos, cache, tmp_path):
+    arguments = ["--data", drawn_photos, "--cache", cache, "--image-size", "32", "--epochs", "3"]
+    ended = run("train.py", *arguments, "--out", tmp_path / "one")
+    assert ended.returncode == 0, ended.stderr
+
+    arguments += ["--logs", tmp_path / "logs"]
+    killed = run("-c", KILLED_IN_EPOCH_2, *arguments, "--out", tmp_path / "killed")
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed").exists()
+
+    resumed = run("-c", REFUSED_TWICE_THEN_RESUMED, *arguments, "--out", tmp_path / "killed")
+    assert resumed.returncode == 0, resumed.stderr
+    unfinished = tmp_path / "killed.training"
+    assert re.findall("Refused: (.*)", resumed.stdout) == [
+        f"{unfinished} holds an unfinished training: add --resume, or delete it to start again.",
+        f"The unfinished training in {unfinished} had other settings (seed, split); give the same ones, or "
+        "delete that folder to start again.",
+    ]
+    assert "Going on after epoch 1." in resumed.stdout
+    assert len(re.findall(r"lowest .* in epoch \d; \d+ minutes left at most", resumed.stdout)) == 2
+    assert_same_weights(tmp_path / "one", tmp_path / "killed")
+    assert not unfinished.exists()
+    # One file a run, for one line in TensorBoard.
+    assert len(list((tmp_path / "logs" / "killed").iterdir())) == 2
+    assert str(tmp_path) not in (tmp_path / "killed" / "bundle.json").read_text()
+
+
+INTERRUPTED_IN_FOLD_2 = """
+import sys
+import train
+from model.checkpoint import Checkpoint
+begin, begun = Checkpoint.on_epoch_begin, []
+def interrupted(self, epoch, logs=None):
+    begin(self, epoch, logs)
+    begun.append(self.folder.name)
+    if len(begun) == 2:
+        raise KeyboardInterrupt
+Checkpoint.on_epoch_begin = interrupted
+try:
+    train.main(sys.argv[1:])
+except KeyboardInterrupt:
+    train.main([*sys.argv[1:], "--resume"])
+print(begun)
+"""
+
+
+def test_folds_test_every_leaf_once_and_go_on_where_they_were_interrupted(drawn_photos, cache, tmp_path):
+    arguments = ["--data", drawn_photos, "--cache", cache, "--image-size", "32", "--epochs", "1"]
+    ended = run("-c", INTERRUPTED_IN_FOLD_2, *arguments, "--folds", "2", "--out", tmp_path / "mine")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == "['fold-1', 'fold-2', 'fold-2']"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.folds.json"]
+    made = json.loads((tmp_path / "mine.folds.json").read_text())
+    assert [fold["held-out leaves"]["photos"] for fold in made["folds"]] == [60, 60]
+    pooled = made["pooled"]["held-out leaves"]
+    assert (pooled["photos"], pooled["not_potato"]["photos"]) == (120, 80)
+    right = [fold["held-out leaves"]["accuracy"] for fold in made["folds"]]
+    assert pooled["accuracy"] == pytest.approx(np.mean(right))
+    assert "all folds, held-out leaves: 120 photos of 120 leaves and 80 other pictures" in ended.stdout
+
+
+def test_a_training_that_diverges_is_one_sentence_and_leaves_nothing_to_resume(drawn_photos, cache, tmp_path):
+    ended = run(
+        *("train.py", "--data", drawn_photos, "--cache", cache, *TINY),
+        *("--learning-rate", "1e6", "--epochs", "1", "--out", tmp_path / "out"),
+    )
+    assert ended.returncode == 1
+    sentence = "The training diverged in epoch 1: start again with a lower --learning-rate."
+    assert ended.stderr.strip().splitlines()[-1] == f"train.py: {sentence}"
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
