@@ -43,7 +43,7 @@ from web.connections import Connection, allow_many_files
 from web.environment import whole_number
 from web.headers import BrowserHeaders
 from web.later import Later
-from web.limits import BUSY, MAX_PER_MINUTE, MAX_UPLOAD_MB, MEGABYTE, MOST, LimitRate, LimitUploads
+from web.limits import BUSY, MAX_PER_MINUTE, MAX_PHOTOS, MAX_UPLOAD_MB, MEGABYTE, LimitRate, LimitUploads
 from web.memory import use_little_memory
 from web.schema import Answer, Batch, Health, responses
 from web.startup import quick_start
@@ -52,6 +52,7 @@ GRACE = 3  # seconds to finish what is in hand when stopped; an open page would 
 # Networks of the proxies in front of a Space, which tell for whom they ask (X-Forwarded-For).
 SPACE_PROXIES = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
 IDLE = 0.02  # seconds between looks of gradio for work; its own 0.001 keep a core 6 % busy, day and night
+SESSIONS = 800  # of pages, whose last answers gradio keeps, up to 300 KB each; its own 10,000 are gigabytes
 MAX_AT_ONCE = 64  # requests answered or waiting; beyond that we say so instead of keeping people waiting
 
 # Of a photo that can't be answered, else 400.
@@ -65,7 +66,7 @@ def create_api(serving: Serving) -> FastAPI:
         summary="Early blight, late blight or healthy? A potato leaf checker.",
         exception_handlers={StarletteHTTPException: refusals.explain_form},
         routes=[
-            Route(path, refusals.only_post, methods=["GET", "PUT", "PATCH", "DELETE", "TRACE"])
+            Route(path, refusals.only_post, methods=["GET", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"])
             for path in ("/predict", "/predict/batch")
         ],
     )
@@ -111,8 +112,8 @@ def create_api(serving: Serving) -> FastAPI:
     @api.post("/predict/batch", response_model=None, responses=responses(Batch))
     async def predict_batch(files: Annotated[list[UploadFile], File(description="photos")]) -> dict:
         """Diagnose photos of one plant or field, each and together; a bad one is an error in its place."""
-        if len(files) > MOST:
-            raise HTTPException(413, f"At most {MOST} photos at once, please; these are {len(files)}.")
+        if len(files) > MAX_PHOTOS:
+            raise HTTPException(413, f"At most {MAX_PHOTOS} photos at once, please; these are {len(files)}.")
         results, diagnoses = [], []
         with place():
             classifier, found = serving.now
@@ -190,7 +191,7 @@ def create_app() -> FastAPI:
     api = create_api(serving)
     if MAX_PER_MINUTE:
         api.add_middleware(LimitRate, per_minute=MAX_PER_MINUTE)
-    api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MOST)
+    api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MAX_PHOTOS)
     if origins := os.environ.get("ALLOWED_ORIGINS"):
         api.add_middleware(
             CORSMiddleware,
@@ -222,12 +223,13 @@ def create_page(serving: Serving) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with photos:
-            async with uploads.kept_small(Path(photos.name)):
+            async with uploads.kept_small(Path(photos.name), blocks):
                 yield
         if kept:
             await to_thread.run_sync(kept.close)
 
-    blocks = page.build(serving, lambda: serving.notice, kept).queue(max_size=MAX_AT_ONCE)
+    blocks = page.build(serving, kept).queue(max_size=MAX_AT_ONCE)
+    blocks.state_session_capacity = SESSIONS
     blocks._queue.sleep_when_free = blocks._queue.progress_update_sleep_when_free = IDLE
     mounted = FastAPI(openapi_url=None, lifespan=lifespan)
     mounted.add_middleware(Calls, blocks=blocks)

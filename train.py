@@ -63,8 +63,7 @@ def build(
         shape = (settings.image_size, settings.image_size, 3)
         network = cnn.build_cnn(shape, len(outputs), momentum, FusedNormalization)
         if start:
-            known = bundle.read(start).description["training"]["outputs"]
-            export.copy_weights(export.load_keras(start), known, network, outputs)
+            export.copy_weights(export.load_keras(start), bundle.read(start).outputs(), network, outputs)
         rate = keras.optimizers.schedules.CosineDecay(
             settings.learning_rate / 20,
             decay_steps=max(1, (settings.epochs - 1) * steps),
@@ -242,7 +241,7 @@ def main(argv: list[str]) -> None:
         hub.require_token()  # before the work, not after it
     earlier = {name: hub.whole_bundle(name) for name in (settings.start_from, *settings.teacher) if name}
     for name, folder in earlier.items():
-        bundle.read(folder, name)  # is it one? Better before the work than after it
+        bundle.read(folder, name).outputs()  # are there any? Better asked before the work than after it
     photos = dataset.gather(settings, cache)
     more = {
         name: dataset.prepare(data.find_photos(source), photos.classes, settings.image_size, cache)

@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -120,14 +121,17 @@ def main(argv: list[str]) -> int:
             return OSError(disk.told(error))
 
     diagnoses, errors = [], 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool, _output(options.csv, paths) as file:
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        _output(options.csv, paths) as file,
+        closing(pool.map(answer, paths)) as answers,  # the rest is given up if a row can't be written
+    ):
         table = csv.DictWriter(file, columns(classifier.labels))
         table.writeheader()
-        answers = zip(paths, pool.map(answer, paths), strict=True)
         # The bar shows only on a terminal (None), and never among the rows.
-        for path, answered in tqdm(
-            answers, total=len(paths), unit="photo", disable=None if options.csv else True
-        ):
+        hidden = None if options.csv else True
+        answered_paths = zip(paths, answers, strict=True)
+        for path, answered in tqdm(answered_paths, total=len(paths), unit="photo", disable=hidden):
             table.writerow(row(str(path), answered))
             if isinstance(answered, Exception):
                 errors += 1

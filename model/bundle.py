@@ -48,6 +48,15 @@ class Bundle:
     model: bytes
     description: dict
 
+    def outputs(self) -> list[str]:
+        """Return the class folders that its network tells apart. Raises BundleError if it doesn't say."""
+        try:
+            return self.description["training"]["outputs"]
+        except (KeyError, TypeError) as error:
+            raise BundleError(
+                f"{DESCRIPTION} names no outputs, so nothing can be learnt from that model; choose another."
+            ) from error
+
 
 def check_place(folder: Path) -> None:
     """Raise BundleError if writing a bundle to `folder` would replace anything but a bundle, or fail."""
@@ -167,7 +176,7 @@ def read(folder: Path, name: str | None = None) -> Bundle:
         missing = LITERT_MODEL if Path(error.filename).name == LITERT_MODEL else DESCRIPTION
         raise BundleError(f"{name} is no Blightcheck model: it has no {missing}.") from error
     except OSError as error:
-        raise BundleError(f"{name} can't be read; give it the rights it needs: {error}.") from error
+        raise BundleError(f"{name} can't be read ({error.strerror}); give it the rights it needs.") from error
     except ValueError as error:
         raise BundleError(f"{DESCRIPTION} in {name} is damaged; fetch or train the model again.") from error
     try:

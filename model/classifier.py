@@ -2,7 +2,6 @@
 
 import os
 import queue
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -80,8 +79,6 @@ class Classifier:
     def __init__(self, bundle: Bundle) -> None:
         """Load the model. Raises BundleError if it is not what the bundle's description says."""
         self.bundle = bundle
-        # Photos decoded at a time: more of them would take more memory, not less time.
-        self._places = threading.BoundedSemaphore(os.cpu_count() or 1)
         self.labels = [name.label for name in bundle.classes]
         # Heat takes nearly half of the time that the model takes: only those wait for it who ask for it.
         self._explaining = _Pool(bundle, bundle.model)
@@ -98,7 +95,7 @@ class Classifier:
 
         Raises photo.PhotoError with a sentence if it can't be read.
         """
-        with self._places, self._pool(explain).lend() as run:
+        with self._pool(explain).lend() as run:
             pixels = photo.prepare(source, self.bundle.image_size)
             answer = run(input=pixels[None])
         verdict = str(verdicts(answer["probabilities"], answer["leaf"], self.bundle.thresholds)[0])

@@ -1,5 +1,6 @@
 """Labelled photos made ready to train and measure on: prepared pixels, labels, leaves."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,13 @@ from model.settings import Settings
 
 OTHER = -1  # the label of photos that show none of the classes asked for
 FEW = 5  # skipped files named; a broken set has thousands
+
+
+def fingerprint(digests: Sequence[str], folders: Sequence[str]) -> str:
+    """Identify labelled photos by their contents and class folders, whatever their order: a sha256."""
+    return hashlib.sha256(
+        "\n".join(sorted(map(" ".join, zip(digests, folders, strict=True)))).encode(errors="surrogateescape")
+    ).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Dataset:
     def fingerprint(self, indices: np.ndarray | None = None) -> str:
         """Identify these photos, or some of them, and their labels."""
         some = range(len(self.photos)) if indices is None else indices
-        return pixels.fingerprint([self.digests[i] for i in some], [self.photos[i].folder for i in some])
+        return fingerprint([self.digests[i] for i in some], [self.photos[i].folder for i in some])
 
     def counts(self, splits: dict[str, np.ndarray]) -> list[dict]:
         """Count the photos, leaves and photos by split of each class asked for, and of all others."""

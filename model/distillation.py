@@ -18,9 +18,9 @@ def load_teacher(folder: Path, name: str, outputs: Sequence[str], size: int, pre
 
     Raises BundleError if its outputs are others, or if it is no network of ours.
     """
-    trained, known = export.load_keras(folder), bundle.read(folder).description["training"]["outputs"]
-    weights = keras.Model(trained.input, trained.get_layer("softmax").output).get_weights()
+    trained, known = export.load_keras(folder), bundle.read(folder).outputs()
     try:
+        weights = keras.Model(trained.input, trained.get_layer("softmax").output).get_weights()
         if sorted(known) != sorted(outputs):
             raise ValueError("other outputs")
         weights[-2:] = [values[..., [known.index(name) for name in outputs]] for values in weights[-2:]]

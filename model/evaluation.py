@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.diseases import LEAST
-from model.verdict import DIAGNOSIS, NOT_POTATO, Thresholds, confidence
+from model.verdict import DIAGNOSIS, NOT_POTATO, Thresholds, certainty
 
 CONFIDENT = 0.9  # "confidently wrong" is wrong with more than this
 BINS = 15  # of the calibration error
@@ -174,7 +174,7 @@ def worst_mistakes(answers: Answers) -> np.ndarray:
     """
     guess = answers.probabilities.argmax(1)
     wrong = np.where(answers.labels >= 0, guess != answers.labels, answers.verdict == DIAGNOSIS)
-    order = np.argsort(-confidence(answers.probabilities, answers.leaf), kind="stable")
+    order = np.argsort(-certainty(answers.probabilities, answers.leaf), kind="stable")
     return order[wrong[order]]
 
 
@@ -228,7 +228,7 @@ def choose_thresholds(
     sources: [n], where a photo comes from (labs are easier than fields: a risk kept on average would not be
     kept in the field).
     """
-    sure, right = confidence(probabilities, leaf), probabilities.argmax(1) == labels
+    sure, right = certainty(probabilities, leaf), probabilities.argmax(1) == labels
     potato = labels >= 0
     parts = [potato & (sources == source) for source in np.unique(sources[potato])]
     least = [_least_confidence(sure[part], right[part], risk) for part in parts]

@@ -68,10 +68,11 @@ def find(name: str | None) -> Found:
         return Found(folder, repo, folder.name, f"{error} The copy fetched earlier answers.")
 
 
-def fetch(name: str | None) -> Found:
-    """Fetch what serving needs of the bundle `name`: a folder, or a Hub id with an optional @revision.
+def fetch(name: str | None, files: list[str] | None = SERVED_FILES) -> Found:
+    """Fetch the bundle `name`, of a Hub repo only `files`, if given: by default what serving needs.
 
-    None is the default bundle. Raises UnreachableError or HubError.
+    It is a folder, or a Hub id with an optional @revision; None is the default bundle. Raises
+    UnreachableError or HubError.
     """
     if not name:
         return Found(bundle.DEFAULT, "default")
@@ -79,7 +80,7 @@ def fetch(name: str | None) -> Found:
     if folder.is_dir():
         return Found(folder, Path(name).absolute().name)
     repo, _, revision = name.partition("@")
-    folder = download(repo, revision or None, "model", SERVED_FILES)
+    folder = download(repo, revision or None, "model", files)
     return Found(folder, repo, folder.name)
 
 
@@ -89,12 +90,7 @@ def whole_bundle(name: str) -> Path:
     It is called "default", or by its folder, or by a Hub id with an optional @revision. Raises
     UnreachableError or HubError.
     """
-    if name == "default":
-        return bundle.DEFAULT
-    if (folder := bundle.place(Path(name))).is_dir():
-        return folder
-    repo, _, revision = name.partition("@")
-    return download(repo, revision or None, "model")
+    return fetch(None if name == "default" else name, None).folder
 
 
 def download(repo: str, revision: str | None, repo_type: str, files: list[str] | None = None) -> Path:

@@ -4,7 +4,9 @@ Training and serving both come through `prepare`, so that no model is shown pixe
 """
 
 import io
+import os
 import struct
+import threading
 import warnings
 from pathlib import Path
 
@@ -128,6 +130,10 @@ class DamagedError(PhotoError):
     sentence = "The picture is damaged and can't be read; please send the original file."
 
 
+# Photos decoded at a time: more of them would take more memory, not less time.
+_places = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+
 def prepare(source: bytes | Path, size: int) -> np.ndarray:
     """Return the photo's upright centre square, scaled to `size`: uint8 [size, size, 3] RGB, 0 to 255.
 
@@ -135,7 +141,11 @@ def prepare(source: bytes | Path, size: int) -> np.ndarray:
     frame; transparent parts become white. Raises one of the PhotoErrors, with a sentence.
     """
     data = source.read_bytes() if isinstance(source, Path) else source
-    image = _open(data)
+    with _places:
+        return _prepared(_open(data), size)
+
+
+def _prepared(image: Image.Image, size: int) -> np.ndarray:
     try:
         turn = UPRIGHT.get(_orientation(image))
         # Lets a JPEG decode at 1/2, 1/4 or 1/8 of its size, if that is still enough.
@@ -183,7 +193,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _in_eight_bits(image: Image.Image) -> Image.Image:
     """Convert to RGB, or RGBA if parts are transparent."""
-    if image.mode.startswith("I") or image.mode == "F":  # 16-bit grey: convert("RGB") would clip, not scale
+    if image.mode.startswith("I"):  # 16-bit grey: convert("RGB") would clip, not scale
         values = np.array(image, dtype=np.float32)
         values /= 257  # in place: a large picture is a gigabyte
         image = Image.fromarray(values.clip(0, 255, out=values).astype(np.uint8))

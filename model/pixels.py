@@ -114,13 +114,6 @@ def _prepared(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, np
             yield from pool.map(prepare, paths[start : start + CHUNK])
 
 
-def fingerprint(digests: Sequence[str], folders: Sequence[str]) -> str:
-    """Identify labelled photos by their contents and class folders, whatever their order: a sha256."""
-    return hashlib.sha256(
-        "\n".join(sorted(map(" ".join, zip(digests, folders, strict=True)))).encode(errors="surrogateescape")
-    ).hexdigest()
-
-
 def training_batches(
     images: np.ndarray,
     masks: np.ndarray,
@@ -140,7 +133,7 @@ def training_batches(
     float32 [n]; `indices` are the photos to train on, `backgrounds` those to lay leaves on (for a quarter of
     them, or if there are none, an even colour). Order and augmentation depend on seed, epoch and step alone,
     so that a resumed training sees what an uninterrupted one would have. An epoch is
-    len(indices) // batch_size steps.
+    len(indices) // batch_size steps, but at least one.
     """
     steps = max(1, len(indices) // batch_size)
 

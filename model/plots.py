@@ -11,7 +11,7 @@ from matplotlib import pyplot
 from model import data
 from model.dataset import OTHER, Dataset
 from model.evaluation import Answers, worst_mistakes
-from model.verdict import confidence
+from model.verdict import certainty
 
 MISTAKES = 24  # on the sheet of the worst
 
@@ -37,7 +37,7 @@ def draw_mistakes(path: Path, photos: Dataset, indices: np.ndarray, answers: Ans
     worst = worst_mistakes(answers)[:MISTAKES]
     if not len(worst):
         return 0
-    names, sure = data.labels_of(photos.classes), confidence(answers.probabilities, answers.leaf)
+    names, sure = data.labels_of(photos.classes), certainty(answers.probabilities, answers.leaf)
     figure, axes = _panels(len(worst), columns=6, side=2.2)
     for axis, i in zip(axes, worst, strict=True):
         photo, label = photos.photos[indices[i]], answers.labels[i]

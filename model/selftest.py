@@ -54,7 +54,10 @@ def check(bundle: Bundle, name: str, answer: Answer) -> None:
 
     One written before there was a self-test need only answer with numbers.
     """
-    answers = _answers(answer, bundle.image_size)
+    try:
+        answers = _answers(answer, bundle.image_size)
+    except RuntimeError as error:
+        raise BundleError(f"LiteRT can't run {name} here; fetch or train the model again.") from error
     if not all(np.isfinite(output).all() for given in answers for output in given.values()):
         raise BundleError(f"{name} answers without numbers; fetch or train the model again.")
     if "self_test" not in bundle.description:

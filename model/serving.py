@@ -24,7 +24,8 @@ def load(found: hub.Found) -> Classifier:
 class Serving:
     """The model that MODEL_REPO names; whoever knows a Classifier may ask this instead.
 
-    now: the classifier and where it was found, replaced together; notice: what to tell the host, if anything.
+    now: the classifier and where it was found, replaced together; notice: what to tell visitors of it, if
+    anything.
     """
 
     def __init__(self, name: str | None) -> None:
@@ -62,8 +63,9 @@ class Serving:
             newest = self._newest(found)
         except hub.UnreachableError as error:
             notice = f"{error} The model before goes on answering."
-        except (hub.HubError, BundleError, OSError, RuntimeError) as error:  # or LiteRT can't run it
-            notice = f"{which} is not served, and the model before goes on answering: {error}"
+        except (hub.HubError, BundleError, OSError) as error:
+            why = error.strerror if isinstance(error, OSError) else error  # no visitor is to see where
+            notice = f"{which} is not served, and the model before goes on answering: {why}"
         else:
             self.notice = None  # first: who sees the newer model sees no complaint about the one before
             self.now = newest, found

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoCard
 
-from model.hub import HubError, require_token
+from model.bundle import DEFAULT
+from model.hub import SERVED_FILES, HubError, require_token
 from model.publish import persist
 
 ROOT = Path(__file__).parents[1]
@@ -15,7 +16,7 @@ KEPT = ".gitattributes"  # the Hub's own
 
 def space_files(model: str | None) -> dict[str, bytes]:
     """Return the files of a Space that serves `model`, a Hub id, or else the default one: {path: content}."""
-    files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in _served(model is None)}
+    files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in _served()}
     files["requirements.txt"] = (ROOT / "requirements.txt").read_text("utf-8").split(TRAINING)[0].encode()
     card = RepoCard((ROOT / "README.md").read_text("utf-8"))
     if model:
@@ -23,14 +24,13 @@ def space_files(model: str | None) -> dict[str, bytes]:
     return files | {"README.md": str(card).encode()}
 
 
-def _served(with_default: bool) -> Iterator[Path]:
+def _served() -> Iterator[Path]:
     yield from (ROOT / name for name in ("app.py", "LICENSE", ".github/page.png"))
     yield from (ROOT / "model").glob("*.py")
     yield from (
         path for path in (ROOT / "web").rglob("*") if path.suffix in (".py", ".js", ".css", ".json", ".svg")
     )
-    if with_default:
-        yield from (path for path in (ROOT / "model" / "default").rglob("*") if path.is_file())
+    yield from (DEFAULT / name for name in SERVED_FILES)  # also for when the Hub can't be reached
 
 
 def push_space(space: str, model: str | None, private: bool) -> str:

@@ -22,7 +22,7 @@ class Thresholds:
     confidence: float
 
 
-def confidence(probabilities: np.ndarray, leaf: np.ndarray) -> np.ndarray:
+def certainty(probabilities: np.ndarray, leaf: np.ndarray) -> np.ndarray:
     """Return how likely a photo shows a potato leaf of its likeliest class, [n], from [n, K] and [n]."""
     return leaf * probabilities.max(axis=1)
 
@@ -32,5 +32,5 @@ def verdicts(probabilities: np.ndarray, leaf: np.ndarray, thresholds: Thresholds
 
     probabilities: [n, K], each row summing to 1; leaf: the probability that it is a potato leaf, [n].
     """
-    sure = confidence(probabilities, leaf) >= thresholds.confidence
+    sure = certainty(probabilities, leaf) >= thresholds.confidence
     return np.where(leaf < thresholds.leaf, NOT_POTATO, np.where(sure, DIAGNOSIS, UNSURE))

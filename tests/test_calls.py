@@ -9,6 +9,8 @@ from test_limits import listening
 from test_photo import JPEG
 
 import app
+from web import limits
+from web.limits import TOO_LONG
 from web.refusals import NO_CALL, NO_FORM
 
 LOST = "The photo did not arrive, or the server is too busy; please send it again in a minute."
@@ -68,6 +70,26 @@ def test_what_makes_no_sense_is_one_sentence(client, route, capfd):
         assert answer.status_code in (400, 422), body[:100]
         if "jsonrpc" not in answer.text:  # a protocol of its own
             assert answer.json() in ({"detail": NO_CALL}, {"detail": "There was an error parsing the body"})
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("route", [*CALLS, "cancel"])
+def test_megabytes_of_json_are_not_read(client, route, capfd):
+    answer = client.post(route, content=b"[" + b"[]," * 100_000 + b"[]]")
+    assert (answer.status_code, answer.json()) == (413, {"detail": TOO_LONG})
+    assert client.post("mcp/", content=b"[" + b"[]," * 10_000 + b"[]]").json() == {"detail": NO_CALL}
+    assert capfd.readouterr().err == ""
+
+
+def test_while_there_are_too_many_uploads_a_call_is_one_sentence_and_what_is_asked_goes_on(
+    client, photo, monkeypatch, capfd
+):
+    sent = client.post("call/predict", json={"data": [photo, "en"]})
+    monkeypatch.setattr(limits, "IN_HAND", 0)
+    refused = client.post("run/predict", json={"data": [photo, "en"]})
+    assert (refused.status_code, refused.json()) == (503, {"detail": limits.BUSY})
+    assert refused.headers["retry-after"] == "1"
+    assert '"class"' in client.get(f"call/predict/{sent.json()['event_id']}").text
     assert capfd.readouterr().err == ""
 
 

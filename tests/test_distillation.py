@@ -42,6 +42,13 @@ def test_targets_become_mostly_what_the_teachers_say_of_the_same_pixels(trained)
     np.testing.assert_array_equal(learnt[2], weights)
 
 
+def test_one_that_does_not_say_what_it_knows_can_t_teach(trained):
+    description = bundle.read(trained[0]).description
+    bundle.seal(trained[0], {key: value for key, value in description.items() if key != "training"})
+    with pytest.raises(BundleError, match=r"^bundle.json names no outputs, so nothing can be learnt"):
+        load_teacher(trained[0], "one", OUTPUTS, SIZE, "float32")
+
+
 def test_one_that_knows_other_folders_can_t_teach(trained):
     with pytest.raises(BundleError, match="one can't teach this one: it must be the same network"):
         load_teacher(trained[0], "one", OUTPUTS[:3], SIZE, "float32")

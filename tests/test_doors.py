@@ -56,7 +56,7 @@ def of_gradio(serving) -> set[tuple[str, str]]:
 def test_the_rest_api_has_these_routes_and_no_other(serving):
     api = app.create_api(serving)
     found = {route for route in routes(api.routes) if route[0] != "HEAD"}
-    others = ("GET", "PUT", "PATCH", "DELETE", "TRACE")
+    others = ("GET", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS")
     told = set(product(others, ("/predict", "/predict/batch")))  # how to ask
     assert {route for route in found if "static-offline-docs" not in route[1]} == REST | told
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from conftest import run
 from drawing import draw_set
 
-from model import data, photo, pixels
+from model import data, dataset, photo, pixels
 
 
 def silent(photos, total):
@@ -66,10 +66,10 @@ def test_what_a_disk_has_is_not_kept_as_a_damaged_photo(paths, tmp_path, monkeyp
 
 
 def test_the_fingerprint_is_of_contents_and_labels_not_order():
-    made = pixels.fingerprint(["a", "b"], ["healthy", "blight"])
-    assert made == pixels.fingerprint(["b", "a"], ["blight", "healthy"])
-    assert made != pixels.fingerprint(["a", "c"], ["healthy", "blight"])
-    assert made != pixels.fingerprint(["a", "b"], ["blight", "healthy"])
+    made = dataset.fingerprint(["a", "b"], ["healthy", "blight"])
+    assert made == dataset.fingerprint(["b", "a"], ["blight", "healthy"])
+    assert made != dataset.fingerprint(["a", "c"], ["healthy", "blight"])
+    assert made != dataset.fingerprint(["a", "b"], ["blight", "healthy"])
 
 
 def batches(first_epoch: int, count: int) -> list[tuple[np.ndarray, ...]]:

@@ -73,7 +73,7 @@ def test_a_batch_without_photos_is_422(server):
     assert (answer.status_code, answer.json()) == (422, {"detail": f"{SEND_A_PHOTO[:-1]}s."})
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "TRACE"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "TRACE", "OPTIONS"])
 def test_photos_are_sent_by_post_and_there_is_nothing_elsewhere(server, method):
     how = "Send photos by POST, as multipart form data; see /docs."
     for path in ("/predict", "/predict/batch"):

@@ -43,6 +43,12 @@ def test_wrong_answers_are_found(classifier):
             selftest.check(classifier.bundle, "leaf", answer)
     with pytest.raises(bundle.BundleError, match=r"^leaf answers without numbers;"):
         selftest.check(classifier.bundle, "leaf", spoilt("probabilities", lambda p: p * np.nan))
+
+    def can_t_run(pixels: np.ndarray) -> dict:
+        raise RuntimeError("Encountered unresolved custom op")  # as LiteRT does
+
+    with pytest.raises(bundle.BundleError, match=r"^LiteRT can't run leaf here; fetch or train"):
+        selftest.check(classifier.bundle, "leaf", can_t_run)
     selftest.check(classifier.bundle, "leaf", spoilt("leaf", lambda p: p - 0.019))  # another processor
 
 

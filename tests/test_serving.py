@@ -101,6 +101,13 @@ def test_a_folder_that_is_written_anew_is_served_anew(tiny, tmp_path):
     serving.refresh()
     assert serving.bundle.description == bundle.read(tiny).description
     assert serving.diagnose(encode(draw("Potato___Late_blight", 5))).pixels.shape == (64, 64, 3)
+    (folder / "model.tflite").unlink()
+    (folder / "model.tflite").mkdir()  # no visitor is to read where
+    serving.refresh()
+    assert serving.notice == (
+        "leaf is not served, and the model before goes on answering: "
+        "leaf can't be read (Is a directory); give it the rights it needs."
+    )
     shutil.rmtree(folder)
     serving.refresh()
     assert serving.notice.startswith(f"{folder} is not served, and the model before goes on answering: ")

@@ -17,7 +17,10 @@ def test_a_space_gets_the_model_it_is_given_and_nothing_it_does_not_need(hub, at
     assert len(space.commits) == commits + 1
     assert space.variables == {"MODEL_REPO": REPO}
     files = space.at("main").files
-    assert not any(path.startswith(("model/default", "tests", "train")) for path in files)
+    assert not any(path.startswith(("tests", "train")) for path in files)
+    # What answers when the Hub can't be reached, and no more of it.
+    default = {path for path in files if path.startswith("model/default")}
+    assert default == {"model/default/bundle.json", "model/default/model.tflite"}
     assert b"tensorflow" not in files["requirements.txt"]
     card = RepoCard(files["README.md"].decode())
     assert (card.data.sdk, card.data.app_file, card.data.models) == ("gradio", "app.py", [REPO])

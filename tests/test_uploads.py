@@ -3,14 +3,17 @@
 import errno
 import os
 import threading
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import anyio
+import gradio as gr
 import httpx
 import httpx2
 import pytest
 from conftest import ROOT, run_async
+from gradio.state_holder import StateHolder
 from test_photo import LEAF, encode
 
 from web import uploads
@@ -102,8 +105,11 @@ def test_looking_goes_on_after_an_error(tmp_path, monkeypatch, capsys):
             raise OSError(errno.EMFILE, "Too many open files")
         make_room(folder, *more)
 
+    blocks = gr.Blocks()
+    StateHolder().set_blocks(blocks)
+
     async def look_twice() -> None:
-        async with uploads.kept_small(tmp_path):
+        async with uploads.kept_small(tmp_path, blocks):
             with anyio.fail_after(30):
                 while len(looks) < 2:
                     await anyio.sleep(0.01)
@@ -112,6 +118,18 @@ def test_looking_goes_on_after_an_error(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(uploads, "EVERY", 0.01)
     run_async(look_twice)
     assert "Too many open files" in capsys.readouterr().err
+
+
+def test_answers_of_old_sessions_are_forgotten():
+    with gr.Blocks() as blocks:
+        shown = gr.HTML()
+    holder, now = StateHolder(), datetime.now()
+    holder.set_blocks(blocks)
+    for name in ("old", "new"):
+        holder[name]._update_value_in_config(shown._id, "the last answer")
+    holder.time_last_used["old"] = now - timedelta(seconds=uploads.OLD)
+    uploads.forget_sessions(holder, now)
+    assert list(holder.session_data) == list(holder.time_last_used) == ["new"]
 
 
 def test_a_photo_deleted_before_it_is_read_is_lost(tmp_path):

@@ -10,10 +10,12 @@ import gradio as gr
 from gradio.blocks import BlockFunction
 from gradio.components import Component
 from gradio_client.utils import is_http_url_like
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from web.refusals import NO_CALL
+from web.limits import MCP
+from web.refusals import NO_CALL, as_json
 from web.texts import LANGUAGES
 from web.uploads import LostError, uploaded
 
@@ -21,7 +23,7 @@ RUN = "/gradio_api/run/predict"  # this and the next call any function by its nu
 JOIN = "/gradio_api/queue/join"
 CALL = "/gradio_api/call/predict"
 BY_NAME = "/gradio_api/call/v2/predict"
-MCP = "/gradio_api/mcp"
+MANY = 10_000  # values and names in a call: to read millions would take seconds
 
 
 class Calls:
@@ -40,9 +42,12 @@ class Calls:
         if not checked or scope["type"] != "http" or scope["method"] != "POST":
             return await self.app(scope, receive, send)
         body, messages = bytearray(), []
-        while not messages or messages[-1].get("more_body"):
-            messages.append(await receive())
-            body += messages[-1].get("body", b"")
+        try:
+            while not messages or messages[-1].get("more_body"):
+                messages.append(await receive())
+                body += messages[-1].get("body", b"")
+        except HTTPException as error:  # of LimitUploads
+            return await as_json(error)(scope, receive, send)
         if wrong := self.wrong(path, bytes(body)):
             return await JSONResponse({"detail": wrong}, 400)(scope, receive, send)
 
@@ -54,6 +59,8 @@ class Calls:
     def wrong(self, path: str, body: bytes) -> str | None:
         """Tell what is wrong with a call, if anything."""
         try:
+            if sum(map(body.count, (b",", b"[", b"{"))) > MANY:
+                raise ValueError("too many values")
             sent = json.loads(body)
             if not path.startswith(MCP):  # whose own protocol tells what else is wrong
                 self._check(path, sent)

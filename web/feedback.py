@@ -1,7 +1,6 @@
 """The question whether an answer was right: with the visitor's consent, and where the host wants it."""
 
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,8 +12,8 @@ from model import photo
 from model.bundle import ClassName
 from model.classifier import Diagnosis
 from model.feedback import Feedback
-from web.texts import ENGLISH, class_name, text
-from web.uploads import LostError, explain, opened
+from web.texts import ENGLISH, class_name, explain, text
+from web.uploads import LostError, opened
 
 ELSE = "something_else"  # the folder of leaves, and other things, that are none of the classes
 SIZE = 512  # pixels, of the photos kept: enough to train on, and without what a file says of place and owner
@@ -42,8 +41,6 @@ def lay_out(
     if kept is None:
         return Form([], lambda _: [])
 
-    one_at_a_time = threading.Lock()  # photos decoded at their full size
-
     def choices(language: str) -> list[tuple[str, str]]:
         named = [(class_name(language, name.label), name.folder) for name in classes]
         return [*named, (text(language, "feedback.else"), ELSE)]
@@ -60,7 +57,7 @@ def lay_out(
         if not (sent and said in known and consent):
             return text(language, "feedback.incomplete"), said, consent
         try:
-            with opened(sent, Path(picture.GRADIO_CACHE)) as file, one_at_a_time:
+            with opened(sent, Path(picture.GRADIO_CACHE)) as file:
                 if file.parent.name != answered_photo:  # its answer is still to come, or of another session
                     raise LostError
                 pixels = photo.prepare(file, SIZE)

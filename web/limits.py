@@ -11,12 +11,13 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web.environment import whole_number
+from web.refusals import as_json
 
 MAX_UPLOAD_MB = whole_number("MAX_UPLOAD_MB", 20, least=1)  # megabytes of a photo
 # Requests of one client, 0 for any number. A photo on the page is two of them, or three: the one before is
 # cleared, it is sent, and then answered.
 MAX_PER_MINUTE = whole_number("MAX_PER_MINUTE", 120 if "SPACE_ID" in os.environ else 0)
-MOST = 32  # photos at once
+MAX_PHOTOS = 32  # at once
 MEGABYTE = 1_000_000  # bytes
 FORM_OVERHEAD = 100_000  # bytes a multipart form may need beside its photos
 DRAIN = 4  # times the limit that we still take in, so that a client that is sending can read our answer
@@ -26,12 +27,15 @@ SLOWEST = 20_000  # bytes a second
 CLIENTS = 10_000  # whose requests are counted; beyond that the one longest unheard of is forgotten
 
 BUSY = "Too many photos at once; please try again."
+TOO_LONG = "The call is longer than any of the page or of gradio's clients; see /gradio_api/info."
+MCP = "/gradio_api/mcp"  # agents may send a photo within their call
 
 
 class LimitUploads:
     """ASGI middleware: refuses a request body beyond the limit (413; `batch` times it for several photos).
 
     And one that does not arrive in time (408), or while all clients' uploads together are too many (503).
+    Calls of gradio's name photos that were uploaded before; to read megabytes of JSON would take seconds.
     """
 
     def __init__(self, app: ASGIApp, megabytes: int, batch: int, patience: float = PATIENCE) -> None:
@@ -41,12 +45,13 @@ class LimitUploads:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        several = scope["path"].endswith(("/batch", "/upload"))  # gradio checks each upload by itself too
-        megabytes = self.megabytes * (self.batch if several else 1)
+        path = scope["path"]
+        several = path in ("/predict/batch", "/gradio_api/upload")  # gradio checks each upload by itself too
+        call = path.startswith("/gradio_api/") and path != "/gradio_api/upload" and not path.startswith(MCP)
+        megabytes = 0 if call else self.megabytes * (self.batch if several else 1)
         limit = megabytes * MEGABYTE + FORM_OVERHEAD
-        too_large = HTTPException(
-            413, f"The upload has more than {megabytes} MB; please send a smaller photo."
-        )
+        sentence = f"The upload has more than {megabytes} MB; please send a smaller photo."
+        too_large = HTTPException(413, TOO_LONG if call else sentence)
         in_time, seen, kept = self._in_time(receive), 0, 0
 
         async def counted() -> Message:
@@ -58,7 +63,8 @@ class LimitUploads:
             if seen > limit:
                 await drain(message)
                 raise too_large
-            if self.in_hand > IN_HAND:
+            if length and self.in_hand > IN_HAND:
+                self.in_hand, kept = self.in_hand - kept, 0  # nobody else is to wait for what we let go
                 await drain(message)
                 raise HTTPException(503, BUSY, {"Retry-After": "1"})
             return message
@@ -76,8 +82,7 @@ class LimitUploads:
                 raise too_large
             await self.app(scope, counted, send)
         except HTTPException as error:  # outside of the app, which has answers to its own
-            answer = JSONResponse({"detail": error.detail}, error.status_code, error.headers)
-            await answer(scope, receive, send)
+            await as_json(error)(scope, receive, send)
         finally:
             self.in_hand -= kept
 

@@ -8,15 +8,16 @@ import gradio as gr
 from gradio.components import Component
 
 from model.answers import one_as_json
-from model.classifier import Classifier, Diagnosis
+from model.classifier import Diagnosis
 from model.feedback import Feedback
 from model.photo import PhotoError
+from model.serving import Serving
 from model.severity import grade
 from model.verdict import UNSURE
 from web import feedback, guidance, heat
 from web.inert import inert
-from web.texts import CERTAIN, ENGLISH, LANGUAGES, TEXTS, chance, choose, class_name, percent, text
-from web.uploads import LostError, Picture, explain, opened
+from web.texts import CERTAIN, ENGLISH, LANGUAGES, TEXTS, chance, choose, class_name, explain, percent, text
+from web.uploads import LostError, Picture, opened
 
 SCRIPT = Path(__file__).parent / "page.js"
 REAR_CAMERA = {"video": {"facingMode": "environment"}}
@@ -29,7 +30,7 @@ NOTHING_YET = {"verdict": "waiting", "class": "", "title": "…", "advice": ""}
 
 
 def lay_out(
-    classifier: Classifier, language: Component, kept: Feedback | None
+    serving: Serving, language: Component, kept: Feedback | None
 ) -> tuple[gr.State, list[Component], Callable[[str, Diagnosis | PhotoError | None], list]]:
     """Lay out this part; `kept` is where visitors' corrections go, if anywhere.
 
@@ -43,7 +44,7 @@ def lay_out(
             return *on_page(language, None), None, None, None
         try:
             with opened(photo, Path(picture.GRADIO_CACHE)) as file:
-                diagnosis = classifier.diagnose(file, explain=True)
+                diagnosis = serving.diagnose(file, explain=True)
         except PhotoError as error:
             return *on_page(language, error), None, error, None
         card, chances, advice = on_page(language, diagnosis)
@@ -64,7 +65,7 @@ def lay_out(
         language = choose(language, None)
         try:
             with opened(photo or {"path": None}, Path(picture.GRADIO_CACHE)) as file:
-                diagnosis = classifier.diagnose(file)
+                diagnosis = serving.diagnose(file)
         except PhotoError as error:
             raise gr.Error(explain(language, error), print_exception=False) from error
         card, _, advice = answer(language, diagnosis)
@@ -115,7 +116,7 @@ def lay_out(
                         label=text(ENGLISH, "chances"), show_heading=False, elem_id="probabilities"
                     )
         advice = gr.HTML(None, label="What to do", html_template=guidance.TEMPLATE, elem_id="guidance")
-        form = feedback.lay_out(classifier.bundle.classes, kept, picture, language, about, shown)
+        form = feedback.lay_out(serving.bundle.classes, kept, picture, language, about, shown)
     lost = {code: on_page(code, LostError())[0] for code in LANGUAGES}
     # At once, and in the browser: an answer never stands beside another photo, whatever becomes of that.
     picture.input(None, None, verdict, js=f"() => ({json.dumps(NOTHING_YET)})", api_visibility="private")

@@ -1,12 +1,11 @@
 """The page: its title and language, and its two parts, for one leaf and for several."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import gradio as gr
 
-from model.classifier import Classifier
 from model.feedback import Feedback
+from model.serving import Serving
 from web import history, one_leaf, several
 from web.inert import inert
 from web.texts import ENGLISH, LANGUAGES, choose, text
@@ -44,18 +43,13 @@ LOOKS = {
 HOUR = 3600  # seconds
 
 
-def build(classifier: Classifier, notice: Callable[[], str | None], kept: Feedback | None) -> gr.Blocks:
-    """Lay out the page.
-
-    `notice` returns what there is to say of the model, if anything; `kept` is where visitors' corrections go,
-    if anywhere.
-    """
+def build(serving: Serving, kept: Feedback | None) -> gr.Blocks:
+    """Lay out the page; `kept` is where visitors' corrections go, if anywhere."""
 
     def told(language: str) -> gr.HTML:
-        """Say what there is to say now."""
-        said = notice()
-        card = {"verdict": "notice", "title": text(language, "notice"), "advice": said}
-        return gr.HTML(inert(card), visible=bool(said))
+        """Say what there is to say of the model now, if anything."""
+        card = {"verdict": "notice", "title": text(language, "notice"), "advice": serving.notice}
+        return gr.HTML(inert(card), visible=bool(serving.notice))
 
     def greet(request: gr.Request) -> tuple[str, gr.HTML]:
         """Choose the language at the start: the link's ?lang=, or the browser's."""
@@ -90,7 +84,7 @@ def build(classifier: Classifier, notice: Callable[[], str | None], kept: Feedba
         part.change(
             None, part, js="(part) => { document.body.dataset.part = part; }", api_visibility="private"
         )
-        parts = [one_leaf.lay_out(classifier, language, kept), several.lay_out(classifier, language)]
+        parts = [one_leaf.lay_out(serving, language, kept), several.lay_out(serving, language)]
         earlier = history.lay_out()
 
         def translate(language: str, *shown: object) -> list:

@@ -16,6 +16,11 @@ NO_ROOM = "The server can't keep the photo, as its disk is full or closed; pleas
 ONLY_POST = "Send photos by POST, as multipart form data; see /docs."
 
 
+def as_json(error: HTTPException) -> JSONResponse:
+    """Return the answer that tells an error, for where no handler of FastAPI's does."""
+    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+
+
 async def only_post(_: Request) -> Response:
     """Tell how to ask the REST API, for example whoever opens its address in a browser."""
     raise HTTPException(405, ONLY_POST, {"Allow": "POST"})

@@ -9,18 +9,19 @@ from pathlib import Path
 import gradio as gr
 from gradio.components import Component
 
-from model.classifier import Classifier, Diagnosis
+from model.classifier import Diagnosis
 from model.photo import PhotoError
 from model.plant import joint_answer
+from model.serving import Serving
 from model.verdict import DIAGNOSIS
 from web import guidance, report
 from web.inert import inert
-from web.limits import MOST
-from web.one_leaf import CARD, NOTHING_YET, in_language
+from web.limits import MAX_PHOTOS
+from web.one_leaf import CARD, NOTHING_YET, in_language, on_page
 from web.pictures import thumbnail
 from web.report import Leaf
-from web.texts import ENGLISH, LANGUAGES, chance, class_name, percent, text
-from web.uploads import LostError, Pictures, explain, opened
+from web.texts import ENGLISH, LANGUAGES, chance, class_name, explain, percent, text
+from web.uploads import LostError, Pictures, opened
 
 NO_PROGRESS = gr.Progress()  # gradio puts a visible one in its place
 
@@ -49,7 +50,7 @@ SUMMARY = (
 
 
 def lay_out(
-    classifier: Classifier, language: Component
+    serving: Serving, language: Component
 ) -> tuple[gr.State, list[Component], Callable[[str, Sequence[Leaf] | PhotoError | None], list]]:
     """Lay out this part.
 
@@ -63,9 +64,9 @@ def lay_out(
         if not photos:
             return None
         try:
-            if len(photos) > MOST:
-                raise TooManyError(most=MOST, photos=len(photos))
-            return diagnose_all(classifier, photos, Path(pictures.GRADIO_CACHE), progress)
+            if len(photos) > MAX_PHOTOS:
+                raise TooManyError(most=MAX_PHOTOS, photos=len(photos))
+            return diagnose_all(serving, photos, Path(pictures.GRADIO_CACHE), progress)
         except PhotoError as error:
             return error
 
@@ -119,16 +120,14 @@ def lay_out(
     return shown, [pictures, add, joint, advice], translate
 
 
-def diagnose_all(
-    classifier: Classifier, photos: Sequence[dict], folder: Path, progress: gr.Progress
-) -> list[Leaf]:
+def diagnose_all(serving: Serving, photos: Sequence[dict], folder: Path, progress: gr.Progress) -> list[Leaf]:
     """Diagnose photos that lie in `folder`, as gradio describes them, on all cores, in order."""
 
     def one(photo: dict) -> Leaf:
         name = photo.get("orig_name") or ""
         try:
             with opened(photo, folder) as file:
-                diagnosis = classifier.diagnose(file)
+                diagnosis = serving.diagnose(file)
             return Leaf(name, diagnosis.words(), thumbnail(diagnosis.pixels))
         except PhotoError as error:
             return Leaf(name, error, None)
@@ -143,11 +142,7 @@ def summarise(language: str, leaves: Sequence[Leaf] | PhotoError | None) -> tupl
         card = {"verdict": "waiting", "title": text(language, "several.waiting")}
         return card | {"advice": text(language, "several.advice")}, None
     if isinstance(leaves, PhotoError):
-        return {
-            "verdict": "error",
-            "title": text(language, "error"),
-            "advice": explain(language, leaves),
-        }, None
+        return on_page(language, leaves)[0], None
     diagnoses = [leaf.answered for leaf in leaves if isinstance(leaf.answered, Diagnosis)]
     shown = {
         "photos": len(leaves),

@@ -1,4 +1,4 @@
-"""The files that visitors uploaded, and why one could not be answered, in their language."""
+"""The files that visitors uploaded, until they are old."""
 
 import contextlib
 import secrets
@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,14 +15,14 @@ import gradio as gr
 import httpx
 import safehttpx
 from gradio.components import Component
+from gradio.state_holder import StateHolder
 from gradio_client.utils import is_http_url_like
 
 from model.photo import PhotoError
 from web.limits import MAX_UPLOAD_MB, MEGABYTE
-from web.texts import text
 
 PATIENCE = 15  # seconds another server may take to send a photo: others wait for their turn meanwhile
-ROOM = 2_000 * MEGABYTE  # bytes that the photos of all visitors may take, and never half of what is free
+ROOM = 2_000 * MEGABYTE  # bytes of all visitors' photos, and at most half of what is free at the start
 OLD = 2 * 3600  # seconds
 EVERY = 5  # seconds, to look whether they do
 
@@ -84,13 +85,17 @@ async def fetch(url: str, transport: httpx.AsyncBaseTransport | None = None) -> 
 
 
 @contextlib.asynccontextmanager
-async def kept_small(folder: Path) -> AsyncIterator[None]:
-    """Delete the photos in `folder` that are too old, and the oldest whenever they take too much room."""
+async def kept_small(folder: Path, blocks: gr.Blocks) -> AsyncIterator[None]:
+    """Delete the photos in `folder` that are too old, and the oldest whenever they take too much room.
+
+    And the last answers, with small photos in them, that gradio keeps of each session of `blocks`.
+    """
     room = min(ROOM, shutil.disk_usage(folder).free // 2)
     seen: dict[Path, float] = {}
 
     async def look() -> None:
         while True:
+            forget_sessions(blocks.state_holder, datetime.now())
             try:
                 await anyio.to_thread.run_sync(make_room, folder, room, seen, time.monotonic())
             except OSError as error:  # such as too many open files; the next look may succeed
@@ -101,6 +106,14 @@ async def kept_small(folder: Path) -> AsyncIterator[None]:
         tasks.start_soon(look)
         yield
         tasks.cancel_scope.cancel()
+
+
+def forget_sessions(holder: StateHolder, now: datetime) -> None:
+    """Forget the sessions last used OLD seconds before `now`, which gradio itself keeps even when closed."""
+    for session, used in list(holder.time_last_used.items()):
+        if (now - used).total_seconds() >= OLD:
+            holder.session_data.pop(session, None)
+            holder.time_last_used.pop(session)
 
 
 def make_room(folder: Path, room: float, seen: dict[Path, float], now: float) -> None:
@@ -143,8 +156,3 @@ def opened(photo: dict, folder: Path) -> Iterator[Path]:
         yield file
     except FileNotFoundError as error:
         raise LostError from error
-
-
-def explain(language: str, error: PhotoError) -> str:
-    """Say in a language why a photo could not be answered."""
-    return text(language, f"refused.{error.reason}", **error.values)

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from model.photo import PhotoError
+
 ENGLISH = "en"
 CERTAIN = 0.99  # the largest probability that is shown: more would be read as 100 %, and nothing is certain
 _FILES = sorted(Path(__file__).parent.glob("*.json"), key=lambda file: (file.stem != ENGLISH, file.stem))
@@ -13,6 +15,11 @@ LANGUAGES = {code: texts["language"] for code, texts in TEXTS.items()}  # code -
 def text(language: str, key: str, **values: object) -> str:
     """Return a text with the values put in. Raises KeyError if there is no such text."""
     return TEXTS[language][key].format(**values)
+
+
+def explain(language: str, error: PhotoError) -> str:
+    """Say why a photo could not be answered."""
+    return text(language, f"refused.{error.reason}", **error.values)
 
 
 def percent(language: str, share: float) -> str:
