@@ -13,6 +13,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import shlex
 import sys
 from argparse import Namespace
 from dataclasses import asdict
@@ -123,6 +124,8 @@ def fit(
     if resume and checkpoint.exists():
         checkpoint.restore(network)
         print(f"Going on after epoch {checkpoint.state['epochs']}.")
+    elif resume:
+        print(f"There is no unfinished training in {folder}: this one starts anew.")
     elif checkpoint.exists():
         raise data.DataError(
             f"{folder} holds an unfinished training: add --resume, or delete it to start again."
@@ -244,7 +247,12 @@ def main(argv: list[str]) -> None:
         bundle.read(folder, name).outputs()  # are there any? Better asked before the work than after it
     photos = dataset.gather(settings, cache)
     more = {
-        name: dataset.prepare(data.find_photos(source), photos.classes, settings.image_size, cache)
+        name: dataset.prepare(
+            dataset.labelled(data.find_photos(source), photos.classes),
+            photos.classes,
+            settings.image_size,
+            cache,
+        )
         for name, source in (named.split("=", 1) for named in options.evaluate)
     }
     labels = data.labels_of(photos.classes)
@@ -305,13 +313,14 @@ def main(argv: list[str]) -> None:
     if shown := plots.draw_mistakes(sheet, photos, splits["test"], answers):
         print(f"\n{sheet.name} shows the {shown} worst mistakes, beside the bundle: it is never published.")
     discard(unfinished)
-    print(f"\nWrote {options.out}; try it with: MODEL_REPO={options.out} python app.py")
+    print(f"\nWrote {options.out}; try it with: MODEL_REPO={shlex.quote(options.out)} python app.py")
     if options.push:
         print("Published " + publish.push(out, options.push, options.private, options.force))
 
 
 if __name__ == "__main__":
     disk.tell_no_traceback()
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be any bytes
     try:
         main(sys.argv[1:])
     except (data.DataError, bundle.BundleError, hub.HubError, ResumeError, DivergedError) as error:

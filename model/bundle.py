@@ -68,8 +68,20 @@ def check_place(folder: Path) -> None:
             raise BundleError(f"{taken} is a file; choose another folder.")
     if not os.access(above, os.W_OK):
         raise BundleError(f"{above} can't be written; choose another folder, or give it the rights it needs.")
-    if folder.exists() and not (folder / DESCRIPTION).exists() and any(folder.iterdir()):
-        raise BundleError(f"{folder} holds other files, which a bundle would replace; choose another folder.")
+    if folder.exists() and (others := _others(folder)):
+        raise BundleError(
+            f"{folder} holds other files, which a bundle would replace ({others[0]}); choose another folder."
+        )
+
+
+def _others(folder: Path) -> list[str]:
+    """Return the paths in a folder of what is no bundle's."""
+    try:
+        own = {DESCRIPTION, CARD, *json.loads((folder / DESCRIPTION).read_bytes())["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        own = set()
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    return sorted(there - own)
 
 
 @contextmanager

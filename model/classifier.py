@@ -107,7 +107,7 @@ class Classifier:
             label=self.labels[best] if verdict == DIAGNOSIS else LABELS[verdict],
             confidence=float(probabilities[best]),
             probabilities=dict(zip(self.labels, map(float, probabilities), strict=True)),
-            leaf=float(answer["leaf"][0]),
+            leaf=min(1.0, float(answer["leaf"][0])),  # a sum of float32
             severity=severity(pixels) if verdict == DIAGNOSIS and not healthy else None,
             pixels=pixels,
             heat=answer["heat"][0, :, :, best] if "heat" in answer else None,

@@ -22,6 +22,7 @@ PLANT_VILLAGE = "kaggle:arjuntejaswi/plant-village"
 POTATO_CLASSES = ["Potato___*"]
 
 # PlantVillage names a photo by a UUID and its shot number: "0051e5e8-...___RS_LB 4640.JPG".
+POTATO_FOLDER = re.compile("potato|(early|late)[ _]?blight|healthy", re.IGNORECASE)  # starts like this
 PLANT_VILLAGE_NAME = re.compile(r"^[0-9a-f]{8}-[0-9a-f-]{27}___.* (\d+)\.jpe?g$", re.IGNORECASE)
 SHOTS_PER_LEAF = 4
 NEAR_IDENTICAL_BITS = 16  # of 256; on the photos we know, different leaves differ in 18 bits or more
@@ -141,18 +142,38 @@ def find_photos(source: str) -> list[LabelledPhoto]:
 
 
 def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Walk a folder like os.walk, also behind links. Raises OSError, as of a folder that can't be read."""
+    """Walk a folder like os.walk, also behind links, but each folder once, and no hidden ones.
+
+    (Such as thumbnails: .thumbnails, @eaDir.) Raises OSError, as of a folder that can't be read.
+    """
+    seen = {os.path.realpath(root)}
+
+    def is_new(path: Path) -> bool:
+        real = os.path.realpath(path)
+        return real not in seen and not seen.add(real)
 
     def stop(error: OSError) -> None:
         raise error
 
-    return os.walk(root, onerror=stop, followlinks=True)
+    for folder, folders, names in os.walk(root, onerror=stop, followlinks=True):
+        folders[:] = [name for name in sorted(folders) if name[0] not in ".@" and is_new(Path(folder) / name)]
+        yield folder, folders, names
 
 
 def _split_of(folder: Path, root: Path) -> str | None:
     """Return the split that a class folder lies in: the outermost folder or, in one around all, the next."""
     around = [name.lower() for name in folder.relative_to(root).parts[:-1]]
     return next((SPLIT_FOLDERS[name] for name in around[:2] if name in SPLIT_FOLDERS), None)
+
+
+def in_classes(photos: Sequence[LabelledPhoto], classes: Sequence[str]) -> list[LabelledPhoto]:
+    """Return photos with those in folders within a class's folder as that class's."""
+
+    def folder(photo: LabelledPhoto) -> str:
+        around = reversed(photo.path.parent.parts)
+        return next((name for name in around if name in classes), photo.folder)
+
+    return [photo if photo.folder in classes else replace(photo, folder=folder(photo)) for photo in photos]
 
 
 def as_other(photo: LabelledPhoto, classes: Sequence[str]) -> LabelledPhoto:
@@ -166,12 +187,19 @@ def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> l
     matching = sorted(
         name for name in names if name in patterns or any(fnmatch.fnmatchcase(name, p) for p in patterns)
     )
+    some = ", ".join(sorted(names)[:8]) + (", ..." if len(names) > 8 else "")
     if len(matching) < 2:
-        some = ", ".join(sorted(names)[:8]) + (", ..." if len(names) > 8 else "")
         raise DataError(
             f"At least two class folders are needed, and {len(matching)} match {' '.join(patterns)}; "
             f"found {some} (choose with --classes)."
         )
+    if unknown := [
+        p for p in patterns if not any(p == name or fnmatch.fnmatchcase(name, p) for name in names)
+    ]:
+        raise DataError(f"No folder is called {' or '.join(unknown)}, as --classes says; found {some}.")
+    if garbled := [name for name in matching if name.encode(errors="replace").decode() != name]:
+        shown = garbled[0].encode(errors="replace").decode()
+        raise DataError(f"The name of the folder {shown} is no UTF-8; please rename it.")
     labels = labels_of(matching)
     alike = [folder for label, folder in zip(labels, matching, strict=True) if labels.count(label) > 1]
     if alike:
@@ -216,7 +244,7 @@ def leaves_by_name(photos: Sequence[LabelledPhoto]) -> tuple[np.ndarray, list[st
     shots = defaultdict(lambda: defaultdict(list))
     for i, p in enumerate(photos):
         match = PLANT_VILLAGE_NAME.match(p.path.name)
-        if match and p.folder.startswith("Potato"):
+        if match and POTATO_FOLDER.match(p.folder):
             shots[p.source, p.folder][int(match[1])].append(i)
     for (source, folder), numbered in shots.items():
         order = sorted(numbered)

@@ -1,6 +1,7 @@
 """Labelled photos made ready to train and measure on: prepared pixels, labels, leaves."""
 
 import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from model.settings import Settings
 
 OTHER = -1  # the label of photos that show none of the classes asked for
 FEW = 5  # skipped files named; a broken set has thousands
+SHOWN = 8  # folders named
 
 
 def fingerprint(digests: Sequence[str], folders: Sequence[str]) -> str:
@@ -74,16 +76,36 @@ class Dataset:
 
 def gather(settings: Settings, cache: Path) -> Dataset:
     """Find and prepare the photos of all sources."""
-    found = [photo for source in settings.data for photo in data.find_photos(source)]
-    classes = data.class_folders(found, settings.classes)
+    sources = [data.find_photos(source) for source in settings.data]
+    classes = data.class_folders([photo for photos in sources for photo in photos], settings.classes)
+    found = [photo for photos in sources for photo in labelled(photos, classes)]
     for source in settings.not_potato:
         found += [data.as_other(photo, classes) for photo in data.find_photos(source)]
-    if {photo.folder for photo in found} == set(classes):
+    others = Counter(photo.folder for photo in found if photo.folder not in classes)
+    if others:
+        print(f"Taught as something else than {', '.join(classes)}: {_counted(others)}.")
+    else:
         print(
             "Beware: without photos of other things, every picture will be taken for one of the classes; "
             "python -m model.drawn nothing draws some, for --not-potato nothing."
         )
     return prepare(found, classes, settings.image_size, cache)
+
+
+def labelled(photos: list[data.LabelledPhoto], classes: list[str]) -> list[data.LabelledPhoto]:
+    """Return the photos of one source with the classes they are of, and warn if they are of none."""
+    photos = data.in_classes(photos, classes)
+    if not {photo.folder for photo in photos} & set(classes):
+        print(
+            f"Beware: all photos of {photos[0].source} count as something else, since no folder there is "
+            f"called like a class ({_counted(Counter(photo.folder for photo in photos))})."
+        )
+    return photos
+
+
+def _counted(folders: Counter) -> str:
+    named = ", ".join(f"{name} ({photos})" for name, photos in folders.most_common(SHOWN))
+    return named + (f" and {len(folders) - SHOWN} folders more" if len(folders) > SHOWN else "")
 
 
 def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, cache: Path) -> Dataset:
@@ -106,6 +128,12 @@ def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, 
     for warning in warnings:
         print("Beware:", warning)
     photos = [found[i] for i in made.readable]
+    folders = defaultdict(set)
+    for photo, digest in zip(photos, made.digests, strict=True):
+        folders[digest].add(photo.folder)
+    if twice := [i for i, digest in enumerate(made.digests) if len(folders[digest]) > 1]:
+        where = " and ".join(sorted(folders[made.digests[twice[0]]]))
+        print(f"Beware: {len(twice)} photos also lie in another class's folder, such as in {where}.")
     outputs = classes + sorted({photo.folder for photo in photos} - set(classes))
     labels = np.array([outputs.index(photo.folder) for photo in photos])
     leaves = data.merge_near_identical(leaves[made.readable], made.hashes)

@@ -21,7 +21,7 @@ def same_disease(outputs: Sequence[str], classes: int) -> np.ndarray:
     class folders, the `classes` asked for first. Early blight of potato is that of "Tomato___Early_blight",
     "Tomato_Early_blight" or "Tomato__early_blight_leaf" as well, a healthy leaf any crop's.
     """
-    firsts = {folder.lower().replace("_", " ").split()[0] for folder in outputs[:classes]}
+    firsts = {folder.lower().replace("_", " ").strip().split(" ")[0] for folder in outputs[:classes]}
     wanted = [_disease(folder, named_after_crop=len(firsts) == 1) for folder in outputs[:classes]]
     same = np.eye(len(outputs), classes, dtype=np.float32)
     for row, folder in zip(same[classes:], outputs[classes:], strict=True):
@@ -35,7 +35,7 @@ def is_healthy(name: str) -> bool:
 
     It has the word "healthy", and not "unhealthy" or "not healthy". style.css has the same rule.
     """
-    words = re.findall("[a-z]+", name.lower())
+    words = _words(name)
     return "healthy" in words and not NOT & set(words)
 
 
@@ -58,10 +58,15 @@ def _disease(folder: str, named_after_crop: bool) -> frozenset[str] | None:
     the name starts with a crop at all. What is not something may be anything else.
     """
     *crop, rest = re.split("__+", folder)
-    words = re.findall("[a-z]+", rest.lower())
+    words = _words(rest)
     if named_after_crop and not crop:
         words = words[1:]
-    if NOT & set(re.findall("[a-z]+", folder.lower())):
+    if NOT & set(_words(folder)):
         return None
     disease = frozenset(words) - {"leaf"}
-    return disease or (frozenset({"healthy"}) if crop else None)
+    unnamed = crop and rest.strip("_ ").lower() in ("", "leaf")  # such as "Tomato__leaf"
+    return disease or (frozenset({"healthy"}) if unnamed else None)
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", name.lower())  # letters, of any script

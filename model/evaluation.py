@@ -9,6 +9,7 @@ from model.diseases import LEAST
 from model.verdict import DIAGNOSIS, NOT_POTATO, Thresholds, certainty
 
 CONFIDENT = 0.9  # "confidently wrong" is wrong with more than this
+FEW = 20  # photos of a source that are too few to be judged by themselves
 BINS = 15  # of the calibration error
 HELD_OUT = "held-out leaves"  # the figures of a training's own test photos
 DRAWS = 20_000  # from a posterior, for an interval
@@ -197,14 +198,22 @@ def fit_temperature(logits: np.ndarray, same: np.ndarray, labels: np.ndarray, so
     """Return the T, 0.25 to 8, for which probabilities(logits / T, same) make `labels` likeliest.
 
     logits: [n, outputs]; same: [outputs, K]; labels: int [n]; sources: [n], where a photo comes from. Each
-    source weighs the same: a temperature for the many photos of a lab would be too sure of the few of a
-    field. Temperature scaling: Guo et al. 2017, section 4.2.
+    source weighs the same, those of few photos together: a temperature for the many photos of a lab would be
+    too sure of the few of a field. Temperature scaling: Guo et al. 2017, section 4.2. Who is never wrong on n
+    photos is not infallible: 1 / (n + 2) of each target is for the other classes (Platt 1999, section 2.2).
     """
     rows = np.arange(len(labels))
+    _, source, photos = np.unique(sources, return_inverse=True, return_counts=True)
+    _, group, photos = np.unique(
+        np.where(photos[source] < FEW, -1, source), return_inverse=True, return_counts=True
+    )
+    weights, to_others = 1 / photos[group], 1 / (photos[group] + 2)
 
     def loss(temperature: float) -> float:
-        likelihood = probabilities(logits / temperature, same)[rows, labels].clip(1e-12)
-        return -np.mean([np.log(likelihood[sources == source]).mean() for source in np.unique(sources)])
+        likely = np.log(probabilities(logits / temperature, same).clip(1e-12))
+        right = likely[rows, labels]
+        wrong = (likely.sum(1) - right) / (likely.shape[1] - 1)
+        return -np.sum(weights * (right + to_others * (wrong - right)))
 
     return float(min(np.geomspace(0.25, 8, 251), key=loss))
 
@@ -220,26 +229,30 @@ def choose_thresholds(
 ) -> Thresholds:
     """Choose from held-out photos when to answer.
 
-    confidence: what the hardest source needs so that at most `risk` of its answers are wrong, or what it
-    takes so that at most `most_mistaken` of the other pictures get one, of all and of each source that has
-    enough of them to tell; never less than a half, so that no answer is likelier wrong than right, however
-    well these photos go. leaf: declines at most `most_declined`
-    of the potato leaves of any source, but never a likely one. labels: int [n], -1 for "not a potato leaf";
-    sources: [n], where a photo comes from (labs are easier than fields: a risk kept on average would not be
-    kept in the field).
+    confidence: what it takes so that at most `risk` of the answers are wrong, and at most `most_mistaken` of
+    the other pictures get one; never less than a half, so that no answer is likelier wrong than right,
+    however well these photos go. leaf: declines at most `most_declined` of the potato leaves, but never a
+    likely one. Each share is kept of all, and of each source that has enough photos for one of them to be
+    within it: labs are easier than fields, and a risk kept on average would not be kept in the field. labels:
+    int [n], -1 for "not a potato leaf"; sources: [n], where a photo comes from.
     """
     sure, right = certainty(probabilities, leaf), probabilities.argmax(1) == labels
     potato = labels >= 0
-    parts = [potato & (sources == source) for source in np.unique(sources[potato])]
-    least = [_least_confidence(sure[part], right[part], risk) for part in parts]
-    if others := [~potato & (sources == source) for source in np.unique(sources[~potato])]:
-        enough = [~potato, *(part for part in others if part.sum() * most_mistaken >= 1)]
-        mistaken = [np.quantile(sure[part], 1 - most_mistaken, method="higher") for part in enough]
-        least += [float(np.nextafter(most, 2)) for most in mistaken]
+    least = [_least_confidence(sure[part], right[part], risk) for part in _parts(potato, sources, risk)]
+    for part in _parts(~potato, sources, most_mistaken):
+        most = np.quantile(sure[part], 1 - most_mistaken, method="higher")
+        least.append(float(np.nextafter(most, 2)))
+    parts = _parts(potato, sources, most_declined)
     return Thresholds(
         leaf=float(min([0.5, *(np.quantile(leaf[part], most_declined, method="lower") for part in parts)])),
         confidence=max(0.5, *least),
     )
+
+
+def _parts(mask: np.ndarray, sources: np.ndarray, share: float) -> list[np.ndarray]:
+    """Return the photos of a mask, and of them those of each source that `share` means one of at least."""
+    of_sources = [mask & (sources == source) for source in np.unique(sources[mask])]
+    return [part for part in (mask, *of_sources) if part.any() and (part is mask or part.sum() * share >= 1)]
 
 
 def _least_confidence(confidence: np.ndarray, right: np.ndarray, risk: float) -> float:
@@ -250,7 +263,10 @@ def _least_confidence(confidence: np.ndarray, right: np.ndarray, risk: float) ->
         confidence[1:] != confidence[:-1], True
     )  # equal ones are answered together or not at all
     kept = np.flatnonzero((wrong <= risk) & whole)
-    return float(confidence[kept[-1]] if len(kept) else np.nextafter(confidence[0], 2))
+    if not len(kept):
+        return float(np.nextafter(confidence[0], 2))
+    # Where all may be answered, the least sure of them is no limit: another source's may be as right.
+    return 0.0 if kept[-1] == len(right) - 1 else float(confidence[kept[-1]])
 
 
 def table(name: str, figures: dict) -> str:

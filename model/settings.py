@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable
@@ -169,8 +170,11 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         parser.error("--validation and --test must be above 0 and together below 1")
     if options.folds and (options.folds < 2 or options.push or options.evaluate):
         parser.error("--folds takes at least 2, and no --push or --evaluate: it writes figures, no bundle")
-    if "" in (*options.data, *options.not_potato, *options.teacher, options.start_from):
+    evaluated = [named.split("=", 1)[-1] for named in options.evaluate]
+    if "" in (*options.data, *options.not_potato, *options.teacher, *evaluated, options.start_from):
         parser.error("a SOURCE or a BUNDLE needs a name")
+    if options.push is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", options.push):
+        parser.error("--push takes a model repo on the Hub, USER/REPO")
     if not 0 <= options.seed < 2**32:
         parser.error("--seed must be from 0 to 4294967295")
     names = {named.split("=", 1)[0] for named in options.evaluate if "=" in named} - {""}

@@ -36,6 +36,44 @@ def test_photos_are_found_at_any_depth_and_named_by_their_folder(tmp_path):
     assert data.class_folders(found, data.POTATO_CLASSES) == list(CLASSES)
 
 
+def test_what_lies_deeper_in_a_class_is_of_it_and_what_is_hidden_is_not_seen(tmp_path, capsys):
+    draw_set(tmp_path / "set", 2, CLASSES)
+    shutil.copytree(tmp_path / "set" / CLASSES[0], tmp_path / "set" / CLASSES[0] / "field day 2")
+    for hidden in (".thumbnails", "@eaDir"):
+        shutil.copytree(tmp_path / "set" / CLASSES[1], tmp_path / "set" / CLASSES[1] / hidden)
+    (tmp_path / "set" / "again").symlink_to(".")
+    draw_set(tmp_path / "phone", 1, ("healthy",))
+    told, _ = settings.parse(
+        ["--data", str(tmp_path / "set"), "--data", str(tmp_path / "phone"), "--image-size", "32"]
+    )
+    found = dataset.gather(told, tmp_path / "cache")
+    assert Counter(p.folder for p in found.photos) == dict(zip(CLASSES, (4, 2, 2), strict=True)) | {
+        "healthy": 1
+    }
+    said = capsys.readouterr().out
+    assert f"Beware: all photos of {tmp_path / 'phone'} count as something else, since no folder" in said
+    assert f"Taught as something else than {', '.join(CLASSES)}: healthy (1)." in said
+
+
+def test_a_photo_of_two_classes_is_told(tmp_path, capsys):
+    draw_set(tmp_path / "set", 2, CLASSES)
+    shutil.copy(tmp_path / "set" / CLASSES[0] / "000.jpg", tmp_path / "set" / CLASSES[1] / "same.jpg")
+    told, _ = settings.parse(["--data", str(tmp_path / "set"), "--image-size", "32"])
+    dataset.gather(told, tmp_path / "cache")
+    where = " and ".join(sorted(CLASSES[:2]))
+    assert (
+        f"Beware: 2 photos also lie in another class's folder, such as in {where}." in capsys.readouterr().out
+    )
+
+
+def test_a_class_that_is_not_there_is_told_and_one_whose_name_is_no_text(tmp_path):
+    found = [LabelledPhoto(Path("x"), folder, "set") for folder in (*CLASSES, "Potato___Fr\udcfch")]
+    with pytest.raises(data.DataError, match=r"^No folder is called Potato___Lateblight, as --classes says;"):
+        data.class_folders(found, [*CLASSES[:2], "Potato___Lateblight"])
+    with pytest.raises(data.DataError, match=r"^The name of the folder Potato___Fr\?h is no UTF-8"):
+        data.class_folders(found, data.POTATO_CLASSES)
+
+
 def test_a_class_may_be_a_link_to_a_folder_of_another_name(tmp_path):
     draw_set(tmp_path / "elsewhere", leaves=2, kinds=("Potato___healthy",))
     (tmp_path / "set").mkdir()
@@ -124,8 +162,9 @@ def test_labels_are_for_people():
     ]
 
 
-def test_plant_village_shows_each_leaf_four_times():
-    photos = plant_village(leaves=10)
+@pytest.mark.parametrize("folder", ["Potato___Late_blight", "potato_late_blight", "late blight"])
+def test_plant_village_shows_each_leaf_four_times(folder):
+    photos = plant_village(leaves=10, folder=folder)
     leaves, warnings = data.leaves_by_name(photos)
     assert not warnings
     in_order = sorted(range(len(photos)), key=lambda i: shot(photos[i]))

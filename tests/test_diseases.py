@@ -22,6 +22,8 @@ POTATO = ["Potato___Early_blight", "Potato___Late_blight", "Potato___healthy"]
         ("scenes", None),
         ("field_other_crops", None),
         ("not_leaf", None),
+        ("Tomato___9", None),
+        ("Tomato___健康", None),
         ("not_healthy", None),
         ("not Potato___healthy", None),
         ("not_potato", None),
@@ -43,6 +45,12 @@ def test_ones_own_names_after_a_crop():
     own = ["Tomato_Early_blight", "Tomato_healthy"]
     same = same_disease([*own, "Potato___Early_blight", "Pepper__bell___healthy", "not Tomato_healthy"], 2)
     np.testing.assert_allclose(same, [[1, 0], [0, 1], [KIN, 0], [0, KIN], [0, 0]])
+
+
+def test_names_in_any_script():
+    own = ["Potato___健康", "Potato___早疫病", "_"]
+    same = same_disease([*own, "Tomato___早疫病", "Tomato___健康"], 3)
+    np.testing.assert_allclose(same[3:], [[0, KIN, 0], [KIN, 0, 0]])
 
 
 def test_alone_each_class_is_itself():

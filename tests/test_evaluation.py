@@ -174,6 +174,27 @@ def test_thresholds_keep_the_risk_in_the_worst_source():
     assert chosen.leaf == 0.5
 
 
+def test_an_easy_source_and_a_small_one_leave_the_others_their_answers():
+    sure = np.concatenate([np.linspace(0.6, 1, 100), np.full(200, 0.99), np.full(9, 0.9)])
+    sources = np.repeat(["field", "lab", "mini"], (100, 200, 9))
+    labels = np.zeros(309, int)
+    labels[-1] = 1  # one of nine has a wrong label
+    leaf = np.where(labels == 1, 0.001, 1.0)
+    probabilities = np.column_stack([sure, 1 - sure])
+    chosen = evaluation.choose_thresholds(probabilities, leaf, labels, sources)
+    assert (chosen.leaf, chosen.confidence) == (0.5, 0.5)
+
+
+def test_who_was_never_wrong_on_few_photos_is_not_infallible():
+    logits, labels = np.eye(3)[[0, 1, 2] * 8] * 4, np.array([0, 1, 2] * 8)
+    few = evaluation.fit_temperature(logits, np.eye(3), labels, np.zeros(24))
+    many = evaluation.fit_temperature(
+        np.tile(logits, (50, 1)), np.eye(3), np.tile(labels, 50), np.zeros(1200)
+    )
+    assert evaluation.softmax(4 / few * np.eye(3)).max() == pytest.approx(25 / 26, abs=0.005)
+    assert evaluation.softmax(4 / many * np.eye(3)).max() == pytest.approx(1201 / 1202, abs=0.001)
+
+
 def test_few_other_pictures_get_an_answer():
     random = np.random.default_rng(4)
     labels = np.where(np.arange(2000) < 1000, 0, -1)

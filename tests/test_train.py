@@ -110,6 +110,8 @@ def test_two_sources_of_one_name_keep_apart():
         (["--seed", "-1"], "--seed must be from 0 to 4294967295"),
         (["--data", ""], "a SOURCE or a BUNDLE needs a name"),
         (["--teacher", "default", "--teacher", ""], "a SOURCE or a BUNDLE needs a name"),
+        (["--evaluate", "field="], "a SOURCE or a BUNDLE needs a name"),
+        (["--push", ""], "--push takes a model repo on the Hub, USER/REPO"),
         (["--test", "0"], "--validation and --test must be above 0 and together below 1"),
         (
             ["--folds", "5", "--push", "me/leaf"],
