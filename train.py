@@ -27,18 +27,18 @@ import numpy as np
 import tensorflow as tf
 
 from model import bundle, card, cnn, data, dataset, disk, evaluation, export, hub, pixels, plots, publish
+from model.calibration import ask, calibrate
 from model.checkpoint import Checkpoint, DivergedError, ResumeError, discard
 from model.dataset import OTHER, Dataset
-from model.diseases import described, same_disease
+from model.diseases import described
 from model.distillation import load_teacher, taught
 from model.folds import cross_validate
 from model.logs import logger
 from model.loss import folder_and_disease
 from model.muon import Muon
 from model.normalization import FusedNormalization
-from model.settings import Settings, command, parse, public_names, public_settings
+from model.settings import Settings, command, parse, public_settings
 from model.splits import of_given_splits, split_by_leaf
-from model.verdict import Thresholds, verdicts
 
 
 def warn_of_known_leaves(earlier: dict[str, Path], held_out: str | None) -> None:
@@ -96,7 +96,7 @@ def fit(
     folder: Path,
     resume: bool,
     logs: Path | None,
-):
+) -> tuple[keras.Model, Checkpoint]:
     """Fit the network; return it with the weights of its best epoch, and the checkpoint with the history.
 
     `earlier` are the models it learns from, by name: that whose weights it starts from, and its teachers.
@@ -166,34 +166,6 @@ def fit(
     whole = cnn.build_cnn(network.input_shape[1:], len(photos.outputs))  # float32, whatever it was fitted in
     whole.set_weights(network.get_weights())
     return whole, checkpoint
-
-
-def calibrate(settings: Settings, network: keras.Model, photos: Dataset, indices: np.ndarray):
-    """Choose temperature and thresholds on the validation photos; return the model that answers, and both."""
-    to_logits = keras.Model(network.input, network.get_layer("logits").output)
-    logits = pixels.predictor(to_logits, settings.batch_size)(photos.images, indices)
-    labels, k = photos.asked(indices), len(photos.classes)
-    potato, sources, same = labels != OTHER, photos.sources(indices), same_disease(photos.outputs, k)
-    temperature = evaluation.fit_temperature(logits[potato], same, labels[potato], sources[potato])
-    leaf = evaluation.softmax(logits / temperature)[:, :k].sum(1)
-    probabilities = evaluation.probabilities(logits / temperature, same)
-    thresholds = evaluation.choose_thresholds(probabilities, leaf, labels, sources)
-    return export.answering_model(network, same, temperature), temperature, thresholds
-
-
-def ask(
-    settings: Settings, model: keras.Model, thresholds: Thresholds, photos: Dataset, indices: np.ndarray
-) -> evaluation.Answers:
-    """Ask the model about some photos."""
-    said = pixels.predictor(model, settings.batch_size)(photos.images, indices)
-    names = public_names(photo.source for photo in photos.photos)
-    return evaluation.Answers(
-        **said,
-        verdict=verdicts(said["probabilities"], said["leaf"], thresholds),
-        labels=photos.asked(indices),
-        leaves=photos.leaves[indices],
-        sources=np.array([names[source] for source in photos.sources(indices)]),
-    )
 
 
 def measure_folds(
