@@ -173,6 +173,9 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     evaluated = [named.split("=", 1)[-1] for named in options.evaluate]
     if "" in (*options.data, *options.not_potato, *options.teacher, *evaluated, options.start_from):
         parser.error("a SOURCE or a BUNDLE needs a name")
+    for name in filter(None, (options.cache, options.logs)):
+        if Path(name).exists() and not Path(name).is_dir():
+            parser.error(f"{name} is a file; --cache and --logs take folders")
     if options.push is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", options.push):
         parser.error("--push takes a model repo on the Hub, USER/REPO")
     if not 0 <= options.seed < 2**32:

@@ -15,7 +15,12 @@ KEPT = ".gitattributes"  # the Hub's own
 
 
 def space_files(model: str | None) -> dict[str, bytes]:
-    """Return the files of a Space that serves `model`, a Hub id, or else the default one: {path: content}."""
+    """Return the files of a Space that serves `model`, a Hub id, or else the default one: {path: content}.
+
+    Raises HubError if it is no Hub id.
+    """
+    if model and model.partition("@")[0].count("/") != 1:
+        raise HubError(f"{model} is no model on the Hub, user/repo; publish it first: python -m model push.")
     files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in _served()}
     files["requirements.txt"] = (ROOT / "requirements.txt").read_text("utf-8").split(TRAINING)[0].encode()
     card = RepoCard((ROOT / "README.md").read_text("utf-8"))
@@ -38,10 +43,8 @@ def push_space(space: str, model: str | None, private: bool) -> str:
 
     Raises HubError with a sentence.
     """
-    if model and model.partition("@")[0].count("/") != 1:
-        raise HubError(f"{model} is no model on the Hub, user/repo; publish it first: python -m model push.")
-    require_token()
     files = space_files(model)
+    require_token()
 
     def commit() -> str:
         api = HfApi()

@@ -43,6 +43,6 @@ def test_a_space_that_can_t_be_published_is_one_sentence(hub, at):
         f"The Hub refused the token when asked to publish {SPACE}; run it again once that is put right."
     )
     assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
-    ended = run("-m", "model", "space", SPACE, "--model", "mine", **at)
+    ended = run("-m", "model", "space", SPACE, "--model", "mine", "--dry-run", **at)
     sentence = "mine is no model on the Hub, user/repo; publish it first: python -m model push."
     assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"

@@ -110,6 +110,7 @@ def test_two_sources_of_one_name_keep_apart():
         (["--seed", "-1"], "--seed must be from 0 to 4294967295"),
         (["--data", ""], "a SOURCE or a BUNDLE needs a name"),
         (["--teacher", "default", "--teacher", ""], "a SOURCE or a BUNDLE needs a name"),
+        (["--logs", __file__], "is a file; --cache and --logs take folders"),
         (["--evaluate", "field="], "a SOURCE or a BUNDLE needs a name"),
         (["--push", ""], "--push takes a model repo on the Hub, USER/REPO"),
         (["--test", "0"], "--validation and --test must be above 0 and together below 1"),
