@@ -9,7 +9,8 @@ from model.diseases import LEAST
 from model.verdict import DIAGNOSIS, NOT_POTATO, Thresholds, certainty
 
 CONFIDENT = 0.9  # "confidently wrong" is wrong with more than this
-FEW = 20  # photos of a source that are too few to be judged by themselves
+FEW = 20  # photos of a source that are too few to be judged by themselves,
+ENOUGH = 100  # and of all that are enough to make a network surer than it is
 BINS = 15  # of the calibration error
 HELD_OUT = "held-out leaves"  # the figures of a training's own test photos
 DRAWS = 20_000  # from a posterior, for an interval
@@ -199,23 +200,19 @@ def fit_temperature(logits: np.ndarray, same: np.ndarray, labels: np.ndarray, so
 
     logits: [n, outputs]; same: [outputs, K]; labels: int [n]; sources: [n], where a photo comes from. Each
     source weighs the same, those of few photos together: a temperature for the many photos of a lab would be
-    too sure of the few of a field. Temperature scaling: Guo et al. 2017, section 4.2. Who is never wrong on n
-    photos is not infallible: 1 / (n + 2) of each target is for the other classes (Platt 1999, section 2.2).
+    too sure of the few of a field. Of few photos in all it is 1 at least: who was never wrong on them may
+    still be wrong. Temperature scaling: Guo et al. 2017, section 4.2.
     """
     rows = np.arange(len(labels))
     _, source, photos = np.unique(sources, return_inverse=True, return_counts=True)
-    _, group, photos = np.unique(
-        np.where(photos[source] < FEW, -1, source), return_inverse=True, return_counts=True
-    )
-    weights, to_others = 1 / photos[group], 1 / (photos[group] + 2)
+    group = np.where(photos[source] < FEW, -1, source)
 
     def loss(temperature: float) -> float:
-        likely = np.log(probabilities(logits / temperature, same).clip(1e-12))
-        right = likely[rows, labels]
-        wrong = (likely.sum(1) - right) / (likely.shape[1] - 1)
-        return -np.sum(weights * (right + to_others * (wrong - right)))
+        likelihood = np.log(probabilities(logits / temperature, same)[rows, labels].clip(1e-12))
+        return -np.mean([likelihood[group == one].mean() for one in np.unique(group)])
 
-    return float(min(np.geomspace(0.25, 8, 251), key=loss))
+    least = 0.25 if len(labels) >= ENOUGH else 1
+    return float(min(np.geomspace(least, 8, 251), key=loss))
 
 
 def choose_thresholds(
