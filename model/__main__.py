@@ -139,7 +139,9 @@ def main(argv: list[str]) -> int:
                 diagnoses.append(answered)
     if len(diagnoses) > 1:
         joint = joint_answer(diagnoses)
-        print(f"Together: {joint.label} ({joint.voters} of {joint.photos} photos had a say)", file=sys.stderr)
+        some = f"; some look like {', '.join(joint.suspects)}" if joint.suspects else ""
+        had_a_say = f"{joint.voters} of {joint.photos} photos had a say"
+        print(f"Together: {joint.label} ({had_a_say}{some})", file=sys.stderr)
     return int(errors > 0)
 
 

@@ -20,7 +20,8 @@ class Joint:
 
     verdict, label, confidence, probabilities: as of one Diagnosis; photos: how many there were; voters: how
     many had a say; counts: photos by their own label; severity: their mean where they agree, 0 to 1, or None;
-    suspect: the disease that some leaves show although most are healthy, or None.
+    suspects: the diseases that some of the voters show by themselves and that are not the joint answer, the
+    commonest first.
     """
 
     verdict: str
@@ -31,7 +32,7 @@ class Joint:
     voters: int
     counts: dict[str, int]
     severity: float | None
-    suspect: str | None
+    suspects: tuple[str, ...]
 
 
 def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
@@ -51,11 +52,10 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
     pooled /= pooled.sum()
     labels = list(diagnoses[0].probabilities)
     best = int(pooled.argmax())
-    diseased = Counter(d.label for d in voters if not is_healthy(d.label)).most_common(1)
-    suspect = diseased[0][0] if diseased and is_healthy(labels[best]) else None
+    diseases = [label for label, _ in Counter(d.label for d in voters).most_common() if not is_healthy(label)]
     if voters:
         agreed = len(voters) == 1 or pooled[best] >= AGREEMENT
-        verdict = DIAGNOSIS if agreed and not suspect else UNSURE
+        verdict = UNSURE if not agreed or (diseases and is_healthy(labels[best])) else DIAGNOSIS
     else:
         verdict = NOT_POTATO if all(d.verdict == NOT_POTATO for d in diagnoses) else UNSURE
     label = labels[best] if verdict == DIAGNOSIS else LABELS[verdict]
@@ -69,5 +69,5 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
         voters=len(voters),
         counts=dict(Counter(d.label for d in diagnoses).most_common()),
         severity=float(np.mean(measured)) if measured else None,
-        suspect=suspect,
+        suspects=tuple(disease for disease in diseases if disease != label),
     )

@@ -83,8 +83,8 @@ DRAWINGS = {
 
 # Statements carry the numbers of their sources. The drawing is the project's own SVG and not escaped.
 TEMPLATE = """{{#if value}}<div class="guidance">{{{value.drawing}}}
-{{#each value.parts}}<section><h3>{{this.title}}</h3><ul>{{#each this.points}}<li>{{this.text}}
-{{#if this.source}}<sup>{{this.source}}</sup>{{/if}}</li>{{/each}}</ul></section>{{/each}}
+{{#each value.parts}}<section><h3>{{this.title}}</h3><ul>{{#each this.points}}
+<li>{{this.text}}{{#if this.source}}<sup>{{this.source}}</sup>{{/if}}</li>{{/each}}</ul></section>{{/each}}
 {{#if value.sources}}<section class="sources"><h3>{{value.sources_title}}</h3><ol>{{#each value.sources}}
 <li><a href="{{this.url}}" target="_blank" rel="noopener noreferrer">{{this.name}}</a></li>
 {{/each}}</ol></section>{{/if}}</div>{{/if}}"""

@@ -23,7 +23,11 @@ function keep(checks) {
 }
 
 function show() {
-  const told = (check) => ({ ...check, when: new Date(check.time).toLocaleString(props.texts.code) });
+  const told = (check) => ({
+    ...check,
+    title: props.texts[check.class] ?? check.title,
+    when: new Date(check.time).toLocaleString(props.texts.code),
+  });
   props.value = { open, checks: kept().map(told) };
 }
 

@@ -31,4 +31,5 @@ def spoken(language: str) -> dict[str, str]:
     """Return what this part says in a language."""
     texts = TEXTS[language]
     keys = {"history": "history", "kept": "history.kept", "clear": "history.clear"}
-    return {"code": language} | {name: texts[key] for name, key in keys.items()}
+    classes = {TEXTS[ENGLISH][key]: texts[key] for key in texts if key.startswith("class.")}
+    return {"code": language, **classes} | {name: texts[key] for name, key in keys.items()}

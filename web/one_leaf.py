@@ -152,7 +152,7 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
         said = {"title": text(language, "error"), "advice": explain(language, shown)}
         return {"verdict": "error", "class": ""} | said, {}, None
     likeliest = max(shown.probabilities, key=shown.probabilities.get)
-    doubtful = shown.verdict == UNSURE and shown.leaf < 0.5
+    doubtful = shown.verdict == UNSURE and shown.leaf < shown.confidence
     card = {
         "verdict": shown.verdict,
         "class": shown.label,
@@ -188,5 +188,5 @@ def in_language(cards: dict[str, dict]) -> str:
 
 def _spoken(language: str) -> dict[str, str]:
     """Return what page.js says by itself."""
-    keys = ("error.large", "error.again", "error.offline")
+    keys = ("error.large", "error.again", "error.offline", "error.camera")
     return {"code": language} | {key: TEXTS[language][key] for key in keys}

@@ -112,10 +112,11 @@ function handSeveral(files) {
 }
 
 function takeAll(event, files) {
-  if (document.body.dataset.part !== "several") take(event, files[0]);
+  if (document.body.dataset.part !== "several" && files.length < 2) take(event, files[0]);
   else if (files.length && !handed.has(event)) {
     event.preventDefault();
     event.stopImmediatePropagation();
+    document.querySelector("#part label:last-child input").click();
     handSeveral([...files]);
   }
 }
@@ -130,6 +131,21 @@ document.addEventListener(
   capture,
 );
 
+// gradio says nothing of a camera that it may not use, or that is not there.
+const NO_CAMERA = ["NotAllowedError", "NotFoundError"];
+window.addEventListener("unhandledrejection", ({ reason }) => NO_CAMERA.includes(reason?.name) && tell("error.camera"));
+document.body.classList.toggle("no-camera", !navigator.mediaDevices);
+
+// gradio names each choice otherwise, anew after each change, and arrow keys only go through those of one name.
+document.addEventListener(
+  "keydown",
+  (event) => {
+    const group = event.target.closest?.("fieldset");
+    group?.querySelectorAll("input[type=radio]").forEach((choice) => (choice.name = "group"));
+  },
+  capture,
+);
+
 // What the page says in a language that is not in a gradio component.
 function speak() {
   document.documentElement.lang = props.texts.code;
@@ -141,9 +157,12 @@ watch("texts", speak);
 
 // The history keeps each answer once, with the photo it is about; said anew in another language it names none.
 watch("value", () => {
-  if (props.value.photo && told === "error.large") tell(""); // another photo has been answered meanwhile
+  const { photo, verdict } = props.value;
+  if (photo && told !== "error.offline") tell(""); // another photo has been answered meanwhile
+  // On a phone the answer is below the photo, out of sight.
+  if (photo || verdict === "error") element.scrollIntoView({ block: "nearest" });
   const picture = document.querySelector("#photo .image-frame img");
-  if (props.value.photo && picture?.src.includes(props.value.photo)) {
+  if (photo && picture?.src.includes(photo)) {
     document.dispatchEvent(new CustomEvent("blightcheck:answered", { detail: { ...props.value, picture } }));
   }
 });

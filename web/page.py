@@ -25,6 +25,7 @@ LOOKS = {
         block_title_text_color="*primary_700",
         # Gradio's own borders, greens and blues are too pale to see or to read.
         checkbox_border_color="*neutral_500",
+        checkbox_border_color_dark="*neutral_400",
         block_label_background_fill_dark="*primary_800",
         checkbox_label_background_fill_selected="*primary_700",
         checkbox_label_background_fill_selected_dark="*primary_800",

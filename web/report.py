@@ -13,7 +13,8 @@ from model.classifier import Diagnosis
 from model.photo import PhotoError
 from web.texts import text
 
-REPORT = """<!doctype html><html lang="{language}"><meta charset="utf-8"><title>Blightcheck</title><style>
+REPORT = """<!doctype html><html lang="{language}"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>Blightcheck</title><style>
 body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 720px; margin: 24px auto; padding: 0 16px; }}
 figure {{ display: inline-block; width: 160px; margin: 0 12px 16px 0; vertical-align: top; }}
 figure, section {{ break-inside: avoid; }} small {{ color: #555; }}
@@ -57,8 +58,7 @@ def printable(language: str, shown: dict, advice: dict | None) -> str:
     parts = "".join(
         f"<section><h2>{escaped(part['title'])}</h2><ul>"
         + "".join(
-            f"<li>{escaped(point['text'])} <sup>{point['source'] or ''}</sup></li>"
-            for point in part["points"]
+            f"<li>{escaped(point['text'])}<sup>{point['source'] or ''}</sup></li>" for point in part["points"]
         )
         + "</ul></section>"
         for part in advice["parts"]

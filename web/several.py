@@ -166,8 +166,9 @@ def summarise(language: str, leaves: Sequence[Leaf] | PhotoError | None) -> tupl
         confidence=f"{class_name(language, max(joint.probabilities, key=joint.probabilities.get))} "
         f"{chance(language, joint.confidence)}",
     )
-    if joint.suspect:
-        advice += " " + text(language, "several.suspect", disease=class_name(language, joint.suspect))
+    if joint.suspects:
+        diseases = ", ".join(class_name(language, disease) for disease in joint.suspects)
+        advice += " " + text(language, "several.suspect", disease=diseases)
     shown |= {
         "verdict": joint.verdict,
         "class": joint.label,
@@ -180,8 +181,9 @@ def summarise(language: str, leaves: Sequence[Leaf] | PhotoError | None) -> tupl
             {"title": class_name(language, label), "count": count} for label, count in joint.counts.items()
         ],
     }
-    to_do = guidance.guidance(language, DIAGNOSIS, joint.suspect) if joint.suspect else None
-    to_do = to_do or guidance.guidance(language, joint.verdict, joint.label)
+    to_do = guidance.guidance(language, joint.verdict, joint.label)
+    if joint.suspects and joint.verdict != DIAGNOSIS:
+        to_do = guidance.guidance(language, DIAGNOSIS, joint.suspects[0]) or to_do
     return inert(shown | {"report": report.printable(language, shown, to_do)}), to_do
 
 

@@ -136,6 +136,31 @@ def test_the_camera_s_picture_is_answered(page):
     expect(page.locator("#probabilities .confidence-set").first).to_be_visible()
 
 
+def test_a_camera_that_may_not_be_used_is_told(refused):
+    refused.evaluate(
+        """() => { navigator.mediaDevices.getUserMedia =
+            async () => { throw new DOMException("", "NotAllowedError"); }; }"""
+    )
+    refused.get_by_label("Capture from camera").click()
+    refused.get_by_text("Click to Access Webcam").click()
+    expect(refused.get_by_role("alert")).to_contain_text("The camera can't be used: allow it in the browser")
+
+
+def test_on_a_small_phone_the_answer_comes_into_view(page):
+    page.set_viewport_size({"width": 360, "height": 640})
+    drop(page, LEAF)
+    expect(page.locator("#verdict .diagnosis h2")).to_be_in_viewport()
+
+
+def test_arrow_keys_choose_between_one_leaf_and_several(page):
+    page.get_by_label("One leaf").focus()
+    for _ in range(2):  # gradio names the choices anew after each change
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("#several")).to_be_visible()
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator("#one")).to_be_visible()
+
+
 def test_a_scene_is_answered_with_advice(page, server):
     rest = server.predict(SCENE).json()
     assert rest["verdict"] in ("not_a_potato_leaf", "unsure")
@@ -216,6 +241,7 @@ def test_earlier_checks_are_kept_in_this_browser_until_cleared(page, server):
     page.get_by_role("option", name="Français").click()
     expect(page.locator("#history summary")).to_have_text("Vos vérifications précédentes")
     expect(figures).to_have_count(2)
+    expect(figures.first).to_contain_text("Saine")
     expect(figures.first).to_be_visible()
     page.reload()
     page.locator("#history summary").click()
@@ -314,6 +340,24 @@ def test_of_several_one_that_is_too_large_is_told_and_the_others_are_answered(pa
         "The photo has more than 20 MB; please send a smaller one."
     )
     expect(page.locator("#joint figure small")).to_have_text(["b.jpg"])
+
+
+def test_several_dropped_on_one_leaf_are_answered_as_several(page):
+    page.evaluate(
+        """(photos) => {
+            const carried = new DataTransfer();
+            for (const data of photos) {
+                const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+                carried.items.add(new File([bytes], "leaf.jpg", {type: "image/jpeg"}));
+            }
+            const drop = new DragEvent("drop", {dataTransfer: carried, bubbles: true, cancelable: true});
+            document.querySelector("#photo .upload-container").dispatchEvent(drop);
+        }""",
+        [base64.b64encode(photo).decode() for photo in (LEAF, OTHER_LEAF)],
+    )
+    expect(page.locator("#joint figure")).to_have_count(2)
+    expect(page.locator("#joint .card p").first).to_contain_text("looks like Late blight")
+    expect(page.locator("#several")).to_contain_text("Check with your own eyes")
 
 
 def test_too_many_photos_are_too_many(page):
