@@ -43,7 +43,9 @@ def test_the_keyboard_alone_suffices(browser, server):
         page.keyboard.press("Tab")
         expect(page.get_by_role("option", name="English")).to_be_hidden()
         page.get_by_label("One leaf").focus()
-        page.keyboard.press("Tab")
-        page.keyboard.press("Space")
-        expect(page.locator("#photos")).to_be_visible()
-        expect(page.locator("#photo")).to_be_hidden()
+        for _ in range(2):  # gradio names the choices anew after each change
+            page.keyboard.press("ArrowRight")
+            expect(page.locator("#photos")).to_be_visible()
+            expect(page.locator("#photo")).to_be_hidden()
+            page.keyboard.press("ArrowLeft")
+            expect(page.locator("#photo")).to_be_visible()

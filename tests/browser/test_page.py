@@ -152,15 +152,6 @@ def test_on_a_small_phone_the_answer_comes_into_view(page):
     expect(page.locator("#verdict .diagnosis h2")).to_be_in_viewport()
 
 
-def test_arrow_keys_choose_between_one_leaf_and_several(page):
-    page.get_by_label("One leaf").focus()
-    for _ in range(2):  # gradio names the choices anew after each change
-        page.keyboard.press("ArrowRight")
-        expect(page.locator("#several")).to_be_visible()
-        page.keyboard.press("ArrowLeft")
-        expect(page.locator("#one")).to_be_visible()
-
-
 def test_a_scene_is_answered_with_advice(page, server):
     rest = server.predict(SCENE).json()
     assert rest["verdict"] in ("not_a_potato_leaf", "unsure")
