@@ -9,6 +9,8 @@ import re
 import struct
 from collections.abc import Iterator
 
+import numpy as np
+
 MAX_EXTRA = 8_000_000  # bytes besides the pixels; phones add a depth map of a few megabytes
 MAX_PIECES = {"JPEG": 1_000, "GIF": 5_000, "PNG": 10_000}  # of the header; of a PNG, of the whole file
 MAX_SCANS = 100  # times a JPEG goes over its pixels; encoders write ten or so
@@ -71,7 +73,10 @@ def _jpeg(data: bytes, whole: bool = False) -> Iterator[tuple[int, int, int]]:
 
 
 def _scans(data: bytes) -> int:
-    if data.count(START_OF_SCAN) <= MAX_SCANS:  # quick; but what follows the picture may look like scans
+    # Quick: pairs of bytes, from the first and from the second on (bytes.count takes five times as long). But
+    # what follows the picture may look like scans.
+    pairs = (np.frombuffer(data, "<u2", (len(data) - start) // 2, start) for start in (0, 1))
+    if sum(np.count_nonzero(pair == 0xDAFF) for pair in pairs) <= MAX_SCANS:
         return 0
     return sum(kind == START_OF_SCAN[1] for kind, _, _ in _jpeg(data, whole=True))
 
