@@ -21,7 +21,7 @@ class Joint:
     verdict, label, confidence, probabilities: as of one Diagnosis; photos: how many there were; voters: how
     many had a say; counts: photos by their own label; severity: their mean where they agree, 0 to 1, or None;
     suspects: the diseases that some of the voters show by themselves and that are not the joint answer, the
-    commonest first.
+    commonest first, and late blight before one as common.
     """
 
     verdict: str
@@ -52,7 +52,8 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
     pooled /= pooled.sum()
     labels = list(diagnoses[0].probabilities)
     best = int(pooled.argmax())
-    diseases = [label for label, _ in Counter(d.label for d in voters).most_common() if not is_healthy(label)]
+    shown = Counter(d.label for d in voters if not is_healthy(d.label))
+    diseases = sorted(shown, key=lambda label: (-shown[label], label != "Late blight"))  # it can't wait
     if voters:
         agreed = len(voters) == 1 or pooled[best] >= AGREEMENT
         verdict = UNSURE if not agreed or (diseases and is_healthy(labels[best])) else DIAGNOSIS

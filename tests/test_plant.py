@@ -49,6 +49,16 @@ def test_leaves_that_contradict_each_other_are_unsure():
         assert (joint.verdict, joint.suspects) == ("unsure", ("Late blight",))
 
 
+def test_diseases_that_are_not_the_joint_answer_are_named_late_blight_first():
+    chances = {"Early blight": 0.98, "Late blight": 0.01, "Healthy": 0.01}
+    early = Diagnosis("diagnosis", "Early blight", 0.98, chances, 0.9, None, None, None)
+    chances = {"Early blight": 0.01, "Late blight": 0.98, "Healthy": 0.01}
+    late = Diagnosis("diagnosis", "Late blight", 0.98, chances, 0.9, None, None, None)
+    assert joint_answer([early, late]).suspects == ("Late blight", "Early blight")
+    joint = joint_answer([early, late, early])
+    assert (joint.label, joint.suspects) == ("Early blight", ("Late blight",))
+
+
 def test_without_voters_there_is_no_diagnosis():
     nothing = [leaf(0.9, "not_a_potato_leaf")] * 2
     assert joint_answer(nothing).label == "Not a potato leaf"

@@ -50,7 +50,11 @@ document.addEventListener("blightcheck:answered", async ({ detail }) => {
   const picture = await thumbnail(detail.picture).catch(() => null);
   keep([{ time: Date.now(), verdict, title, class: detail.class, picture }, ...kept()].slice(0, MOST));
 });
-element.addEventListener("click", (event) => event.target.closest("button") && keep([]));
+element.addEventListener("click", (event) => {
+  if (!event.target.closest("button")) return;
+  keep([]);
+  document.querySelector("#part input:checked").focus(); // or keys would begin at the page's top again
+});
 element.addEventListener("toggle", (event) => (open = event.target.open), { capture: true });
 watch("texts", show);
 window.addEventListener("storage", show); // another tab of this page has changed it

@@ -120,6 +120,12 @@ def lay_out(
     lost = {code: on_page(code, LostError())[0] for code in LANGUAGES}
     # At once, and in the browser: an answer never stands beside another photo, whatever becomes of that.
     picture.input(None, None, verdict, js=f"() => ({json.dumps(NOTHING_YET)})", api_visibility="private")
+    # The button that had the focus is gone; keys would begin at the page's top again.
+    picture.clear(
+        None,
+        js="() => { setTimeout(() => document.querySelector('#photo button.upload-container')?.focus()); }",
+        api_visibility="private",
+    )
     picture.input(
         diagnose,
         inputs=[picture, language],

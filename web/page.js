@@ -132,16 +132,21 @@ document.addEventListener(
 );
 
 // gradio says nothing of a camera that it may not use, or that is not there.
-const NO_CAMERA = ["NotAllowedError", "NotFoundError"];
-window.addEventListener("unhandledrejection", ({ reason }) => NO_CAMERA.includes(reason?.name) && tell("error.camera"));
+const NO_CAMERA = ["NotAllowedError", "NotFoundError", "NotReadableError"];
+window.addEventListener("unhandledrejection", ({ reason }) => {
+  const asked = document.querySelector("#photo video"); // or it is the clipboard that may not be read
+  if (asked && NO_CAMERA.includes(reason?.name)) tell("error.camera");
+});
 document.body.classList.toggle("no-camera", !navigator.mediaDevices);
 
-// gradio names each choice otherwise, anew after each change, and arrow keys only go through those of one name.
+// gradio names each choice otherwise, anew after each change, and arrow keys only go through those of one name. And it
+// makes the chances buttons, which do nothing.
 document.addEventListener(
   "keydown",
   (event) => {
-    const group = event.target.closest?.("fieldset");
-    group?.querySelectorAll("input[type=radio]").forEach((choice) => (choice.name = "group"));
+    const choices = event.target.closest?.("fieldset")?.querySelectorAll("input[type=radio]") ?? [];
+    for (const choice of choices) choice.name = choices[0].name; // of no other group: that would lose its choice
+    for (const row of document.querySelectorAll("#probabilities button")) row.tabIndex = -1;
   },
   capture,
 );

@@ -48,6 +48,15 @@ SUMMARY = (
 <a download="blightcheck.html" href="{{value.report}}">{{value.report_title}}</a></p>{{/if}}"""
 )
 
+# On a phone the answer is below the photos, out of sight. (Said anew in another language, it may stay there.)
+INTO_VIEW = """let before = "waiting";
+watch("value", () => {
+  const { verdict } = props.value;
+  const answered = before === "waiting" && verdict !== "waiting";
+  if (answered) element.querySelector(".card").scrollIntoView({ block: "nearest" });
+  before = verdict;
+});"""
+
 
 def lay_out(
     serving: Serving, language: Component
@@ -87,7 +96,11 @@ def lay_out(
                 add = gr.Button(text(ENGLISH, "several.add"), size="sm", elem_id="add")
             with gr.Column():
                 joint = gr.HTML(
-                    summarise(ENGLISH, None)[0], label="Together", html_template=SUMMARY, elem_id="joint"
+                    summarise(ENGLISH, None)[0],
+                    label="Together",
+                    html_template=SUMMARY,
+                    js_on_load=INTO_VIEW,
+                    elem_id="joint",
                 )
         advice = gr.HTML(None, label="What to do together", html_template=guidance.TEMPLATE)
     add.click(

@@ -146,10 +146,33 @@ def test_a_camera_that_may_not_be_used_is_told(refused):
     expect(refused.get_by_role("alert")).to_contain_text("The camera can't be used: allow it in the browser")
 
 
+def test_a_clipboard_that_may_not_be_read_is_no_camera(refused):
+    with refused.expect_event("pageerror") as refusal:
+        refused.get_by_label("Paste from clipboard").click()
+    assert refusal.value.name == "NotAllowedError"
+    expect(refused.get_by_role("alert")).to_be_empty()
+
+
 def test_on_a_small_phone_the_answer_comes_into_view(page):
     page.set_viewport_size({"width": 360, "height": 640})
     drop(page, LEAF)
     expect(page.locator("#verdict .diagnosis h2")).to_be_in_viewport()
+    page.get_by_label("Several leaves").click()
+    page.set_input_files("#photos input[type=file]", files=several(("a.jpg", LEAF), ("b.jpg", LEAF)))
+    expect(page.locator("#joint .diagnosis h2")).to_be_in_viewport()
+
+
+def test_keys_go_on_where_they_were_when_something_is_cleared(page):
+    drop(page, LEAF)
+    expect(page.locator("#history summary")).to_be_visible()
+    page.keyboard.press("Tab")
+    for row in page.locator("#probabilities .confidence-set").all():
+        expect(row).to_have_attribute("tabindex", "-1")  # nothing to press
+    page.get_by_label("Remove Image").press("Enter")
+    expect(page.get_by_label("Drop an image file here")).to_be_focused()
+    page.locator("#history summary").click()
+    page.get_by_role("button", name="Clear").press("Enter")
+    expect(page.get_by_label("One leaf")).to_be_focused()
 
 
 def test_a_scene_is_answered_with_advice(page, server):
@@ -483,6 +506,19 @@ def test_feedback_is_kept_with_consent_only(browser, asking):
         expect(opened.get_by_role("status").and_(opened.locator("#reply p"))).to_have_text(
             "It could not be kept; please try again later."
         )
+
+
+def test_arrow_keys_in_one_group_leave_the_other_as_it_was(browser, asking):
+    with browser.new_context() as context:
+        opened = context.new_page()
+        visit(opened, asking[0].url)
+        opened.get_by_label("One leaf").press("Shift")
+        drop(opened, LEAF)
+        question = opened.locator("#feedback input[type=radio]")
+        expect(question.first).to_be_visible()
+        question.first.press("ArrowDown")
+        expect(question.nth(1)).to_be_checked()
+        expect(opened.get_by_label("One leaf")).to_be_checked()
 
 
 def test_the_page_says_that_another_model_answers(browser, start, tmp_path):
