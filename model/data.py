@@ -21,8 +21,8 @@ from model import photo
 PLANT_VILLAGE = "kaggle:arjuntejaswi/plant-village"
 POTATO_CLASSES = ["Potato___*"]
 
-# PlantVillage names a photo by a UUID and its shot number: "0051e5e8-...___RS_LB 4640.JPG".
 POTATO_FOLDER = re.compile("potato|(early|late)[ _]?blight|healthy", re.IGNORECASE)  # starts like this
+# PlantVillage names a photo by a UUID and its shot number: "0051e5e8-...___RS_LB 4640.JPG".
 PLANT_VILLAGE_NAME = re.compile(r"^[0-9a-f]{8}-[0-9a-f-]{27}___.* (\d+)\.jpe?g$", re.IGNORECASE)
 SHOTS_PER_LEAF = 4
 NEAR_IDENTICAL_BITS = 16  # of 256; on the photos we know, different leaves differ in 18 bits or more
@@ -184,22 +184,19 @@ def as_other(photo: LabelledPhoto, classes: Sequence[str]) -> LabelledPhoto:
 def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> list[str]:
     """Return the class folders whose names match `patterns`, sorted. Raises DataError if under two do."""
     names = {photo.folder for photo in photos}
-    matching = sorted(
-        name for name in names if name in patterns or any(fnmatch.fnmatchcase(name, p) for p in patterns)
-    )
+    by_pattern = {p: {name for name in names if name == p or fnmatch.fnmatchcase(name, p)} for p in patterns}
+    matching = sorted(set().union(*by_pattern.values()))
     some = ", ".join(sorted(names)[:8]) + (", ..." if len(names) > 8 else "")
     if len(matching) < 2:
         raise DataError(
             f"At least two class folders are needed, and {len(matching)} match {' '.join(patterns)}; "
             f"found {some} (choose with --classes)."
         )
-    if unknown := [
-        p for p in patterns if not any(p == name or fnmatch.fnmatchcase(name, p) for name in names)
-    ]:
+    if unknown := [p for p, named in by_pattern.items() if not named]:
         raise DataError(f"No folder is called {' or '.join(unknown)}, as --classes says; found {some}.")
-    if garbled := [name for name in matching if name.encode(errors="replace").decode() != name]:
-        shown = garbled[0].encode(errors="replace").decode()
-        raise DataError(f"The name of the folder {shown} is no UTF-8; please rename it.")
+    for name in matching:
+        if (shown := name.encode(errors="replace").decode()) != name:
+            raise DataError(f"The name of the folder {shown} is no UTF-8; please rename it.")
     labels = labels_of(matching)
     alike = [folder for label, folder in zip(labels, matching, strict=True) if labels.count(label) > 1]
     if alike:

@@ -206,10 +206,11 @@ def fit_temperature(logits: np.ndarray, same: np.ndarray, labels: np.ndarray, so
     rows = np.arange(len(labels))
     _, source, photos = np.unique(sources, return_inverse=True, return_counts=True)
     group = np.where(photos[source] < FEW, -1, source)
+    groups = [group == one for one in np.unique(group)]
 
     def loss(temperature: float) -> float:
         likelihood = np.log(probabilities(logits / temperature, same)[rows, labels].clip(1e-12))
-        return -np.mean([likelihood[group == one].mean() for one in np.unique(group)])
+        return -np.mean([likelihood[members].mean() for members in groups])
 
     least = 0.25 if len(labels) >= ENOUGH else 1
     return float(min(np.geomspace(least, 8, 251), key=loss))
@@ -249,7 +250,8 @@ def choose_thresholds(
 def _parts(mask: np.ndarray, sources: np.ndarray, share: float) -> list[np.ndarray]:
     """Return the photos of a mask, and of them those of each source that `share` means one of at least."""
     of_sources = [mask & (sources == source) for source in np.unique(sources[mask])]
-    return [part for part in (mask, *of_sources) if part.any() and (part is mask or part.sum() * share >= 1)]
+    whole = [mask] if mask.any() else []
+    return whole + [part for part in of_sources if part.sum() * share >= 1]
 
 
 def _least_confidence(confidence: np.ndarray, right: np.ndarray, risk: float) -> float:

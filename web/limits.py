@@ -28,6 +28,7 @@ CLIENTS = 10_000  # whose requests are counted; beyond that the one longest unhe
 
 BUSY = "Too many photos at once; please try again."
 TOO_LONG = "The call is longer than any of the page or of gradio's clients; see /gradio_api/info."
+UPLOAD = "/gradio_api/upload"
 MCP = "/gradio_api/mcp"  # agents may send a photo within their call
 
 
@@ -46,8 +47,8 @@ class LimitUploads:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         path = scope["path"]
-        several = path in ("/predict/batch", "/gradio_api/upload")  # gradio checks each upload by itself too
-        call = path.startswith("/gradio_api/") and path != "/gradio_api/upload" and not path.startswith(MCP)
+        several = path in ("/predict/batch", UPLOAD)  # gradio checks each upload by itself too
+        call = path.startswith("/gradio_api/") and path != UPLOAD and not path.startswith(MCP)
         megabytes = 0 if call else self.megabytes * (self.batch if several else 1)
         limit = megabytes * MEGABYTE + FORM_OVERHEAD
         sentence = f"The upload has more than {megabytes} MB; please send a smaller photo."

@@ -17,11 +17,13 @@ ARGUMENTS = (
     "--use-fake-ui-for-media-stream",
 )
 
-# Runs in the page: a DataTransfer with one file in it, as a browser makes one of a dragged or copied file.
-CARRY = """({data, name, type, padding}) => {
-    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+# Runs in the page: a DataTransfer with files in it, as a browser makes one of dragged or copied files.
+CARRY = """(files) => {
     const carried = new DataTransfer();
-    carried.items.add(new File([bytes, new Uint8Array(padding)], name, {type}));
+    for (const {data, name, type, padding} of files) {
+        const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+        carried.items.add(new File([bytes, new Uint8Array(padding)], name, {type}));
+    }
     return carried;
 }"""
 PASTE = """(clipboardData) => document.body.dispatchEvent(
@@ -58,14 +60,22 @@ def visit(page: Page, url: str) -> None:
 
 def drop(page: Page, data: bytes, name: str = "leaf.jpg", mime: str = "image/jpeg", padding: int = 0) -> None:
     """Drag a file, with that many zeros behind its data, over the photo input and let it go."""
-    carried = _carry(page, data, name, mime, padding)
+    _drop(page, _carry(page, [data], name, mime, padding))
+
+
+def drop_together(page: Page, photos: list[bytes]) -> None:
+    """Drag several photos over the photo input and let them go."""
+    _drop(page, _carry(page, photos, "leaf.jpg", "image/jpeg", padding=0))
+
+
+def _drop(page: Page, carried: JSHandle) -> None:
     for event in ("dragenter", "dragover", "drop"):
         page.dispatch_event("#photo .upload-container", event, {"dataTransfer": carried})
 
 
 def paste(page: Page, data: bytes) -> None:
     """Paste a picture, as Ctrl+V does."""
-    page.evaluate(PASTE, _carry(page, data, "image.png", "image/png", padding=0))
+    page.evaluate(PASTE, _carry(page, [data], "image.png", "image/png", padding=0))
 
 
 def pick(page: Page, data: bytes) -> None:
@@ -74,6 +84,9 @@ def pick(page: Page, data: bytes) -> None:
     page.set_input_files("#photo input[type=file]", files=[file])
 
 
-def _carry(page: Page, data: bytes, name: str, mime: str, padding: int) -> JSHandle:
-    file = {"data": base64.b64encode(data).decode(), "name": name, "type": mime, "padding": padding}
-    return page.evaluate_handle(CARRY, file)
+def _carry(page: Page, photos: list[bytes], name: str, mime: str, padding: int) -> JSHandle:
+    files = [
+        {"data": base64.b64encode(data).decode(), "name": name, "type": mime, "padding": padding}
+        for data in photos
+    ]
+    return page.evaluate_handle(CARRY, files)

@@ -15,7 +15,7 @@ import pillow_heif
 import pytest
 from conftest import Server
 from drawing import draw, photograph
-from driving import drop, jpeg, paste, pick, visit
+from driving import drop, drop_together, jpeg, paste, pick, visit
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import ExifTags, Image
@@ -357,18 +357,7 @@ def test_of_several_one_that_is_too_large_is_told_and_the_others_are_answered(pa
 
 
 def test_several_dropped_on_one_leaf_are_answered_as_several(page):
-    page.evaluate(
-        """(photos) => {
-            const carried = new DataTransfer();
-            for (const data of photos) {
-                const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-                carried.items.add(new File([bytes], "leaf.jpg", {type: "image/jpeg"}));
-            }
-            const drop = new DragEvent("drop", {dataTransfer: carried, bubbles: true, cancelable: true});
-            document.querySelector("#photo .upload-container").dispatchEvent(drop);
-        }""",
-        [base64.b64encode(photo).decode() for photo in (LEAF, OTHER_LEAF)],
-    )
+    drop_together(page, [LEAF, OTHER_LEAF])
     expect(page.locator("#joint figure")).to_have_count(2)
     expect(page.locator("#joint .card p").first).to_contain_text("looks like Late blight")
     expect(page.locator("#several")).to_contain_text("Check with your own eyes")
