@@ -37,6 +37,7 @@ from model.logs import logger
 from model.loss import folder_and_disease
 from model.muon import Muon
 from model.normalization import FusedNormalization
+from model.quantization import quantized
 from model.settings import Settings, command, parse, public_settings
 from model.splits import of_given_splits, split_by_leaf
 
@@ -97,7 +98,7 @@ def fit(
     resume: bool,
     logs: Path | None,
 ) -> tuple[keras.Model, Checkpoint]:
-    """Fit the network; return it with the weights of its best epoch, and the checkpoint with the history.
+    """Fit the network; return it as it answers, of its best epoch, and the checkpoint with the history.
 
     `earlier` are the models it learns from, by name: that whose weights it starts from, and its teachers.
     """
@@ -165,7 +166,7 @@ def fit(
     network.load_weights(checkpoint.best_weights)
     whole = cnn.build_cnn(network.input_shape[1:], len(photos.outputs))  # float32, whatever it was fitted in
     whole.set_weights(network.get_weights())
-    return whole, checkpoint
+    return quantized(whole), checkpoint
 
 
 def measure_folds(

@@ -19,8 +19,9 @@ from keras import ops
 from model import selftest
 from model.bundle import BundleError, check_files
 from model.diseases import LEAST
+from model.quantization import with_8_bit_operators
 
-FLOOR = 0.7  # heat below this share of a photo's hottest spot is mostly background, and left out
+FLOOR = 0.75  # heat below this share of a photo's hottest spot is mostly background, and left out
 
 
 def answering_model(cnn: keras.Model, same: np.ndarray, temperature: float) -> keras.Model:
@@ -51,6 +52,7 @@ class HeatMap(keras.layers.Layer):
     dense layers, so that the gradient is a product of their weights and of the masks of what they let
     through, and serving needs no automatic differentiation. The features are those of the last block but
     two, before its pooling: later ones see so much around a lesion that they put the heat beside it.
+    Rounding to 8 bits, which is no layer, passes the gradient on as it is.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -152,7 +154,7 @@ def export_litert(model: keras.Model) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
         explaining_model(model).export(path, format="litert", verbose=False)
-        return path.read_bytes()
+        return with_8_bit_operators(path.read_bytes())
 
 
 def self_test(litert: bytes, size: int) -> dict:

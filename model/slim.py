@@ -19,12 +19,17 @@ def without(model: bytes, output: str) -> bytes:
         return model
     signature.outputs = [named for named in signature.outputs if named.tensorIndex not in dropped]
     graph.outputs = [tensor for tensor in graph.outputs if tensor not in dropped]
+    return pack(whole, graph)
+
+
+def pack(whole: schema.ModelT, graph: schema.SubGraphT) -> bytes:
+    """Return a model as a LiteRT file, its graph without the operators that no output needs."""
     needed, kept = set(graph.outputs), []
     for operator in reversed(graph.operators):  # each comes behind those whose outputs it takes
         if needed.intersection(operator.outputs):
             needed.update(operator.inputs)
             kept.append(operator)
     graph.operators = kept[::-1]
-    builder = flatbuffers.Builder(len(model))
+    builder = flatbuffers.Builder()
     builder.Finish(whole.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
