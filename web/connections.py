@@ -27,8 +27,8 @@ class Connection(H11Protocol):
     """uvicorn's HTTP/1.1 by h11, whose client has `patience` seconds for the head of a request.
 
     uvicorn itself waits for ever for the first one, and for the end of one that has begun; between two it
-    waits five seconds. (By httptools,
-    heads might have any length.) Answers may take as long as they like, such as gradio's streams of events.
+    waits five seconds. (By httptools, heads might have any length.) Answers may take as long as they like,
+    such as gradio's streams of events.
     """
 
     patience = 20.0
