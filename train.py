@@ -98,7 +98,7 @@ def fit(
     resume: bool,
     logs: Path | None,
 ) -> tuple[keras.Model, Checkpoint]:
-    """Fit the network; return it as it answers, of its best epoch, and the checkpoint with the history.
+    """Fit the network; return it, quantized, of its best epoch, and the checkpoint with the history.
 
     `earlier` are the models it learns from, by name: that whose weights it starts from, and its teachers.
     """

@@ -11,7 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from keras import ops
 
-from model.slim import pack
+from model.slim import pack, unpack
 
 # Half of all multiplications. What lies halfway between two steps may be rounded up here and down there; with
 # other blocks in 8 bits as well, such a value comes to more than a thousandth of a probability now and then.
@@ -44,35 +44,44 @@ def quantized(network: keras.Model) -> keras.Model:
 
 def _in_steps(kernel: np.ndarray, axis: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Return whole numbers, -127 to 127, and the step of each filter, which they are multiplied with."""
-    step = np.maximum(np.abs(kernel).max(axis, keepdims=True), SMALLEST) / np.float32(KERNEL_STEPS)
+    step = np.maximum(np.abs(kernel).max(axis, keepdims=True), SMALLEST) / KERNEL_STEPS
     return np.round(kernel / step), step
 
 
 def with_8_bit_operators(model: bytes) -> bytes:
     """Return a LiteRT file whose convolutions of rounded features are done in 8 bits."""
-    whole = schema.ModelT.InitFromPackedBuf(model, 0)
-    graph = whole.subgraphs[whole.signatureDefs[0].subgraphIndex]
+    whole, graph = unpack(model)
     maker = {tensor: operator for operator in graph.operators for tensor in operator.outputs}
-    operators = schema.BuiltinOperator
+    kinds = schema.BuiltinOperator
 
-    def is_a(operator: schema.OperatorT | None, code: int) -> bool:
-        return operator is not None and whole.operatorCodes[operator.opcodeIndex].builtinCode == code
+    def kind_of(operator: schema.OperatorT) -> int:
+        return whole.operatorCodes[operator.opcodeIndex].builtinCode
+
+    def made_by(kind: int, tensor: int) -> schema.OperatorT | None:
+        operator = maker.get(tensor)
+        return operator if operator and kind_of(operator) == kind else None
 
     for convolution in graph.operators:
-        divided = maker.get(convolution.inputs[0]) if is_a(convolution, operators.CONV_2D) else None
-        rounded = maker.get(divided.inputs[0]) if is_a(divided, operators.DIV) else None
-        if is_a(rounded, operators.ROUND):
-            scaled = maker[rounded.inputs[0]]
-            features, (_, weights, bias) = scaled.inputs[0], convolution.inputs
+        if kind_of(convolution) != kinds.CONV_2D:
+            continue
+        scaled_back, weights, bias = convolution.inputs
+        divided = made_by(kinds.DIV, scaled_back)
+        rounded = made_by(kinds.ROUND, divided.inputs[0]) if divided else None
+        if rounded:
+            features = maker[rounded.inputs[0]].inputs[0]
             convolution.inputs = [features, weights, bias]  # the operator rounds by itself
-            kernel = graph.tensors[weights]
-            buffer = whole.buffers[kernel.buffer]
-            floats = np.frombuffer(bytes(buffer.data), np.float32).reshape(kernel.shape)
-            numbers, step = _in_steps(floats, axis=(1, 2, 3))
-            buffer.data = numbers.astype(np.int8).view(np.uint8).ravel()
-            kernel.type = schema.TensorType.INT8
-            kernel.quantization = schema.QuantizationParametersT()
-            kernel.quantization.scale = step.ravel()
-            kernel.quantization.zeroPoint = np.zeros(len(numbers), np.int64)
+            _quantize(graph.tensors[weights], whole.buffers)
             whole.operatorCodes[convolution.opcodeIndex].version = 5  # the first that takes such kernels
     return pack(whole, graph)
+
+
+def _quantize(kernel: schema.TensorT, buffers: list[schema.BufferT]) -> None:
+    """Turn a LiteRT file's kernel, float32 [filters, h, w, channels], into 8-bit numbers and their steps."""
+    buffer = buffers[kernel.buffer]
+    floats = np.frombuffer(bytes(buffer.data), np.float32).reshape(kernel.shape)
+    numbers, step = _in_steps(floats, axis=(1, 2, 3))
+    buffer.data = numbers.astype(np.int8).view(np.uint8).ravel()
+    kernel.type = schema.TensorType.INT8
+    kernel.quantization = schema.QuantizationParametersT()
+    kernel.quantization.scale = step.ravel()
+    kernel.quantization.zeroPoint = np.zeros(len(numbers), np.int64)

@@ -1,4 +1,4 @@
-"""A LiteRT file without one of its outputs: who does not ask for it would wait for it all the same."""
+"""A LiteRT file taken apart, and put together again without what nobody asks for and would wait for."""
 
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
@@ -11,9 +11,8 @@ def without(model: bytes, output: str) -> bytes:
 
     The other outputs are computed as before. A file that has no such output stays as it is.
     """
-    whole = schema.ModelT.InitFromPackedBuf(model, 0)
+    whole, graph = unpack(model)
     signature = whole.signatureDefs[0]
-    graph = whole.subgraphs[signature.subgraphIndex]
     dropped = {named.tensorIndex for named in signature.outputs if named.name.decode() == output}
     if not dropped:
         return model
@@ -22,8 +21,14 @@ def without(model: bytes, output: str) -> bytes:
     return pack(whole, graph)
 
 
+def unpack(model: bytes) -> tuple[schema.ModelT, schema.SubGraphT]:
+    """Return what a LiteRT file holds, and of it the graph that answers."""
+    whole = schema.ModelT.InitFromPackedBuf(model, 0)
+    return whole, whole.subgraphs[whole.signatureDefs[0].subgraphIndex]
+
+
 def pack(whole: schema.ModelT, graph: schema.SubGraphT) -> bytes:
-    """Return a model as a LiteRT file, its graph without the operators that no output needs."""
+    """Return as a LiteRT file what `unpack` gave, less the operators of the graph that no output needs."""
     needed, kept = set(graph.outputs), []
     for operator in reversed(graph.operators):  # each comes behind those whose outputs it takes
         if needed.intersection(operator.outputs):
