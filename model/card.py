@@ -118,7 +118,7 @@ In Keras, `photos` being centre squares, as wide as the shorter side, scaled to 
     model = keras.saving.load_model("hf://{repo}")
     model.predict(photos)["probabilities"]  # [n, {len(labels)}]: {", ".join(labels)}
 
-With LiteRT, which needs no TensorFlow, and which adds heat maps (HiResCAM):
+With LiteRT, which needs no TensorFlow, and which adds heat maps (LayerCAM):
 
     from ai_edge_litert.interpreter import Interpreter
     from huggingface_hub import hf_hub_download

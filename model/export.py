@@ -21,7 +21,8 @@ from model.bundle import BundleError, check_files
 from model.diseases import LEAST
 from model.quantization import with_8_bit_operators
 
-FLOOR = 0.75  # heat below this share of a photo's hottest spot is mostly background, and left out
+AROUND = 5  # cells, that heat is averaged over: what hangs by little in one of them is steady in all
+FLOOR = 0.65  # heat below this share of a photo's hottest spot is mostly background, and left out
 
 
 def answering_model(cnn: keras.Model, same: np.ndarray, temperature: float) -> keras.Model:
@@ -44,22 +45,23 @@ def answering_model(cnn: keras.Model, same: np.ndarray, temperature: float) -> k
 
 
 class HeatMap(keras.layers.Layer):
-    """HiResCAM (Draelos & Carin 2020, arXiv:2011.08891, equation 4), written forwards.
+    """LayerCAM (Jiang et al. 2021, IEEE Trans. Image Processing 30, p. 5875, equation 5), written forwards.
 
-    A class's heat is the gradient of its evidence with respect to features, times the features, summed over
-    channels. Its evidence is the log of the sum of exp(logit) of all outputs, each as far as it counts.
+    A class's heat is what of the gradient of its evidence with respect to features is positive, times the
+    features, summed over channels, and here averaged over the cells around. Its evidence is the log of the
+    sum of exp(logit) of all outputs, each as far as it counts, less the mean of all classes'.
     The network is piecewise linear: behind the features lie convolutions, normalisations, ReLUs, poolings and
     dense layers, so that the gradient is a product of their weights and of the masks of what they let
-    through, and serving needs no automatic differentiation. The features are those of the last block but
-    two, before its pooling: later ones see so much around a lesion that they put the heat beside it.
+    through, and serving needs no automatic differentiation. The features are what the last block but three
+    gives: later ones see so much around a lesion that they put the heat beside it.
     Rounding to 8 bits, which is no layer, passes the gradient on as it is.
     """
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__()
         names = [layer.name for layer in model.layers]
-        finer, *_, last = [name for name in names if name.endswith("_pool")][-4:]
-        self.block = model.layers[names.index(finer) - 1 : names.index(last) + 1]
+        finer, *_, last = [name for name in names if name.endswith("_pool")][-5:]
+        self.block = model.layers[names.index(finer) : names.index(last) + 1]
         head = ("dense", "dense_norm", "logits", "softmax", "diseases")
         self.head = [model.get_layer(name) for name in head]
 
@@ -70,9 +72,9 @@ class HeatMap(keras.layers.Layer):
         """
         *block_outputs, _, hidden, _, softmax, shares = outputs
         dense, norm, last, _, diseases = self.head
-        largest = ops.max(shares, axis=1, keepdims=True)
-        likeliest = ops.cast(ops.equal(shares, largest), "float32")
-        gradient = softmax * ops.matmul(likeliest, ops.transpose(diseases.kernel)) / (largest + LEAST)
+        likeliest = ops.cast(ops.equal(shares, ops.max(shares, axis=1, keepdims=True)), "float32")
+        gradient = (likeliest - 1 / shares.shape[1]) / (shares + LEAST)
+        gradient = softmax * ops.matmul(gradient, ops.transpose(diseases.kernel))
         gradient = ops.matmul(gradient, ops.transpose(last.kernel))
         gradient = gradient * ops.cast(hidden > 0, "float32") * _scale(norm)
         gradient = ops.matmul(gradient, ops.transpose(dense.kernel))
@@ -80,7 +82,8 @@ class HeatMap(keras.layers.Layer):
         steps = zip(self.block[1:], block_outputs[:-1], block_outputs[1:], strict=True)
         for layer, before, after in reversed(list(steps)):
             gradient = _backwards(layer, gradient, before, after)
-        heat = ops.relu(ops.sum(gradient * block_outputs[0], axis=3, keepdims=True))
+        heat = ops.sum(ops.relu(gradient) * block_outputs[0], axis=3, keepdims=True)
+        heat = ops.average_pool(heat, AROUND, strides=1, padding="same")
         heat = heat / (ops.max(heat, axis=(1, 2, 3), keepdims=True) + 1e-6)
         return ops.relu(heat - FLOOR) / (1 - FLOOR) * likeliest[:, None, None, :]
 

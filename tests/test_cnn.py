@@ -140,16 +140,17 @@ def test_heat_is_what_automatic_differentiation_gives(network, photos):
     model = export.answering_model(network, SAME, 1.0)
     heat = export.explaining_model(model).predict_on_batch(photos)["heat"]
     names = [layer.name for layer in model.layers]
-    pool = [name for name in names if name.endswith("_pool")][-4]
-    x = features = tf.constant(keras.Model(model.input, model.get_layer(pool).input)(photos))
+    pool = [name for name in names if name.endswith("_pool")][-5]
+    x = features = tf.constant(keras.Model(model.input, model.get_layer(pool).output)(photos))
     with tf.GradientTape() as tape:
         tape.watch(features)
-        for name in names[names.index(pool) : names.index("logits") + 1]:
+        for name in names[names.index(pool) + 1 : names.index("logits") + 1]:
             x = model.get_layer(name)(x, training=False) if "dropout" not in name else x
         evidence = tf.math.log(tf.exp(x) @ SAME)
         likeliest = tf.argmax(evidence, axis=1)
-        evidence = tf.gather(evidence, likeliest, batch_dims=1)
-    expected = tf.reduce_sum(tape.gradient(evidence, features) * features, axis=3).numpy()
+        evidence = tf.gather(evidence, likeliest, batch_dims=1) - tf.reduce_mean(evidence, axis=1)
+    expected = tf.reduce_sum(tf.nn.relu(tape.gradient(evidence, features)) * features, axis=3)
+    expected = tf.nn.avg_pool2d(expected[..., None], export.AROUND, 1, "SAME")[..., 0].numpy()
     expected /= expected.max((1, 2), keepdims=True)
     expected = np.maximum(expected - export.FLOOR, 0) / (1 - export.FLOOR)
     for n, k in enumerate(likeliest):

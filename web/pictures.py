@@ -11,7 +11,6 @@ from model import photo
 
 SIZE = 320  # pixels
 RED = np.array([230, 60, 20], np.float32)
-CELLS = 14  # of the heat, a side, as it is shown
 STRENGTH = 0.7  # of the colour where the heat is 1
 FADED = 0.6  # of the photo's own colour is taken away: red on green would look like a brown spot
 
@@ -37,10 +36,8 @@ def heat_over(source: bytes | Path, heat: np.ndarray) -> str:
 
 
 def _alpha(heat: np.ndarray, size: int) -> np.ndarray:
-    # Single hot cells would be specks that nobody sees.
-    coarse = Image.fromarray(heat.astype(np.float32)).resize((CELLS, CELLS), Image.Resampling.BOX)
-    smooth = np.asarray(coarse.resize((size, size), Image.Resampling.BICUBIC)).clip(0)
-    return np.sqrt(smooth / max(smooth.max(), 1e-6))[..., None] * STRENGTH  # the root: faint heat shows, too
+    smooth = Image.fromarray(heat.astype(np.float32)).resize((size, size), Image.Resampling.BICUBIC)
+    return np.sqrt(np.asarray(smooth).clip(0, 1))[..., None] * STRENGTH  # the root: faint heat shows, too
 
 
 def _data_url(picture: Image.Image, form: str, **options: int) -> str:
