@@ -14,6 +14,7 @@ import importlib.metadata
 import json
 import os
 import shlex
+import signal
 import sys
 from argparse import Namespace
 from dataclasses import asdict
@@ -293,6 +294,7 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     disk.tell_no_traceback()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
     sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be any bytes
     try:
         main(sys.argv[1:])

@@ -30,7 +30,7 @@ NEAR_IDENTICAL_BITS = 16  # of 256; on the photos we know, different leaves diff
 SPLITS = ("train", "validation", "test")
 SPLIT_FOLDERS = {
     **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("valid", "val", "validation"), "validation"),
+    **dict.fromkeys(("valid", "val", "validation", "dev", "eval", "evaluation"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
 
@@ -129,7 +129,7 @@ def find_photos(source: str) -> list[LabelledPhoto]:
             f"There are no photos in {source}; it should hold one folder of photos for each class."
         )
     splits = {photo.split for photo in found} - {None}
-    if splits and (unlabelled := [photo for photo in found if photo.folder.lower() in SPLIT_FOLDERS]):
+    if splits and (unlabelled := [photo for photo in found if _split_called(photo.folder)]):
         places = sorted({photo.folder for photo in unlabelled})
         print(
             f"Left out {len(unlabelled)} photos of {source} that lie in {', '.join(places)}, "
@@ -162,8 +162,13 @@ def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
 def _split_of(folder: Path, root: Path) -> str | None:
     """Return the split that a class folder lies in: the outermost folder or, in one around all, the next."""
-    around = [name.lower() for name in folder.relative_to(root).parts[:-1]]
-    return next((SPLIT_FOLDERS[name] for name in around[:2] if name in SPLIT_FOLDERS), None)
+    around = folder.relative_to(root).parts[:-1]
+    return next(filter(None, map(_split_called, around[:2])), None)
+
+
+def _split_called(folder: str) -> str | None:
+    """Return the split that a folder is called like: "Training Set" -> "train"."""
+    return SPLIT_FOLDERS.get(re.sub("[ _-]?(set|data)$", "", folder.lower()))
 
 
 def in_classes(photos: Sequence[LabelledPhoto], classes: Sequence[str]) -> list[LabelledPhoto]:

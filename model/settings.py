@@ -155,6 +155,9 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     add(result, "--force", False, "upload it even if it is worse than the one there", action="store_true")
     options = parser.parse_args(argv)
     options.data = options.data or [data.PLANT_VILLAGE]
+    for name in ("cache", "logs", "out"):
+        if place := getattr(options, name):
+            setattr(options, name, os.path.expanduser(place))  # as no shell does in --out=~/model
     _check(parser, options)
     settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
     return settings, options

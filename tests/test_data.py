@@ -89,6 +89,10 @@ def test_folders_of_splits_around_the_classes_are_kept_and_others_are_not(tmp_pa
     assert Counter(p.split for p in found) == {"train": 6, "validation": 2, "test": 4, None: 1}
     assert {p.folder for p in found} == set(CLASSES[:2])
     assert {p.split for p in data.find_photos(str(tmp_path / "set" / "PLD 3 classes" / "Testing"))} == {None}
+    for split in ("training_set", "dev", "Test Set"):
+        draw_set(tmp_path / "sets" / split, 1, CLASSES[:1])
+    found = data.find_photos(str(tmp_path / "sets"))
+    assert [p.split for p in found] == ["test", "validation", "train"]
     draw_set(tmp_path / "vehicles", 1, ("train", "test", "Potato___healthy"))  # classes that are called so
     assert {p.split for p in data.find_photos(str(tmp_path / "vehicles"))} == {None}
 

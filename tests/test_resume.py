@@ -68,6 +68,28 @@ def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(drawn_
     assert str(tmp_path) not in (tmp_path / "killed" / "bundle.json").read_text()
 
 
+TERMINATED_WHILE_PREPARING = """
+import os, runpy, signal
+from model import foreground
+mask = foreground.leaf_mask
+def terminated(pixels):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return mask(pixels)
+foreground.leaf_mask = terminated
+runpy.run_path("train.py", run_name="__main__")
+"""
+
+
+def test_one_that_is_terminated_says_how_to_go_on_and_leaves_nothing_half_done(drawn_photos, tmp_path):
+    cache = tmp_path / "cache"
+    ended = run("-c", TERMINATED_WHILE_PREPARING, "--data", drawn_photos, "--cache", cache)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == (
+        "Stopped; the same command with --resume goes on after the last whole epoch."
+    )
+    assert not list(cache.iterdir())
+
+
 INTERRUPTED_IN_FOLD_2 = """
 import sys
 import train
