@@ -58,10 +58,15 @@ def resolve_source(source: str) -> Path:
         return _from_kaggle(source.removeprefix("kaggle:"))
     if source.startswith("hf:"):
         return _from_hugging_face(source.removeprefix("hf:"))
-    folder = Path(source).expanduser()
+    folder = Path(at_home(source))
     if not folder.is_dir():
         raise DataError(f"There is no folder {source}; give a folder, kaggle:owner/set or hf:owner/set.")
     return folder
+
+
+def at_home(place: str) -> str:
+    """Write out a ~, which shells leave alone in --out=~/model; of nobody's home it stays."""
+    return os.path.expanduser(place)  # noqa: PTH111 Path's raises an error then
 
 
 def _from_kaggle(name: str) -> Path:

@@ -157,7 +157,7 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     options.data = options.data or [data.PLANT_VILLAGE]
     for name in ("cache", "logs", "out"):
         if place := getattr(options, name):
-            setattr(options, name, os.path.expanduser(place))  # as no shell does in --out=~/model
+            setattr(options, name, data.at_home(place))
     _check(parser, options)
     settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
     return settings, options
