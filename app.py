@@ -102,12 +102,12 @@ def create_api(serving: Serving) -> FastAPI:
     @api.post("/predict", response_model=None, responses=responses(Answer))
     async def predict(
         file: Annotated[UploadFile, File(description="a photo")], heatmap: bool = False
-    ) -> dict:
+    ) -> JSONResponse:
         """Diagnose one photo."""
         with place():
             classifier, found = serving.now
             _, answered = await to_thread.run_sync(answer, classifier, file, heatmap, limiter=cores)
-            return answered | {"model": _named(found)}
+            return JSONResponse(answered | {"model": _named(found)})
 
     @api.post("/predict/batch", response_model=None, responses=responses(Batch))
     async def predict_batch(files: Annotated[list[UploadFile], File(description="photos")]) -> dict:

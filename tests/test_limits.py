@@ -199,6 +199,23 @@ def test_a_connection_that_says_nothing_or_not_all_is_closed(hasty, said):
     assert answer.count(b"HTTP/1.1 200 ") == said.count(ASKED)
 
 
+@pytest.mark.parametrize("pieces", [1, 40])
+def test_a_head_that_does_not_end_is_refused(hasty, pieces):
+    with connected(hasty) as connection, contextlib.suppress(ConnectionError):
+        connection.sendall(ASKED[:-2] + b"X: ")
+        for _ in range(pieces):
+            connection.sendall(b"x" * (connections.HEAD // pieces))
+        assert connection.recv(1000).endswith(connections.TOO_MUCH_TO_SAY.encode())
+
+
+def test_requests_may_be_sent_before_the_answer_and_take_longer(hasty):
+    streams = b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
+    with connected(hasty) as connection:
+        connection.sendall(streams + streams + ASKED)
+        answer = b"".join(iter(lambda: connection.recv(1000), b""))
+    assert (answer.count(b"HTTP/1.1 200 "), answer.count(b"on "), answer.count(b"pong")) == (3, 10, 1)
+
+
 def test_a_client_that_asks_a_byte_at_a_time_is_given_up(hasty):
     started = time.monotonic()
     with connected(hasty) as connection, contextlib.suppress(ConnectionError):

@@ -4,11 +4,13 @@ import asyncio
 import sys
 
 from starlette.responses import JSONResponse
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST = 800  # open at once; a process that asks for no more may often open 1,024 files
 HEARTBEAT = "/gradio_api/heartbeat/"  # by which gradio knows that a page is open
 FILES = 10_000  # macOS allows little more
+HEAD = 65_536  # bytes of a request before its body; browsers and proxies send a few thousand
+TOO_MUCH_TO_SAY = "The head of the request is too long."
 CROWDED = "Too many connections at once; please try again."
 
 
@@ -23,15 +25,16 @@ def allow_many_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
-class Connection(H11Protocol):
-    """uvicorn's HTTP/1.1 by h11, whose client has `patience` seconds for the head of a request.
+class Connection(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 by httptools, with `patience` seconds and HEAD bytes for the head of a request.
 
-    uvicorn itself waits for ever for the first one, and for the end of one that has begun; between two it
-    waits five seconds. (By httptools, heads might have any length.) Answers may take as long as they like,
-    such as gradio's streams of events.
+    uvicorn itself waits for ever for the first one, and for the end of one that has begun, of any length;
+    between two it waits five seconds. Answers may take as long as they like, such as gradio's streams of
+    events.
     """
 
     patience = 20.0
+    _head: int | None = None  # bytes that have come of one that is not whole
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Wait for the first request."""
@@ -41,6 +44,24 @@ class Connection(H11Protocol):
             # Answered when it has asked: of a connection closed before, the client would not read why.
             self.app = JSONResponse({"detail": CROWDED}, 503, {"Retry-After": "1", "Connection": "close"})
         self._wait_for_request(min(1, self.patience) if crowded else self.patience)
+
+    def on_message_begin(self) -> None:
+        """Count the bytes of a head."""
+        super().on_message_begin()
+        self._head = 0
+
+    def on_headers_complete(self) -> None:
+        """Count no more."""
+        super().on_headers_complete()
+        self._head = None
+
+    def data_received(self, data: bytes) -> None:
+        """Refuse a head that is too long."""
+        super().data_received(data)
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > HEAD:
+                self.send_400_response(TOO_MUCH_TO_SAY)
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
@@ -60,8 +81,8 @@ class Connection(H11Protocol):
         super().shutdown()
 
     def _wait_for_request(self, seconds: float) -> None:
-        self._deadline = self.loop.call_later(seconds, self._give_up, self.cycle)
+        self._deadline = self.loop.call_later(seconds, self._give_up)
 
-    def _give_up(self, before: object) -> None:
-        if self.cycle is before:  # no request has come since
+    def _give_up(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:  # no request is in hand
             self.timeout_keep_alive_handler()

@@ -1,11 +1,11 @@
 """Refusing what is too large, too slow or too often, while it streams in and before anything keeps it."""
 
+import asyncio
 import ipaddress
 import os
 import time
 from collections import OrderedDict
 
-import anyio
 from fastapi import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -97,7 +97,7 @@ class LimitUploads:
                 return await receive()
             asked = time.monotonic()
             try:
-                with anyio.fail_after(self.patience + seen / SLOWEST - waited):
+                async with asyncio.timeout(self.patience + seen / SLOWEST - waited):
                     message = await receive()
             except TimeoutError as error:
                 raise HTTPException(408, "The upload took too long; please send it again.") from error
