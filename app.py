@@ -10,6 +10,7 @@ FEEDBACK_REPO.
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -123,7 +124,7 @@ def create_api(serving: Serving) -> FastAPI:
                     diagnoses.append(diagnosis)
                 except HTTPException as error:
                     answered = {"error": error.detail, "status": error.status_code}
-                results.append({"file": upload.filename} | answered)
+                results.append({"file": disk.printable(upload.filename)} | answered)
         joint = joint_answer(diagnoses) if diagnoses else None
         summary = {
             "photos": len(results),
@@ -274,10 +275,15 @@ def main() -> None:
         sys.exit(f"app.py: {why}.")
     on_space = "SPACE_ID" in os.environ
     host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
+    port = whole_number("GRADIO_SERVER_PORT", 7860, most=65_535)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        # A closed terminal ends it in order, so that no photo stays; not if nohup says so.
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    print(f"Blightcheck is at http://{host}:{port} (Ctrl-C stops it).", flush=True)
     uvicorn.run(
         app,
         host=host,
-        port=whole_number("GRADIO_SERVER_PORT", 7860, most=65_535),
+        port=port,
         log_level="warning",
         http=Connection,
         forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None),

@@ -66,7 +66,10 @@ def build(
         shape = (settings.image_size, settings.image_size, 3)
         network = cnn.build_cnn(shape, len(outputs), momentum, FusedNormalization)
         if start:
-            export.copy_weights(export.load_keras(start), bundle.read(start).outputs(), network, outputs)
+            known = bundle.read(start).outputs()
+            new = export.copy_weights(export.load_keras(start), known, network, outputs)
+            if asked := ", ".join(name for name in outputs[:classes] if name in new):
+                print(f"{settings.start_from} doesn't know {asked}: that part starts anew.")
         rate = keras.optimizers.schedules.CosineDecay(
             settings.learning_rate / 20,
             decay_steps=max(1, (settings.epochs - 1) * steps),
@@ -142,6 +145,7 @@ def fit(
         splits["train"],
         photos.backgrounds(splits["train"]),
         settings.batch_size,
+        steps,
         variation(settings, start),
         done,
         settings.epochs,
@@ -294,7 +298,9 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     disk.tell_no_traceback()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C
+    for name in ("SIGTERM", "SIGHUP"):  # end like Ctrl-C; a closed terminal does not if nohup says so
+        if signal.getsignal(number := getattr(signal, name, signal.SIGTERM)) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be any bytes
     try:
         main(sys.argv[1:])

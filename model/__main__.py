@@ -129,7 +129,7 @@ def main(argv: list[str]) -> int:
         table = csv.DictWriter(file, columns(classifier.labels))
         table.writeheader()
         # The bar shows only on a terminal (None), and never among the rows.
-        hidden = None if options.csv else True
+        hidden = None if options.csv not in (None, "-") else True
         answered_paths = zip(paths, answers, strict=True)
         for path, answered in tqdm(answered_paths, total=len(paths), unit="photo", disable=hidden):
             table.writerow(row(str(path), answered))
@@ -148,13 +148,15 @@ def main(argv: list[str]) -> int:
 def _output(path: str | None, photos: list[Path]) -> TextIO:
     # Names of files may be any bytes.
     how = {"mode": "w", "newline": "", "errors": "surrogateescape"}
-    if not path:
+    if path in (None, "-"):
         return open(sys.stdout.fileno(), closefd=False, **how)
-    file = Path(path)
+    file = Path(disk.at_home(path))
     if file in photos or file.suffix.lower() in photo.SUFFIXES:
         raise FileExistsError(
             f"{path} is a photo, or called like one; --csv takes the name of a table to write."
         )
+    if file.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; --csv takes the name of a table to write.")
     if not file.parent.is_dir():
         raise FileNotFoundError(f"There is no folder for {path}; make it first.")
     return file.open(encoding="utf-8", **how)
@@ -165,5 +167,9 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except (BundleError, hub.HubError) as error:
         sys.exit(f"python -m model: {error}")
+    except BrokenPipeError:  # whoever reads the rows has seen enough, as `head` does
+        sys.exit(1)
     except OSError as error:
         sys.exit(f"python -m model: {disk.told(error)}")
+    except KeyboardInterrupt:
+        sys.exit("Stopped.")

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from huggingface_hub import EvalResult, ModelCardData, RepoCard
 
-from model.data import SPLITS
+from model.data import POTATO_FOLDER, SPLITS
 from model.diseases import described
 
 START = "<!-- Written by Blightcheck from here on; what you write above stays. -->"
@@ -19,24 +19,20 @@ def model_card(description: dict, repo: str = "user/repo") -> str:
     """
     labels = [name["label"] for name in description["classes"]]
     training = description["training"]
+    potato = all(POTATO_FOLDER.match(name["folder"]) for name in description["classes"])
+    leaf = "potato leaf" if potato else "leaf of its classes"
     front = ModelCardData(
         license=description.get("license"),
         datasets=_datasets(training["settings"]),
         library_name="keras",
         pipeline_tag="image-classification",
-        tags=["agriculture", "plant-disease", "potato", "litert"],
+        tags=["agriculture", "plant-disease", *["potato"] * potato, "litert"],
         metrics=["accuracy", "recall"],
         model_name="Blightcheck",
         eval_results=_results(description["figures"]),
     )
     photos = "\n".join(
-        "| " + " | ".join(str(row[key]) for key in ("class", "photos", "leaves", *SPLITS)) + " |"
-        for row in training["photos"]
-    )
-    calibration = "; ".join(
-        f"{name} {figures['calibration_error']:.1%}"
-        for name, figures in description["figures"].items()
-        if "calibration_error" in figures
+        _cells(*(row[key] for key in ("class", "photos", "leaves", *SPLITS))) for row in training["photos"]
     )
     libraries = ", ".join(f"{name} {version}" for name, version in training["libraries"].items())
     size, thresholds = description["image_size"], description["thresholds"]
@@ -51,8 +47,8 @@ def model_card(description: dict, repo: str = "user/repo") -> str:
 
 # Blightcheck: {", ".join(labels)}
 
-A small convolutional network that tells {", ".join(labels)} apart on a photo of a potato leaf, and says
-when it can't tell.
+A small convolutional network that tells {", ".join(labels)} apart on a photo of a
+{"potato " * potato}leaf, and says when it can't tell.
 
 ## Intended use
 
@@ -65,7 +61,7 @@ advises; it does not replace a look at the plant or an expert.
   of these.
 - Figures on photos like those it was trained on say little about another camera or a field; compare the
   sets below.
-{alone}- Two answers name no class: "Not a potato leaf", if the probability of a potato leaf is below
+{alone}- Two answers name no class: "Not a potato leaf", if the probability of a {leaf} is below
   {thresholds["leaf"]:.2f}, and else "Unsure", if that times the probability of the likeliest class is below
   {thresholds["confidence"]:.2f}. Both limits were chosen on validation photos; some pictures of other things
   will still get a diagnosis.
@@ -74,8 +70,8 @@ advises; it does not replace a look at the plant or an expert.
 
 {figures_table(description)}
 
-With 95 % intervals, leaves, not photos, being the trials. "Accuracy" is the share of potato photos whose
-likeliest class is right, answered or not, "macro recall" the mean of that share over the classes;
+With 95 % intervals, leaves, not photos, being the trials. "Accuracy" is the share of photos of its classes
+whose likeliest class is right, answered or not, "macro recall" the mean of that share over the classes;
 "answered" are those that get a diagnosis, "confidently wrong" wrong ones of over 90 %; "others" are pictures
 of other things, "declined" those that get no diagnosis. No leaf is in two of training, validation and test,
 as far as file names and near-identical photos tell.
@@ -83,10 +79,7 @@ Printed by the training command below.
 
 {classes_table(description)}
 
-"Calibration error" (ECE, 15 bins) is how far, on average, the probability given to an answer is from the
-share of such answers that are right:
-{calibration}.
-{_pictures(description.get("files", {}))}
+{_calibration(description["figures"])}{_pictures(description.get("files", {}))}
 ## Data
 
 | class folder | photos | leaves | training | validation | test |
@@ -152,6 +145,19 @@ def updated(card: str, generated: str, earlier: str | None = None) -> str:
     return str(old)
 
 
+def _calibration(figures: dict) -> str:
+    """Return a paragraph on how far probabilities can be trusted; nothing if nothing was answered."""
+    errors = "; ".join(
+        f"{name} {row['calibration_error']:.1%}"
+        for name, row in figures.items()
+        if "calibration_error" in row
+    )
+    return errors and (
+        '"Calibration error" (ECE, 15 bins) is how far, on average, the probability given to an answer is\n'
+        f"from the share of such answers that are right:\n{errors}.\n"
+    )
+
+
 def headline(description: dict) -> str:
     """Return the key figures in a line."""
     name, figures = next(iter(description["figures"].items()))
@@ -172,7 +178,7 @@ def figures_table(description: dict) -> str:
 def classes_table(description: dict) -> str:
     """Return each class's figures in each set as a Markdown table."""
     rows = [
-        f"| {name} | {label} | {one['support']} | {one['precision']:.1%} | {_share(one, 'recall')} |"
+        _cells(name, label, one["support"], f"{one['precision']:.1%}", _share(one, "recall"))
         for name, figures in description["figures"].items()
         for label, one in figures.get("classes", {}).items()
     ]
@@ -215,9 +221,13 @@ def _row(name: str, figures: dict) -> str:
     shares = ("accuracy", "macro_recall", "answered", "accuracy_answered", "confidently_wrong")
     cells = [_share(figures, key) for key in shares]
     others = figures.get("not_potato", {})
-    size = [str(figures.get(key, "-")) for key in ("photos", "leaves")]
-    cells = [name, *size, *cells, str(others.get("photos", "-")), _share(others, "declined")]
-    return "| " + " | ".join(cells) + " |"
+    size = [figures.get(key, "-") for key in ("photos", "leaves")]
+    return _cells(name, *size, *cells, others.get("photos", "-"), _share(others, "declined"))
+
+
+def _cells(*values: object) -> str:
+    """Return a row of a Markdown table."""
+    return "| " + " | ".join(str(value).replace("|", r"\|") for value in values) + " |"
 
 
 def _share(figures: dict, key: str) -> str:

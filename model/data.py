@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model import photo
+from model import disk, photo
 
 PLANT_VILLAGE = "kaggle:arjuntejaswi/plant-village"
 POTATO_CLASSES = ["Potato___*"]
@@ -25,13 +25,14 @@ POTATO_FOLDER = re.compile("potato|(early|late)[ _]?blight|healthy", re.IGNORECA
 # PlantVillage names a photo by a UUID and its shot number: "0051e5e8-...___RS_LB 4640.JPG".
 PLANT_VILLAGE_NAME = re.compile(r"^[0-9a-f]{8}-[0-9a-f-]{27}___.* (\d+)\.jpe?g$", re.IGNORECASE)
 SHOTS_PER_LEAF = 4
+LEAF_SPAN = 12  # shot numbers that those of a leaf span at most; in the whole set 11
 NEAR_IDENTICAL_BITS = 16  # of 256; on the photos we know, different leaves differ in 18 bits or more
 
 SPLITS = ("train", "validation", "test")
 SPLIT_FOLDERS = {
     **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("valid", "val", "validation", "dev", "eval", "evaluation"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("valid", "val", "validation", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
 
 
@@ -41,12 +42,16 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class LabelledPhoto:
-    """A photo on disk, the class folder it lies in, the source it came with and the split it has there."""
+    """A photo on disk, the class folder it lies in, the source it came with and the split it has there.
+
+    around: the folders it lies in, from the source's own to the innermost.
+    """
 
     path: Path
     folder: str
     source: str
     split: str | None = None
+    around: tuple[str, ...] = ()
 
 
 def resolve_source(source: str) -> Path:
@@ -58,15 +63,10 @@ def resolve_source(source: str) -> Path:
         return _from_kaggle(source.removeprefix("kaggle:"))
     if source.startswith("hf:"):
         return _from_hugging_face(source.removeprefix("hf:"))
-    folder = Path(at_home(source))
+    folder = Path(disk.at_home(source))
     if not folder.is_dir():
         raise DataError(f"There is no folder {source}; give a folder, kaggle:owner/set or hf:owner/set.")
     return folder
-
-
-def at_home(place: str) -> str:
-    """Write out a ~, which shells leave alone in --out=~/model; of nobody's home it stays."""
-    return os.path.expanduser(place)  # noqa: PTH111 Path's raises an error then
 
 
 def _from_kaggle(name: str) -> Path:
@@ -119,13 +119,10 @@ def find_photos(source: str) -> list[LabelledPhoto]:
     """
     root = resolve_source(source)
     found = [
-        LabelledPhoto(
-            Path(folder) / name,
-            (root.resolve() / Path(folder).relative_to(root)).name,  # of a link its own, not where it leads
-            source,
-            _split_of(Path(folder), root),
-        )
+        LabelledPhoto(Path(folder) / name, around[-1], source, _split_of(around), around)
         for folder, _, names in sorted(walk(root))
+        # Of a link its own name, not that of what it leads to.
+        for around in [(root.resolve().name, *Path(folder).relative_to(root).parts)]
         for name in sorted(names)
         if name.lower().endswith(photo.SUFFIXES) and (Path(folder) / name).is_file()
     ]
@@ -165,10 +162,9 @@ def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
         yield folder, folders, names
 
 
-def _split_of(folder: Path, root: Path) -> str | None:
+def _split_of(around: tuple[str, ...]) -> str | None:
     """Return the split that a class folder lies in: the outermost folder or, in one around all, the next."""
-    around = folder.relative_to(root).parts[:-1]
-    return next(filter(None, map(_split_called, around[:2])), None)
+    return next(filter(None, map(_split_called, around[1:-1][:2])), None)
 
 
 def _split_called(folder: str) -> str | None:
@@ -180,8 +176,7 @@ def in_classes(photos: Sequence[LabelledPhoto], classes: Sequence[str]) -> list[
     """Return photos with those in folders within a class's folder as that class's."""
 
     def folder(photo: LabelledPhoto) -> str:
-        around = reversed(photo.path.parent.parts)
-        return next((name for name in around if name in classes), photo.folder)
+        return next((name for name in reversed(photo.around) if name in classes), photo.folder)
 
     return [photo if photo.folder in classes else replace(photo, folder=folder(photo)) for photo in photos]
 
@@ -205,7 +200,7 @@ def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> l
     if unknown := [p for p, named in by_pattern.items() if not named]:
         raise DataError(f"No folder is called {' or '.join(unknown)}, as --classes says; found {some}.")
     for name in matching:
-        if (shown := name.encode(errors="replace").decode()) != name:
+        if (shown := disk.printable(name)) != name:
             raise DataError(f"The name of the folder {shown} is no UTF-8; please rename it.")
     labels = labels_of(matching)
     alike = [folder for label, folder in zip(labels, matching, strict=True) if labels.count(label) > 1]
@@ -215,8 +210,13 @@ def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> l
 
 
 def label_of(folder: str) -> str:
-    """Name a class for people: "Potato___Early_blight" -> "Early blight"."""
-    words = folder.rsplit("___", maxsplit=1)[-1].replace("_", " ").strip() or folder
+    """Name a class for people: "Potato___Early_blight" -> "Early blight"; other crops keep theirs.
+
+    What to do about potato's late blight is not what to do about tomato's.
+    """
+    crop, _, rest = folder.rpartition("___")
+    named = rest if POTATO_FOLDER.match(crop) else folder.replace("___", " ")
+    words = named.replace("_", " ").strip() or folder
     return words[0].upper() + words[1:]
 
 
@@ -244,8 +244,9 @@ def leaves_by_name(photos: Sequence[LabelledPhoto]) -> tuple[np.ndarray, list[st
     """Number the leaf that each photo shows, int [n], equal for photos of one leaf, going by file names.
 
     PlantVillage took every potato leaf four times: in the order of a class's shot numbers, each run of four
-    is a leaf. Any other photo is a leaf of its own. Also returns a sentence for each class in which shots are
-    missing, so that the runs may cut a leaf in two; give all photos found, readable or not.
+    is a leaf, unless it spans more than LEAF_SPAN numbers. Any other photo is a leaf of its own. Also returns
+    a sentence for each class in which shots are missing, so that the runs may cut a leaf in two; give all
+    photos found, readable or not.
     """
     leaf, warnings = np.arange(len(photos)), []
     shots = defaultdict(lambda: defaultdict(list))
@@ -255,11 +256,17 @@ def leaves_by_name(photos: Sequence[LabelledPhoto]) -> tuple[np.ndarray, list[st
             shots[p.source, p.folder][int(match[1])].append(i)
     for (source, folder), numbered in shots.items():
         order = sorted(numbered)
-        for k, shot in enumerate(order):
-            leaf[numbered[shot]] = numbered[order[k - k % SHOTS_PER_LEAF]][0]
-        if len(order) % SHOTS_PER_LEAF:
+        whole = len(order) % SHOTS_PER_LEAF == 0
+        for start in range(0, len(order), SHOTS_PER_LEAF):
+            run = order[start : start + SHOTS_PER_LEAF]
+            if run[-1] - run[0] >= LEAF_SPAN:
+                whole = False
+            else:
+                for shot in run:
+                    leaf[numbered[shot]] = numbered[run[0]][0]
+        if not whole:
             warnings.append(
-                f"{folder} of {source} has {len(order)} shots, not {SHOTS_PER_LEAF} for each leaf: some are "
+                f"{folder} of {source} has {len(order)} shots, not {SHOTS_PER_LEAF} of each leaf: some are "
                 "missing, so photos of one leaf may stand in two splits."
             )
     return leaf, warnings

@@ -57,7 +57,8 @@ class Dataset:
         others = self.labels >= len(self.classes)
         members = {name: self.labels == k for k, name in enumerate(self.classes)}
         if others.any():
-            members[f"{len(self.outputs) - len(self.classes)} other folders"] = others
+            folders = len(self.outputs) - len(self.classes)
+            members[f"{folders} other folder{'s' * (folders > 1)}"] = others
         return [
             {"class": name, "photos": int(mask.sum()), "leaves": len(np.unique(self.leaves[mask]))}
             | {split: int(mask[indices].sum()) for split, indices in splits.items()}

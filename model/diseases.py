@@ -21,7 +21,7 @@ def same_disease(outputs: Sequence[str], classes: int) -> np.ndarray:
     class folders, the `classes` asked for first. Early blight of potato is that of "Tomato___Early_blight",
     "Tomato_Early_blight" or "Tomato__early_blight_leaf" as well, a healthy leaf any crop's.
     """
-    firsts = {folder.lower().replace("_", " ").strip().split(" ")[0] for folder in outputs[:classes]}
+    firsts = {tuple(_words(folder)[:1]) for folder in outputs[:classes]}
     wanted = [_disease(folder, named_after_crop=len(firsts) == 1) for folder in outputs[:classes]]
     same = np.eye(len(outputs), classes, dtype=np.float32)
     for row, folder in zip(same[classes:], outputs[classes:], strict=True):
@@ -33,7 +33,7 @@ def same_disease(outputs: Sequence[str], classes: int) -> np.ndarray:
 def is_healthy(name: str) -> bool:
     """Tell from its folder's name, or its label, whether a class is one without symptoms.
 
-    It has the word "healthy", and not "unhealthy" or "not healthy". style.css has the same rule.
+    It has the word "healthy", and not "unhealthy" or "not healthy".
     """
     words = _words(name)
     return "healthy" in words and not NOT & set(words)

@@ -1,4 +1,4 @@
-"""Why something could not be written, in words for people."""
+"""Where people mean on the disk, and why something could not be written there, in words for them."""
 
 import errno
 import os
@@ -7,6 +7,16 @@ from typing import NoReturn
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def at_home(place: str) -> str:
+    """Write out a ~, which shells leave alone in --out=~/model; of nobody's home it stays."""
+    return os.path.expanduser(place)  # noqa: PTH111 Path's raises an error then
+
+
+def printable(name: str) -> str:
+    """Write the name of a file, which may hold any bytes, so that it can be printed and sent."""
+    return name.encode(errors="replace").decode()
 
 
 def trouble(error: BaseException | None) -> str | None:

@@ -18,6 +18,7 @@ from keras import ops
 
 from model import selftest
 from model.bundle import BundleError, check_files
+from model.data import label_of
 from model.diseases import LEAST
 from model.quantization import with_8_bit_operators
 
@@ -126,10 +127,11 @@ def load_keras(folder: Path) -> keras.Model:
 
 def copy_weights(
     model: keras.Model, known: Sequence[str], network: keras.Model, outputs: Sequence[str]
-) -> None:
-    """Give a new network an answering model's weights: of layers of one shape, and of outputs of one name.
+) -> list[str]:
+    """Give a new network an answering model's weights: of layers of one shape, and of outputs of one label.
 
-    known, outputs: the class folders of the model's and of the network's outputs, in order.
+    known, outputs: the class folders of the model's and of the network's outputs, in order. Returns those
+    outputs that start anew.
     """
     for layer in network.layers:
         if layer.name in {its.name for its in model.layers} - {"logits"}:
@@ -138,11 +140,16 @@ def copy_weights(
                 layer.set_weights(weights)
     old, last = model.get_layer("logits").get_weights(), network.get_layer("logits")
     new = last.get_weights()
-    if len(old[0]) == len(new[0]):
-        for name in set(known) & set(outputs):
-            for to, by in zip(new, old, strict=True):
-                to[..., outputs.index(name)] = by[..., known.index(name)]
-        last.set_weights(new)
+    places = (
+        {label_of(name).casefold(): k for k, name in enumerate(known)} if len(old[0]) == len(new[0]) else {}
+    )
+    place = [places.get(label_of(name).casefold()) for name in outputs]
+    for to, by in zip(new, old, strict=True):
+        for k, its in enumerate(place):
+            if its is not None:
+                to[..., k] = by[..., its]
+    last.set_weights(new)
+    return [name for name, its in zip(outputs, place, strict=True) if its is None]
 
 
 def explaining_model(model: keras.Model) -> keras.Model:

@@ -15,7 +15,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from model import bundle
+from model import bundle, disk
 
 # What asking the Hub may end in: no answer, or one that is not the Hub's, but of something on the way to it.
 NO_ANSWER = (httpx2.HTTPError, json.JSONDecodeError)  # HfHubHTTPError among them
@@ -76,10 +76,12 @@ def fetch(name: str | None, files: list[str] | None = SERVED_FILES) -> Found:
     """
     if not name:
         return Found(bundle.DEFAULT, "default")
-    folder = bundle.place(Path(name))
+    folder = bundle.place(Path(disk.at_home(name)))
     if folder.is_dir():
         return Found(folder, Path(name).absolute().name)
     repo, _, revision = name.partition("@")
+    if "/" not in repo:  # asked for there, a misspelt folder would be one more thing the Hub doesn't give us
+        raise HubError(f"{name} is neither a folder here nor a Hub id like user/repo.")
     folder = download(repo, revision or None, "model", files)
     return Found(folder, repo, folder.name)
 
@@ -121,6 +123,10 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
         raise UnreachableError(f"The Hub failed to give us {repo}.") from error
     except (*NO_ANSWER, OfflineModeIsEnabled, LocalEntryNotFoundError) as error:
         raise UnreachableError(f"The Hub can't be reached for {repo}.") from error
+    except (RuntimeError, OSError) as error:  # of Xet, which is another host; of a file that came short
+        if disk.trouble(error):
+            raise
+        raise UnreachableError(f"The Hub gave us only a part of {repo}.") from error
 
 
 def require_token() -> None:

@@ -122,6 +122,7 @@ def training_batches(
     indices: np.ndarray,
     backgrounds: np.ndarray,
     batch_size: int,
+    steps: int,
     seed: int,
     first_epoch: int,
     epochs: int,
@@ -132,10 +133,8 @@ def training_batches(
     images: uint8 [n, S, S, 3]; masks: where the leaf is, bool [n, h, w]; targets: float32 [n, K]; weights:
     float32 [n]; `indices` are the photos to train on, `backgrounds` those to lay leaves on (for a quarter of
     them, or if there are none, an even colour). Order and augmentation depend on seed, epoch and step alone,
-    so that a resumed training sees what an uninterrupted one would have. An epoch is
-    len(indices) // batch_size steps, but at least one.
+    so that a resumed training sees what an uninterrupted one would have. An epoch has `steps` batches.
     """
-    steps = max(1, len(indices) // batch_size)
 
     def draw() -> Iterator[tuple[np.ndarray, ...]]:
         epoch = first_epoch

@@ -53,7 +53,8 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
     labels = list(diagnoses[0].probabilities)
     best = int(pooled.argmax())
     shown = Counter(d.label for d in voters if not is_healthy(d.label))
-    diseases = sorted(shown, key=lambda label: (-shown[label], label != "Late blight"))  # it can't wait
+    # Late blight before one as common: it can't wait.
+    diseases = sorted(shown, key=lambda label: (-shown[label], label.lower() != "late blight"))
     if voters:
         agreed = len(voters) == 1 or pooled[best] >= AGREEMENT
         verdict = UNSURE if not agreed or (diseases and is_healthy(labels[best])) else DIAGNOSIS

@@ -8,10 +8,12 @@ import numpy as np
 matplotlib.use("Agg")  # no screen needed
 from matplotlib import pyplot
 
-from model import data
+from model import data, disk
 from model.dataset import OTHER, Dataset
 from model.evaluation import Answers, worst_mistakes
 from model.verdict import certainty
+
+matplotlib.rcParams["text.parse_math"] = False  # names of folders and files may hold a $
 
 MISTAKES = 24  # on the sheet of the worst
 
@@ -44,8 +46,8 @@ def draw_mistakes(path: Path, photos: Dataset, indices: np.ndarray, answers: Ans
         true = photo.folder.replace("_", " ") if label == OTHER else names[label]
         said = f"{names[answers.probabilities[i].argmax()]}, {sure[i]:.0%}"
         axis.imshow(photos.images[indices[i]])
-        name = photo.path.name[-30:].encode(errors="replace").decode()  # it may be any bytes
-        axis.set_title(f"{name}\ntrue: {true}\nsaid: {said}", fontsize=7, parse_math=False)
+        name = disk.printable(photo.path.name[-30:])
+        axis.set_title(f"{name}\ntrue: {true}\nsaid: {said}", fontsize=7)
         axis.axis("off")
     _save(figure, path)
     return len(worst)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from model import data, evaluation
+from model import data, disk, evaluation
 
 DEFAULT_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "blightcheck"
 
@@ -157,7 +157,7 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     options.data = options.data or [data.PLANT_VILLAGE]
     for name in ("cache", "logs", "out"):
         if place := getattr(options, name):
-            setattr(options, name, data.at_home(place))
+            setattr(options, name, disk.at_home(place))
     _check(parser, options)
     settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
     return settings, options
@@ -169,8 +169,12 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         parser.error("--image-size must be a multiple of 32")
     if min(options.epochs, options.batch_size, options.patience, options.image_size) < 1:
         parser.error("--epochs, --batch-size, --patience and --image-size must be at least 1")
-    if min(options.validation, options.test) <= 0 or options.validation + options.test >= 1:
+    if not (min(options.validation, options.test) > 0 and options.validation + options.test < 1):
         parser.error("--validation and --test must be above 0 and together below 1")
+    if not (options.learning_rate > 0 and options.weight_decay >= 0 and 0 <= options.label_smoothing < 1):
+        parser.error(
+            "--learning-rate must be above 0, --weight-decay at least 0, --label-smoothing from 0 to below 1"
+        )
     if options.folds and (options.folds < 2 or options.push or options.evaluate):
         parser.error("--folds takes at least 2, and no --push or --evaluate: it writes figures, no bundle")
     evaluated = [named.split("=", 1)[-1] for named in options.evaluate]

@@ -93,7 +93,9 @@ def of_given_splits(
 ) -> list[str]:
     """Tell, in sentences, which sources come split, and how many of their photos that left out."""
     sentences = [
-        f"{source} comes split into {', '.join(s for s in SPLITS if s in names)}, and stays so."
+        f"{source} comes split into {', '.join(s for s in SPLITS if s in names)}, and stays so"
+        + "".join(f"; {name} is dealt from train" for name in SPLITS if name not in names)
+        + "."
         for source, names in _offered(photos).items()
         if names
     ]

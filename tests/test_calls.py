@@ -1,5 +1,6 @@
 """Calls of gradio's routes as none of its clients makes them: one sentence each, and nothing in the log."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 
@@ -37,10 +38,12 @@ NO_CALLS = (
         for n in (-1, 0, 99, 1e400, 10**30, "2", [], True)
     ),
     {"data": [[{"path": "x"}], "en"], "session_hash": "x", "fn_index": SEVERAL},
+    {"data": [None, "\ud800"], "session_hash": "x", "fn_index": PREDICT},  # half a character
     {"data": [None, "en"], "session_hash": 5, "fn_index": SEVERAL},
     {"data": [None, "en"], "session_hash": "x", "fn_index": SEVERAL, "trigger_id": "x"},
 )
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
+FILE = b'--b\r\nContent-Disposition: form-data; name="files"; filename="%b"\r\n\r\nx\r\n--b--\r\n'
 TEXT = b'--b\r\nContent-Disposition: form-data; name="files"\r\n\r\n%b\r\n--b--\r\n'
 
 
@@ -93,6 +96,22 @@ def test_while_there_are_too_many_uploads_a_call_is_one_sentence_and_what_is_ask
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize(("number", "several"), [(DIAGNOSE, False), (SEVERAL, True)])
+def test_of_the_page_no_address_is_fetched(client, number, several, capfd):
+    photo = {"path": "http://a.bc/leaf.jpg", "meta": META}
+    sent = {"data": [[photo] if several else photo, "en"], "session_hash": "x", "fn_index": number}
+    answer = client.post("queue/join", json=sent)
+    assert (answer.status_code, answer.json()) == (400, {"detail": LOST})
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("path", ["queue/data?session_hash=zz", "call/predict/zz", "heartbeat/%00"])
+def test_what_asks_for_nothing_we_know_leaves_no_traceback(client, path, capfd):
+    with contextlib.suppress(httpx2.RemoteProtocolError):  # an answer that had begun ends
+        client.get(path)
+    assert "Traceback" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("path", [None, "", "/etc/passwd", "a\0b", "x" * 10_000])
 @pytest.mark.parametrize("route", CALLS)
 def test_a_photo_that_was_never_sent_is_one_sentence(client, route, path, capfd):
@@ -112,6 +131,7 @@ def test_an_upload_that_is_none_is_one_sentence(client, capfd):
         (TEXT % b"text", MULTIPART),
         (TEXT % b"", MULTIPART),
         (JPEG, {"Content-Type": f"multipart/form-data; boundary={'b' * 5000}"}),
+        (FILE % rb"\ud800.jpg", {"Content-Type": f"{MULTIPART['Content-Type']}; charset=unicode_escape"}),
     ):
         answer = client.post("upload", content=body, headers=headers)
         assert (answer.status_code, answer.json()) == (400, {"detail": NO_FORM})

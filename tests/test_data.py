@@ -156,12 +156,13 @@ def test_a_missing_folder_an_empty_one_and_too_few_classes_are_one_sentence(tmp_
 
 def test_labels_are_for_people():
     labels = [
-        data.label_of(name) for name in ("Potato___Early_blight", "Potato___healthy", "leaf rust", "___")
+        data.label_of(name)
+        for name in ("Potato___Early_blight", "Potato___healthy", "Tomato___Late_blight", "leaf rust", "___")
     ]
-    assert labels == ["Early blight", "Healthy", "Leaf rust", "___"]
-    assert data.labels_of(["Potato___healthy", "Tomato___healthy", "Potato___Early_blight"]) == [
+    assert labels == ["Early blight", "Healthy", "Tomato Late blight", "Leaf rust", "___"]
+    assert data.labels_of(["Potato___healthy", "healthy", "Potato___Early_blight"]) == [
         "Potato healthy",
-        "Tomato healthy",
+        "healthy",
         "Early blight",
     ]
 
@@ -188,10 +189,17 @@ def test_near_identical_photos_are_one_leaf():
     assert list(data.merge_near_identical(np.array([3, 5, 3]), hashes)) == [0, 0, 0]
 
 
+def test_photos_of_a_part_of_plant_village_are_not_taken_for_leaves():
+    photos = sorted(plant_village(leaves=40), key=shot)[::4]  # one of each leaf
+    leaves, warnings = data.leaves_by_name(photos)
+    assert len(set(leaves)) == 40
+    assert "some are missing" in warnings[0]
+
+
 def test_a_missing_shot_is_told():
     photos = plant_village(leaves=10)[1:]
     assert data.leaves_by_name(photos)[1] == [
-        "Potato___Late_blight of lab has 39 shots, not 4 for each leaf: some are missing, so photos of one "
+        "Potato___Late_blight of lab has 39 shots, not 4 of each leaf: some are missing, so photos of one "
         "leaf may stand in two splits."
     ]
 

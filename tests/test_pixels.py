@@ -81,7 +81,7 @@ def batches(first_epoch: int, count: int) -> list[tuple[np.ndarray, ...]]:
 
     indices, backgrounds = np.arange(1, 8), np.array([8, 9])
     stream = pixels.training_batches(
-        images, masks, targets, weights, indices, backgrounds, 3, 7, first_epoch, 8, augment
+        images, masks, targets, weights, indices, backgrounds, 3, 2, 7, first_epoch, 8, augment
     )
     return [tuple(part.numpy() for part in batch) for batch in stream.take(count)]
 
@@ -123,7 +123,7 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     network = cnn.build_cnn((32, 32, 3), 3)
     network.compile("adam", "categorical_crossentropy")
 batches = pixels.training_batches(
-    images, masks, targets, weights, everything, nothing, 8, 1, 0, 1, cnn.augment
+    images, masks, targets, weights, everything, nothing, 8, 3, 1, 0, 1, cnn.augment
 )
 network.fit(batches, steps_per_epoch=3, verbose=0)
 predicted = pixels.predictor(network, 8)(images, everything)

@@ -96,7 +96,7 @@ def test_photos_of_a_leaf_that_is_held_out_are_left_out_of_training_and_told():
     assert list(parts["test"]) == list(range(40, 50))
     assert not {0, 1, 2} & set(np.concatenate(list(parts.values())))
     assert splits.of_given_splits(photos, leaves, parts) == [
-        "set comes split into train, test, and stays so.",
+        "set comes split into train, test, and stays so; validation is dealt from train.",
         "Beware: 3 photos in train of set show leaves also in test, and are left out.",
     ]
 

@@ -45,14 +45,14 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
         *("--precision", "mixed_bfloat16"),
     )
     assert ended.returncode == 0, ended.stderr
-    assert f"{tmp_path}/given comes split into train, test, and stays so." in ended.stdout
+    assert f"{tmp_path}/given comes split into train, test, and stays so; validation" in ended.stdout
     assert f"Beware: 4 photos in train of {tmp_path}/given show leaves also in test" in ended.stdout
     assert "again: 80 photos of 80 leaves and 120 other pictures" in ended.stdout
     assert "Beware: 200 photos of again are also in the training sources" in ended.stdout
     assert f"Beware: {tiny} may have been trained on leaves that are held out now; " in ended.stdout
     read = bundle.read(tmp_path / "out")
     assert [name.folder for name in read.classes] == ["Potato___healthy", "Tomato___healthy"]
-    assert [name.label for name in read.classes] == ["Potato healthy", "Tomato healthy"]
+    assert [name.label for name in read.classes] == ["Healthy", "Tomato healthy"]
     assert {str(weights.dtype) for weights in weights_of(tmp_path / "out").values()} == {"float32"}
     assert Classifier(read).diagnose(held_out / "Potato___healthy" / "001.jpg").severity is None
     assert str(tmp_path) not in (tmp_path / "out" / "bundle.json").read_text()

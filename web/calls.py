@@ -62,6 +62,8 @@ class Calls:
             if sum(map(body.count, (b",", b"[", b"{"))) > MANY:
                 raise ValueError("too many values")
             sent = json.loads(body)
+            if b"\\u" in body:
+                json.dumps(sent, ensure_ascii=False).encode()  # a ValueError, of half a character
             if not path.startswith(MCP):  # whose own protocol tells what else is wrong
                 self._check(path, sent)
         except LostError as error:
@@ -105,5 +107,6 @@ def _check_value(component: Component, value: object, of_predict: bool) -> None:
     if component.data_model and value is not None:
         component.data_model.model_validate(value, context={"validate_meta": True})
         for file in value if isinstance(value, list) else [value]:
-            if not is_http_url_like(str(file.get("path"))):
+            # Only programs name addresses: the page uploads, and gradio fetches many one after the other.
+            if not (of_predict and is_http_url_like(str(file.get("path")))):
                 uploaded({"path": None} | file, Path(component.GRADIO_CACHE))

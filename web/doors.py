@@ -4,6 +4,8 @@ Gradio brings more than this page needs: a proxy, fetching of any address, saved
 monitoring. A route that a later gradio adds is closed until it stands here.
 """
 
+import re
+
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -40,7 +42,8 @@ OPEN = {  # route -> methods; * stands for anything
 
 def is_open(method: str, path: str) -> bool:
     """Tell whether a route, its path decoded, is one of those meant to be open."""
-    if "://" in path:  # where gradio takes a file's path, it would fetch an address as well
+    # Where gradio takes a file's path, it would fetch an address as well; control characters trip it.
+    if re.search(r"://|[\x00-\x1f\x7f]", path):
         return False
     return any(
         method in methods and (path.startswith(route[:-1]) if route.endswith("*") else path == route)

@@ -25,7 +25,7 @@ function keep(checks) {
 function show() {
   const told = (check) => ({
     ...check,
-    title: props.texts[check.class] ?? check.title,
+    title: props.texts[check.class.toLowerCase()] ?? check.title,
     when: new Date(check.time).toLocaleString(props.texts.code),
   });
   props.value = { open, checks: kept().map(told) };
@@ -45,10 +45,11 @@ async function thumbnail(photo) {
 }
 
 document.addEventListener("blightcheck:answered", async ({ detail }) => {
-  const { verdict, title } = detail;
+  const { verdict, title, healthy } = detail;
   // A photo this browser can't show, such as a HEIC photo, is kept without a picture.
   const picture = await thumbnail(detail.picture).catch(() => null);
-  keep([{ time: Date.now(), verdict, title, class: detail.class, picture }, ...kept()].slice(0, MOST));
+  const check = { time: Date.now(), verdict, title, class: detail.class, healthy, picture };
+  keep([check, ...kept()].slice(0, MOST));
 });
 element.addEventListener("click", (event) => {
   if (!event.target.closest("button")) return;

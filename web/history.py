@@ -10,7 +10,7 @@ SCRIPT = Path(__file__).parent / "history.js"
 TEMPLATE = """{{#if value.checks}}<details{{#if value.open}} open{{/if}}>
 <summary>{{texts.history}}</summary><p>{{texts.kept}}
 <button type="button">{{texts.clear}}</button></p><div class="leaves">{{#each value.checks}}
-<figure class="card {{this.verdict}}" data-class="{{this.class}}">
+<figure class="card {{this.verdict}}{{#if this.healthy}} healthy{{/if}}">
 {{#if this.picture}}<img src="{{this.picture}}" alt="">{{/if}}
 <figcaption><b>{{this.title}}</b><br><small>{{this.when}}</small></figcaption></figure>
 {{/each}}</div></details>{{/if}}"""
@@ -31,5 +31,5 @@ def spoken(language: str) -> dict[str, str]:
     """Return what this part says in a language."""
     texts = TEXTS[language]
     keys = {"history": "history", "kept": "history.kept", "clear": "history.clear"}
-    classes = {TEXTS[ENGLISH][key]: texts[key] for key in texts if key.startswith("class.")}
+    classes = {TEXTS[ENGLISH][key].lower(): texts[key] for key in texts if key.startswith("class.")}
     return {"code": language, **classes} | {name: texts[key] for name, key in keys.items()}

@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 
 from fastapi import HTTPException
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -84,6 +85,10 @@ class LimitUploads:
             await self.app(scope, counted, send)
         except HTTPException as error:  # outside of the app, which has answers to its own
             await as_json(error)(scope, receive, send)
+        except RuntimeError as error:
+            if not isinstance(error.__cause__, StarletteHTTPException):
+                raise
+            # Such as gradio's 404 of an unknown session: its answer had begun, and now ends.
         finally:
             self.in_hand -= kept
 

@@ -9,6 +9,7 @@ from gradio.components import Component
 
 from model.answers import one_as_json
 from model.classifier import Diagnosis
+from model.diseases import is_healthy
 from model.feedback import Feedback
 from model.photo import PhotoError
 from model.serving import Serving
@@ -23,10 +24,10 @@ SCRIPT = Path(__file__).parent / "page.js"
 REAR_CAMERA = {"video": {"facingMode": "environment"}}
 
 # A verdict is a dictionary: the page shows it as a card (Handlebars escapes its texts), the API hands it on.
-CARD = """<div class="card {{value.verdict}}" data-class="{{value.class}}" role="status">
+CARD = """<div class="card {{value.verdict}}{{#if value.healthy}} healthy{{/if}}" role="status">
 <h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>"""
 
-NOTHING_YET = {"verdict": "waiting", "class": "", "title": "…", "advice": ""}
+NOTHING_YET = {"verdict": "waiting", "title": "…", "advice": ""}
 
 
 def lay_out(
@@ -153,15 +154,16 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
     """Return the card, the probabilities and the guidance of what is shown, in a language."""
     if shown is None:
         title, advice = text(language, "waiting"), text(language, "waiting.advice")
-        return {"verdict": "waiting", "class": "", "title": title, "advice": advice}, {}, None
+        return {"verdict": "waiting", "title": title, "advice": advice}, {}, None
     if isinstance(shown, PhotoError):
         said = {"title": text(language, "error"), "advice": explain(language, shown)}
-        return {"verdict": "error", "class": ""} | said, {}, None
+        return {"verdict": "error"} | said, {}, None
     likeliest = max(shown.probabilities, key=shown.probabilities.get)
     doubtful = shown.verdict == UNSURE and shown.leaf < shown.confidence
     card = {
         "verdict": shown.verdict,
         "class": shown.label,
+        "healthy": is_healthy(shown.label),
         "title": class_name(language, shown.label),
         "advice": text(
             language,

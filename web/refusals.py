@@ -58,4 +58,5 @@ OF_GRADIO = {
     FormParserError: explain_upload,
     AttributeError: explain_upload,  # over a field of text,
     TypeError: explain_upload,  # and over an empty one
+    UnicodeError: explain_upload,  # and over a name with half a character
 }

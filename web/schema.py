@@ -66,7 +66,7 @@ class Summary(BaseModel):
 
     photos: int
     errors: int
-    classes: dict[str, int] = Field(description="how many photos were diagnosed as what")
+    classes: dict[str, int] = Field(description='how many photos were called what, "Unsure" among it')
     together: Together | None
 
 

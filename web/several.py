@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from model.classifier import Diagnosis
+from model.diseases import is_healthy
 from model.photo import PhotoError
 from model.plant import joint_answer
 from model.serving import Serving
@@ -21,7 +22,7 @@ from web.one_leaf import CARD, NOTHING_YET, in_language, on_page
 from web.pictures import thumbnail
 from web.report import Leaf
 from web.texts import ENGLISH, LANGUAGES, chance, class_name, explain, percent, text
-from web.uploads import LostError, Pictures, opened
+from web.uploads import LostError, opened
 
 NO_PROGRESS = gr.Progress()  # gradio puts a visible one in its place
 
@@ -40,7 +41,8 @@ SUMMARY = (
 <ul class="counts">{{#each value.counts}}<li><span>{{this.title}}</span>
 <meter max="{{../value.photos}}" value="{{this.count}}" aria-label="{{this.title}}"></meter>
 <b>{{this.count}}</b></li>{{/each}}</ul>
-<div class="leaves">{{#each value.leaves}}<figure class="card {{this.verdict}}" data-class="{{this.class}}">
+<div class="leaves">{{#each value.leaves}}
+<figure class="card {{this.verdict}}{{#if this.healthy}} healthy{{/if}}">
 {{#if this.picture}}<img src="{{this.picture}}" alt="">{{/if}}
 <figcaption><b>{{this.title}}</b> {{this.chance}}<br><small>{{this.name}}</small></figcaption></figure>
 {{/each}}</div>
@@ -90,7 +92,7 @@ def lay_out(
     with gr.Column(elem_id="several"):
         with gr.Row():
             with gr.Column():
-                pictures = Pictures(
+                pictures = gr.File(
                     file_count="multiple", label=text(ENGLISH, "several.photos"), elem_id="photos"
                 )
                 add = gr.Button(text(ENGLISH, "several.add"), size="sm", elem_id="add")
@@ -184,7 +186,7 @@ def summarise(language: str, leaves: Sequence[Leaf] | PhotoError | None) -> tupl
         advice += " " + text(language, "several.suspect", disease=diseases)
     shown |= {
         "verdict": joint.verdict,
-        "class": joint.label,
+        "healthy": is_healthy(joint.label),
         "title": class_name(language, joint.label),
         "advice": advice,
         "severity": None
@@ -203,12 +205,12 @@ def summarise(language: str, leaves: Sequence[Leaf] | PhotoError | None) -> tupl
 def _caption(language: str, leaf: Leaf) -> dict:
     if isinstance(leaf.answered, PhotoError):
         why = explain(language, leaf.answered)
-        caption = {"verdict": "error", "class": "", "title": why, "chance": ""}
+        caption = {"verdict": "error", "title": why, "chance": ""}
     else:
         sure = leaf.answered.verdict == DIAGNOSIS
         caption = {
             "verdict": leaf.answered.verdict,
-            "class": leaf.answered.label,
+            "healthy": is_healthy(leaf.answered.label),
             "title": class_name(language, leaf.answered.label),
             "chance": chance(language, leaf.answered.confidence) if sure else "",
         }

@@ -34,24 +34,16 @@ class LostError(PhotoError):
     sentence = "The photo did not arrive, or the server is too busy; please send it again in a minute."
 
 
-async def _move_resource(component: Component, url_or_file_path: str | Path | None) -> str | None:
-    if url_or_file_path is not None and is_http_url_like(str(url_or_file_path)):
-        return await _fetch_into(component, str(url_or_file_path))
-    return await Component.async_move_resource_to_block_cache(component, url_or_file_path)
-
-
 class Picture(gr.Image):
     """gr.Image, but of an address it fetches no more than a photo may have, and what is there now."""
 
     is_template = True  # looks as gr.Image does
-    async_move_resource_to_block_cache = _move_resource
 
-
-class Pictures(gr.File):
-    """gr.File, with the same care."""
-
-    is_template = True
-    async_move_resource_to_block_cache = _move_resource
+    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
+        """Return where the photo lies, fetched if it is an address."""
+        if url_or_file_path is not None and is_http_url_like(str(url_or_file_path)):
+            return await _fetch_into(self, str(url_or_file_path))
+        return await super().async_move_resource_to_block_cache(url_or_file_path)
 
 
 async def _fetch_into(component: Component, url: str) -> str:

@@ -52,6 +52,7 @@ def losses(worker: int, workers: int) -> list[float]:
         indices=indices,
         backgrounds=indices[:0],
         batch_size=BATCH,
+        steps=STEPS,
         seed=1,
         first_epoch=0,
         epochs=EPOCHS,
