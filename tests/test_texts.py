@@ -6,7 +6,7 @@ import pytest
 from model.classifier import Diagnosis
 from model.photo import PhotoError
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
-from web.guidance import SOURCES, STATEMENTS, guidance
+from web.guidance import SOURCES, STATEMENTS, about, guidance
 from web.report import Leaf
 from web.several import summarise
 from web.texts import ENGLISH, LANGUAGES, TEXTS, choose, class_name, text
@@ -95,4 +95,13 @@ def test_one_diseased_leaf_among_healthy_ones_is_named_with_what_to_do(language)
     card, advice = summarise(language, leaves)
     assert card["verdict"] == UNSURE
     assert class_name(language, "Late blight") in card["advice"]
-    assert advice == guidance(language, DIAGNOSIS, "Late blight")
+    assert advice == about(language, ["Late blight"], named=True)
+    assert class_name(language, "Late blight") in advice["parts"][0]["title"]
+
+
+def test_of_two_diseases_it_is_told_what_to_do_about_each():
+    advice = about("en", ["Early blight", "Septoria", "Late blight"], named=True)
+    titles = [part["title"] for part in advice["parts"]]
+    assert {title.rpartition(" (")[2] for title in titles} == {"Early blight)", "Late blight)"}
+    numbers = {point["source"] for part in advice["parts"] for point in part["points"]} - {None}
+    assert [source["number"] for source in advice["sources"]] == sorted(numbers)

@@ -12,7 +12,7 @@ from model import photo
 from model.bundle import ClassName
 from model.classifier import Diagnosis
 from model.feedback import Feedback
-from web.texts import ENGLISH, class_name, explain, text
+from web.texts import ENGLISH, LANGUAGES, class_name, explain, in_language, text
 from web.uploads import LostError, opened
 
 ELSE = "something_else"  # the folder of leaves, and other things, that are none of the classes
@@ -76,16 +76,17 @@ def lay_out(
         consent = gr.Checkbox(label=text(ENGLISH, "feedback.consent"))
         button = gr.Button(text(ENGLISH, "feedback.send"), size="sm")
         reply = gr.HTML("", html_template='<p role="status">{{value}}</p>', elem_id="reply")
+    failed = {code: text(code, "feedback.failed") for code in LANGUAGES}
     button.click(
         send,
         [picture, right, consent, language, about, shown],
         [reply, right, consent],
         preprocess=False,
         queue=False,
-        show_progress="minimal",  # which also shows that it failed
+        show_progress="minimal",
         show_progress_on=reply,
         api_visibility="private",
-    )
+    ).failure(None, language, reply, js=in_language(failed), api_visibility="private")
     # Another photo, another question.
     picture.input(None, None, [reply, right, consent], js="() => ['', null, false]", api_visibility="private")
 

@@ -3,10 +3,11 @@
 Statements are keys of web/texts, each with the source it is taken from.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from model.verdict import DIAGNOSIS
-from web.texts import class_key, text
+from web.texts import class_key, class_name, text
 
 SOURCES = {
     "usu": (
@@ -98,25 +99,32 @@ def guidance(language: str, verdict: str, label: str) -> dict | None:
     {"drawing": SVG or None, "parts": [{"title", "points": [{"text", "source": number or None}]}],
     "sources": [{"number", "name", "url"}], "sources_title"}
     """
-    if verdict != DIAGNOSIS:
-        points = [{"text": text(language, key), "source": None} for key in BETTER_PHOTO]
-        parts = [{"title": text(language, "better"), "points": points}]
-        return {"drawing": None, "parts": parts, "sources": [], "sources_title": ""}
-    known = class_key(label)
-    if known not in STATEMENTS:
+    if verdict == DIAGNOSIS:
+        return about(language, [label])
+    points = [{"text": text(language, key), "source": None} for key in BETTER_PHOTO]
+    parts = [{"title": text(language, "better"), "points": points}]
+    return {"drawing": None, "parts": parts, "sources": [], "sources_title": ""}
+
+
+def about(language: str, labels: Sequence[str], named: bool = False) -> dict | None:
+    """Return what to do about classes, as `guidance` does, each part with its class's name if wanted."""
+    known = [label for label in labels if class_key(label) in STATEMENTS]
+    if not known:
         return None
-    used = list(dict.fromkeys(source for part in STATEMENTS[known].values() for _, source in part if source))
-    parts = []
-    for heading, statements in STATEMENTS[known].items():
-        points = [
-            {"text": text(language, key), "source": used.index(source) + 1 if source else None}
-            for key, source in statements
-        ]
-        if heading == "substances":
-            points.append({"text": text(language, "label"), "source": None})
-        parts.append({"title": text(language, heading), "points": points})
+    used, parts = [], []
+    for label in known:
+        for heading, statements in STATEMENTS[class_key(label)].items():
+            used += dict.fromkeys(source for _, source in statements if source and source not in used)
+            points = [
+                {"text": text(language, key), "source": used.index(source) + 1 if source else None}
+                for key, source in statements
+            ]
+            if heading == "substances":
+                points.append({"text": text(language, "label"), "source": None})
+            name = f" ({class_name(language, label)})" if named else ""
+            parts.append({"title": text(language, heading) + name, "points": points})
     return {
-        "drawing": DRAWINGS[known],
+        "drawing": DRAWINGS[class_key(known[0])],
         "parts": parts,
         "sources": [
             {"number": number, "name": SOURCES[source][0], "url": SOURCES[source][1]}

@@ -7,9 +7,9 @@ let open = false; // as the visitor left it, whatever is drawn anew
 
 function kept() {
   try {
-    return JSON.parse(localStorage.getItem(KEY)) ?? [];
+    return JSON.parse(localStorage.getItem(KEY)).filter((check) => check.time && check.class);
   } catch {
-    return []; // no storage in this browser, or not ours
+    return []; // nothing yet, no storage in this browser, or not ours
   }
 }
 

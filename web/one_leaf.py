@@ -1,7 +1,8 @@
 """The part of the page for one leaf: a photo in; the verdict, its chances, the heat map and advice out."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -17,7 +18,19 @@ from model.severity import grade
 from model.verdict import UNSURE
 from web import feedback, guidance, heat
 from web.inert import inert
-from web.texts import CERTAIN, ENGLISH, LANGUAGES, TEXTS, chance, choose, class_name, explain, percent, text
+from web.texts import (
+    CERTAIN,
+    ENGLISH,
+    LANGUAGES,
+    TEXTS,
+    chance,
+    choose,
+    class_name,
+    explain,
+    in_language,
+    percent,
+    text,
+)
 from web.uploads import LostError, Picture, opened
 
 SCRIPT = Path(__file__).parent / "page.js"
@@ -27,16 +40,18 @@ REAR_CAMERA = {"video": {"facingMode": "environment"}}
 CARD = """<div class="card {{value.verdict}}{{#if value.healthy}} healthy{{/if}}" role="status">
 <h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>"""
 
-NOTHING_YET = {"verdict": "waiting", "title": "…", "advice": ""}
+NOTHING_YET = {"verdict": "waiting", "pending": True, "title": "…", "advice": ""}
+# Tells what a card is that stands in the browser.
+DISPLAYED = '({ verdict, pending }) => (pending ? "pending" : verdict)'
 
 
 def lay_out(
     serving: Serving, language: Component, kept: Feedback | None
-) -> tuple[gr.State, list[Component], Callable[[str, Diagnosis | PhotoError | None], list]]:
+) -> tuple[gr.State, gr.HTML, list[Component], Callable[[str, str, Diagnosis | PhotoError | None], list]]:
     """Lay out this part; `kept` is where visitors' corrections go, if anywhere.
 
-    Returns the state, which holds what is shown (a diagnosis in words, an error, or None); the components;
-    and a function that says them all in a language.
+    Returns the state, which holds what is shown (a diagnosis in words, an error, or None); its card; the
+    components; and a function that says them all in a language.
     """
 
     # Gets the file as it was sent: model.photo alone decides whether and how to decode it.
@@ -49,9 +64,10 @@ def lay_out(
         except PhotoError as error:
             return *on_page(language, error), None, error, None
         card, chances, advice = on_page(language, diagnosis)
-        # Tells page.js which photo this is about; said anew in another language, an answer has no photo.
+        # Tells page.js which photo this is about, and the language; said anew, an answer has neither.
         name = file.parent.name
-        return card | {"photo": name}, chances, advice, heat.seen(diagnosis), diagnosis.words(), name
+        card |= {"photo": name, "language": language}
+        return card, chances, advice, heat.seen(diagnosis), diagnosis.words(), name
 
     def predict(photo: dict, language: str = ENGLISH) -> dict:
         """Tell early blight, late blight and healthy potato leaves apart on a photo.
@@ -73,17 +89,17 @@ def lay_out(
         to_do = {key: advice[key] for key in ("parts", "sources")} if advice else None
         return one_as_json(diagnosis) | {"advice": card["advice"], "what_to_do": to_do}
 
-    def translate(language: str, shown: Diagnosis | PhotoError | None) -> list:
-        card, chances, advice = on_page(language, shown)
+    def translate(language: str, displayed: str, shown: Diagnosis | PhotoError | None) -> list:
+        card, chances, advice = anew(partial(on_page, language), displayed, shown)
         return [
             gr.Image(
                 label=text(language, "photo"),
                 alt_text=text(language, "photo.alt"),
                 placeholder=text(language, "photo.place"),
             ),
-            gr.HTML(value=card, texts=_spoken(language)),
-            gr.Label(label=text(language, "chances"), value=chances),
-            advice,
+            gr.update(texts=_spoken(language), **card),
+            gr.update(label=text(language, "chances"), **chances),
+            gr.update(**advice),
             gr.HTML(texts=heat.spoken(language)),
             *form.say(language),
         ]
@@ -124,7 +140,10 @@ def lay_out(
     # The button that had the focus is gone; keys would begin at the page's top again.
     picture.clear(
         None,
-        js="() => { setTimeout(() => document.querySelector('#photo button.upload-container')?.focus()); }",
+        js="""() => {
+          document.dispatchEvent(new Event("blightcheck:cleared"));
+          setTimeout(() => document.querySelector("#photo button.upload-container")?.focus());
+        }""",
         api_visibility="private",
     )
     picture.input(
@@ -147,7 +166,7 @@ def lay_out(
         preprocess=False,
         queue=False,
     )
-    return shown, [picture, verdict, label, advice, looked, *form.components], translate
+    return shown, verdict, [picture, verdict, label, advice, looked, *form.components], translate
 
 
 def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, dict[str, float], dict | None]:
@@ -189,12 +208,20 @@ def on_page(
     return inert(card), chances, advice
 
 
-def in_language(cards: dict[str, dict]) -> str:
-    """Return JavaScript that chooses the card of a language."""
-    return f"(language) => ({json.dumps(cards)})[language]"
+def anew(say: Callable[[object], Sequence], displayed: str, shown: object) -> list[dict]:
+    """Return, as updates, what a card and what belongs to it say in another language.
+
+    `displayed` is what the card is in the browser (see DISPLAYED), which changes it without the server:
+    then `shown`, the server's state, is not what stands there. An answer that is still to come, and one that
+    a server since restarted has forgotten, stay as they are.
+    """
+    stays = displayed == "pending" or (shown is None and displayed not in ("waiting", "error"))
+    if displayed == "error" and not isinstance(shown, PhotoError):
+        shown = LostError()
+    return [{} if stays else {"value": value} for value in say(shown)]
 
 
 def _spoken(language: str) -> dict[str, str]:
     """Return what page.js says by itself."""
-    keys = ("error.large", "error.again", "error.offline", "error.camera")
+    keys = ("error.large", "error.again", "error.offline", "error.camera", "refused.lost")
     return {"code": language} | {key: TEXTS[language][key] for key in keys}

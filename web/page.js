@@ -9,6 +9,7 @@ const megabytes = window.gradio_config.max_file_size / 1e6;
 const handed = new WeakSet();
 let latest = 0; // of the photos handed over as one leaf, the one that counts
 
+const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 const fits = (file) => file.size <= megabytes * 1e6;
 
 async function shrink(file) {
@@ -54,13 +55,43 @@ async function reached(wanted) {
     const answered = await asked.then((reply) => reply.ok, () => false);
     tell(answered ? "" : "error.offline");
     if (answered) return;
-    await new Promise((done) => setTimeout(done, AGAIN));
+    await pause(AGAIN);
   }
 }
+
+// gradio would lose a photo that does not arrive, and tell it in its own words.
+const ask = window.fetch;
+let uploading = Promise.resolve(); // the upload that began last
+window.fetch = (address, options) => {
+  if (!String(address.url ?? address).includes("/gradio_api/upload")) return ask(address, options);
+  const sent = upload(address, options);
+  uploading = sent.catch(() => {});
+  return sent;
+};
+
+async function upload(address, options) {
+  const turn = latest;
+  for (;;) {
+    const reply = await ask(address, options).catch(() => null);
+    if (turn !== latest) return reply ?? Response.error(); // another photo came meanwhile
+    const busy = !reply || reply.status === 429 || reply.status === 503;
+    if (busy) tell("error.offline");
+    else if (!reply.ok) tell("refused.lost");
+    else if (told === "error.offline") tell("");
+    if (!busy) return reply;
+    await pause(1000 * (reply?.headers.get("Retry-After") ?? 1));
+  }
+}
+
+document.addEventListener("blightcheck:cleared", () => {
+  latest++; // a photo that waits is no longer wanted
+  tell("");
+});
 
 async function hand(original) {
   const turn = ++latest;
   const [file] = await Promise.all([shrink(original), reached(() => turn === latest)]);
+  await uploading; // an earlier photo that arrived later would take this one's place
   if (turn !== latest) return; // another photo came meanwhile
   if (!fits(file)) return tell("error.large"); // the photo before, and its answer, stay
   // gradio ignores files whose type is not image/..., as HEIC photos often are.
@@ -69,7 +100,7 @@ async function hand(original) {
   dataTransfer.items.add(new File([file], file.name, { type }));
   const drop = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
   handed.add(drop);
-  document.querySelector("#photo .upload-container").dispatchEvent(drop);
+  (await present("#photo .upload-container")).dispatchEvent(drop);
 }
 
 function take(event, file) {
@@ -94,12 +125,13 @@ async function handOver(files) {
   const change = new Event("change", { bubbles: true });
   handed.add(change);
   input.dispatchEvent(change);
+  for (let looks = 0; input.isConnected && looks < 40; looks++) await pause(50); // until their upload has begun
 }
 
 // While photos are on their way to the server, gradio shows their progress in place of its input.
 async function present(selector) {
   for (;;) {
-    await new Promise((done) => setTimeout(done, 50));
+    await pause(50);
     const found = document.querySelector(selector);
     if (found) return found;
   }
@@ -159,6 +191,14 @@ function speak() {
 }
 speak();
 watch("texts", speak);
+
+// The language may have been changed while an answer was on its way.
+const agree = () => setTimeout(() => {
+  const { language } = props.value;
+  if (language && language !== props.texts.code) document.querySelector("#again").click();
+}, 50); // once gradio has put all that it received in place
+watch("texts", agree);
+watch("value", agree);
 
 // The history keeps each answer once, with the photo it is about; said anew in another language it names none.
 watch("value", () => {

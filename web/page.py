@@ -8,6 +8,7 @@ from model.feedback import Feedback
 from model.serving import Serving
 from web import history, one_leaf, several
 from web.inert import inert
+from web.one_leaf import DISPLAYED
 from web.texts import ENGLISH, LANGUAGES, choose, text
 
 HERE = Path(__file__).parent
@@ -43,6 +44,25 @@ LOOKS = {
 }
 HOUR = 3600  # seconds
 
+# The language chosen on the page, kept in the browser; the one of a link no longer counts then.
+REMEMBER = """(language) => {
+  const link = new URL(location);
+  link.searchParams.delete("lang");
+  history.replaceState(history.state, "", link);
+  try {
+    localStorage.setItem("blightcheck.language", language);
+  } catch {
+    // forbidden: it lasts as long as the page is open
+  }
+}"""
+REMEMBERED = """() => {
+  try {
+    return localStorage.getItem("blightcheck.language") ?? "";
+  } catch {
+    return "";
+  }
+}"""
+
 
 def build(serving: Serving, kept: Feedback | None) -> gr.Blocks:
     """Lay out the page; `kept` is where visitors' corrections go, if anywhere."""
@@ -52,9 +72,10 @@ def build(serving: Serving, kept: Feedback | None) -> gr.Blocks:
         card = {"verdict": "notice", "title": text(language, "notice"), "advice": serving.notice}
         return gr.HTML(inert(card), visible=bool(serving.notice))
 
-    def greet(request: gr.Request) -> tuple[str, gr.HTML]:
-        """Choose the language at the start: the link's ?lang=, or the browser's."""
-        language = choose(request.query_params.get("lang"), request.headers.get("accept-language"))
+    def greet(before: str | None, request: gr.Request) -> tuple[str, gr.HTML]:
+        """Choose the language at the start: the link's ?lang=, that chosen before, or the browser's."""
+        asked = request.query_params.get("lang") or before
+        language = choose(asked, request.headers.get("accept-language"))
         return language, told(language)
 
     # The photos people send are deleted within two hours.
@@ -72,6 +93,9 @@ def build(serving: Serving, kept: Feedback | None) -> gr.Blocks:
                 filterable=False,
                 elem_id="language",
             )
+        before = gr.Textbox(visible=False)
+        # page.js presses it when an answer comes in another language than is chosen by then.
+        again = gr.Button(visible="hidden", elem_id="again")
         about_model = gr.HTML(visible=False, html_template=one_leaf.CARD)
         # Not gradio's tabs, whose labels can't be changed to another language.
         part = gr.Radio(
@@ -88,24 +112,34 @@ def build(serving: Serving, kept: Feedback | None) -> gr.Blocks:
         parts = [one_leaf.lay_out(serving, language, kept), several.lay_out(serving, language)]
         earlier = history.lay_out()
 
-        def translate(language: str, *shown: object) -> list:
-            """Say everything on the page in a language."""
+        def translate(language: str, *of_parts: object) -> list:
+            """Say everything on the page in a language, given the parts' states, and what their cards are."""
             said = [
                 text(language, "introduction"),
                 gr.Dropdown(label=text(language, "choose")),
                 gr.Radio(_parts(language), label=text(language, "part")),
                 told(language),
             ]
-            for (_, _, say), of_part in zip(parts, shown, strict=True):
-                said += say(language, of_part)
+            shown, displayed = of_parts[: len(parts)], of_parts[len(parts) :]
+            for (*_, say), card, of_part in zip(parts, displayed, shown, strict=True):
+                said += say(language, card, of_part)
             return [*said, gr.HTML(texts=history.spoken(language))]
 
-        states, components = [state for state, _, _ in parts], [introduction, language, part, about_model]
-        components += [component for _, of_part, _ in parts for component in of_part]
+        states, cards = [state for state, *_ in parts], [card for _, card, *_ in parts]
+        components = [introduction, language, part, about_model]
+        components += [component for _, _, of_part, _ in parts for component in of_part]
         components.append(earlier)
         quietly = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
-        blocks.load(greet, None, [language, about_model], **quietly)
-        language.change(translate, [language, *states], components, **quietly)
+        blocks.load(greet, before, [language, about_model], js=REMEMBERED, **quietly)
+        gr.on(
+            [language.change, again.click],
+            translate,
+            [language, *states, *cards],
+            components,
+            js=f"(language, one, several, ...cards) => [language, one, several, ...cards.map({DISPLAYED})]",
+            **quietly,
+        )
+        language.input(None, language, js=REMEMBER, api_visibility="private")
     return blocks
 
 

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -18,12 +19,13 @@ from model.verdict import DIAGNOSIS
 from web import guidance, report
 from web.inert import inert
 from web.limits import MAX_PHOTOS
-from web.one_leaf import CARD, NOTHING_YET, in_language, on_page
+from web.one_leaf import CARD, NOTHING_YET, anew, on_page
 from web.pictures import thumbnail
 from web.report import Leaf
-from web.texts import ENGLISH, LANGUAGES, chance, class_name, explain, percent, text
+from web.texts import ENGLISH, LANGUAGES, chance, class_name, explain, in_language, percent, text
 from web.uploads import LostError, opened
 
+Shown = Sequence[Leaf] | PhotoError | None
 NO_PROGRESS = gr.Progress()  # gradio puts a visible one in its place
 
 
@@ -62,16 +64,14 @@ watch("value", () => {
 
 def lay_out(
     serving: Serving, language: Component
-) -> tuple[gr.State, list[Component], Callable[[str, Sequence[Leaf] | PhotoError | None], list]]:
+) -> tuple[gr.State, gr.HTML, list[Component], Callable[[str, str, Shown], list]]:
     """Lay out this part.
 
-    Returns the state, which holds what is shown (leaves, an error, or None); the components; and a
-    function that says them all in a language.
+    Returns the state, which holds what is shown (leaves, an error, or None); its card; the components; and
+    a function that says them all in a language.
     """
 
-    def diagnose(
-        photos: list[dict] | None, progress: gr.Progress = NO_PROGRESS
-    ) -> Sequence[Leaf] | PhotoError | None:
+    def diagnose(photos: list[dict] | None, progress: gr.Progress = NO_PROGRESS) -> Shown:
         if not photos:
             return None
         try:
@@ -81,11 +81,11 @@ def lay_out(
         except PhotoError as error:
             return error
 
-    def translate(language: str, shown: Sequence[Leaf] | PhotoError | None) -> list:
+    def translate(language: str, displayed: str, shown: Shown) -> list:
         return [
             gr.File(label=text(language, "several.photos")),
             gr.Button(text(language, "several.add")),
-            *summarise(language, shown),
+            *(gr.update(**said) for said in anew(partial(summarise, language), displayed, shown)),
         ]
 
     shown = gr.State(None)
@@ -130,9 +130,13 @@ def lay_out(
         queue=False,
         show_progress="hidden",
     )
+    # The button that had the focus is gone; keys would begin at the page's top again.
+    focus = "() => {{ setTimeout(() => document.querySelector('{}')?.focus()); }}"
+    pictures.delete(None, js=focus.format("#add"), api_visibility="private")
+    pictures.clear(None, js=focus.format("#photos button"), api_visibility="private")
     lost = {code: summarise(code, LostError())[0] for code in LANGUAGES}
     answering.failure(None, language, joint, js=in_language(lost), api_visibility="private")
-    return shown, [pictures, add, joint, advice], translate
+    return shown, joint, [pictures, add, joint, advice], translate
 
 
 def diagnose_all(serving: Serving, photos: Sequence[dict], folder: Path, progress: gr.Progress) -> list[Leaf]:
@@ -151,7 +155,7 @@ def diagnose_all(serving: Serving, photos: Sequence[dict], folder: Path, progres
         return list(progress.tqdm(pool.map(one, photos), total=len(photos)))
 
 
-def summarise(language: str, leaves: Sequence[Leaf] | PhotoError | None) -> tuple[dict, dict | None]:
+def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
     """Return what is shown of the leaves, or of an error, and what to do."""
     if leaves is None:
         card = {"verdict": "waiting", "title": text(language, "several.waiting")}
@@ -197,8 +201,9 @@ def summarise(language: str, leaves: Sequence[Leaf] | PhotoError | None) -> tupl
         ],
     }
     to_do = guidance.guidance(language, joint.verdict, joint.label)
-    if joint.suspects and joint.verdict != DIAGNOSIS:
-        to_do = guidance.guidance(language, DIAGNOSIS, joint.suspects[0]) or to_do
+    if joint.suspects:
+        found = [joint.label] * (joint.verdict == DIAGNOSIS)
+        to_do = guidance.about(language, [*found, *joint.suspects], named=True) or to_do
     return inert(shown | {"report": report.printable(language, shown, to_do)}), to_do
 
 

@@ -259,10 +259,10 @@ def test_earlier_checks_are_kept_in_this_browser_until_cleared(page, server):
     expect(figures.first).to_be_visible()
     page.reload()
     page.locator("#history summary").click()
-    expect(figures.first).to_contain_text("Healthy")
-    expect(figures.last).to_contain_text("Late blight")
+    expect(figures.first).to_contain_text("Saine")  # the language stays as well
+    expect(figures.last).to_contain_text("Mildiou")
     expect(figures.last.locator("img")).to_have_js_property("naturalWidth", 96)
-    page.get_by_role("button", name="Clear").click()
+    page.locator("#history button").click()
     expect(page.locator("#history details")).to_have_count(0)
     page.reload()
     expect(page.locator("#verdict .waiting")).to_be_visible()
@@ -334,6 +334,66 @@ def test_several_are_answered_in_the_language_chosen_meanwhile(page):
     page.get_by_role("option", name="Français").click()
     expect(page.get_by_role("link", name="Tableau (CSV)")).to_be_visible()
     expect(page.locator("#joint h2")).to_have_text("Mildiou")
+
+
+def choose_french(page: Page) -> None:
+    page.get_by_label("Language").click()
+    page.get_by_role("option", name="Français").click()
+    expect(page.locator("#introduction")).to_contain_text("une feuille")
+
+
+def test_an_answer_comes_in_the_language_chosen_meanwhile(page):
+    waiting = []
+    page.route("**/run/predict*", lambda request: waiting.extend([request]), times=1)
+    drop(page, LEAF)
+    expect(page.locator("#verdict h2")).to_have_text("…")
+    while not waiting:
+        page.wait_for_timeout(50)
+    choose_french(page)
+    expect(page.locator("#verdict h2")).to_have_text("…")
+    waiting[0].continue_()
+    expect(page.locator("#verdict .diagnosis h2")).to_have_text("Mildiou")
+    expect(page.locator("#probabilities")).to_contain_text("Alternariose")
+    expect(page.locator("#history figure")).to_have_count(1)
+
+
+def test_in_another_language_an_error_stays_one_and_no_earlier_answer_comes_back(refused):
+    refused.route("**/run/predict*", lambda request: request.fulfill(status=503), times=1)
+    drop(refused, LEAF)
+    check_sentence(refused, LOST)
+    refused.get_by_label("Several leaves").click()
+    refused.set_input_files("#photos input[type=file]", files=several(("a.jpg", LEAF)))
+    expect(refused.locator("#joint figure")).to_have_count(1)
+    refused.route("**/queue/join*", lambda request: request.fulfill(status=503))
+    refused.set_input_files("#photos input[type=file]", files=several(("b.jpg", OTHER_LEAF)))
+    expect(refused.locator("#joint .card.error")).to_be_visible()
+    choose_french(refused)
+    expect(refused.locator("#joint .card.error p")).to_contain_text("photo")
+    expect(refused.locator("#joint figure")).to_have_count(0)
+    refused.get_by_label("Une feuille").click()
+    expect(refused.locator("#verdict .card.error")).to_be_visible()
+
+
+def test_the_photo_chosen_last_is_answered_even_if_the_one_before_takes_longer(page, server):
+    waiting = []
+    page.route("**/upload?*", lambda request: waiting.extend([request]), times=1)
+    paste(page, LEAF)
+    while not waiting:
+        page.wait_for_timeout(50)
+    paste(page, OTHER_LEAF)
+    page.wait_for_timeout(500)
+    waiting[0].continue_()
+    check_answer(page, server.predict(OTHER_LEAF).json())
+    expect(page.locator("#history figure")).to_have_count(1)
+
+
+def test_a_photo_that_a_busy_server_refuses_is_sent_again(refused, server):
+    busy = {"status": 429, "headers": {"Retry-After": "1"}, "json": {"detail": "Too many."}}
+    refused.route("**/upload?*", lambda request: request.fulfill(**busy), times=1)
+    drop(refused, LEAF)
+    expect(refused.locator("#offline")).to_contain_text("can't be reached")
+    check_answer(refused, server.predict(LEAF).json())
+    expect(refused.locator("#offline")).to_be_empty()
 
 
 def test_of_several_no_answer_stands_beside_photos_that_could_not_be_sent(refused):

@@ -22,6 +22,11 @@ def explain(language: str, error: PhotoError) -> str:
     return text(language, f"refused.{error.reason}", **error.values)
 
 
+def in_language(said: dict[str, object]) -> str:
+    """Return JavaScript that chooses what is said in a language."""
+    return f"(language) => ({json.dumps(said)})[language]"
+
+
 def percent(language: str, share: float) -> str:
     """Write a share, 0 to 1, as a percentage: of something, however little, at least 1."""
     return text(language, "percent", number=max(round(share * 100), int(share > 0)))
