@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -103,6 +104,17 @@ def test_of_the_page_no_address_is_fetched(client, number, several, capfd):
     answer = client.post("queue/join", json=sent)
     assert (answer.status_code, answer.json()) == (400, {"detail": LOST})
     assert capfd.readouterr().err == ""
+
+
+def test_of_several_photos_some_may_be_gone(client, photo):
+    gone = photo | {"path": str(Path(photo["path"]).with_name("gone.jpg"))}
+    answer = client.post(
+        "queue/join", json={"data": [[photo, gone]], "session_hash": "y", "fn_index": SEVERAL}
+    )
+    assert answer.status_code == 200
+    with client.stream("GET", "queue/data?session_hash=y") as told:
+        done = next(line for line in told.iter_lines() if "process_completed" in line)
+    assert json.loads(done.removeprefix("data: "))["success"]
 
 
 @pytest.mark.parametrize("path", ["queue/data?session_hash=zz", "call/predict/zz", "heartbeat/%00"])

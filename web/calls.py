@@ -109,4 +109,7 @@ def _check_value(component: Component, value: object, of_predict: bool) -> None:
         for file in value if isinstance(value, list) else [value]:
             # Only programs name addresses: the page uploads, and gradio fetches many one after the other.
             if not (of_predict and is_http_url_like(str(file.get("path")))):
-                uploaded({"path": None} | file, Path(component.GRADIO_CACHE))
+                # Of several, those still there are answered.
+                uploaded(
+                    {"path": None} | file, Path(component.GRADIO_CACHE), there=not isinstance(value, list)
+                )

@@ -129,11 +129,14 @@ def make_room(folder: Path, room: float, seen: dict[Path, float], now: float) ->
         taken -= there[path]
 
 
-def uploaded(photo: dict, folder: Path) -> Path:
-    """Return the photo's file. Raises LostError unless it lies in `folder`: a caller may name any path."""
+def uploaded(photo: dict, folder: Path, there: bool = True) -> Path:
+    """Return the photo's file. Raises LostError unless it lies in `folder`: a caller may name any path.
+
+    If it is not asked to be `there`, it may have been deleted.
+    """
     try:
         file = Path(photo["path"] or "").resolve()
-        if file.is_relative_to(folder.resolve()) and file.is_file():
+        if file.is_relative_to(folder.resolve()) and (file.is_file() or not there):
             return file
     except (OSError, ValueError) as error:  # no name that a file can have
         raise LostError from error

@@ -387,6 +387,20 @@ def test_the_photo_chosen_last_is_answered_even_if_the_one_before_takes_longer(p
     expect(page.locator("#history figure")).to_have_count(1)
 
 
+def test_a_photo_that_waits_is_called_off_by_clearing(refused, server):
+    drop(refused, LEAF)
+    check_answer(refused, server.predict(LEAF).json())
+    refused.route("**/ping", lambda request: request.abort())
+    drop(refused, OTHER_LEAF)
+    expect(refused.locator("#offline")).to_contain_text("can't be reached")
+    refused.get_by_role("button", name="Remove Image").click()
+    refused.unroute("**/ping")
+    expect(refused.locator("#offline")).to_be_empty()
+    drop(refused, SCENE)
+    check_answer(refused, server.predict(SCENE).json())
+    expect(refused.locator("#history figure")).to_have_count(2)
+
+
 def test_a_photo_that_a_busy_server_refuses_is_sent_again(refused, server):
     busy = {"status": 429, "headers": {"Retry-After": "1"}, "json": {"detail": "Too many."}}
     refused.route("**/upload?*", lambda request: request.fulfill(**busy), times=1)
