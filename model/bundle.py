@@ -172,7 +172,8 @@ def _is_plain(name: str) -> bool:
 def check_files(folder: Path) -> None:
     """Raise BundleError unless all files are those that bundle.json was written with."""
     for name, digest in read(folder).description["files"].items():
-        if not (folder / name).is_file() or sha256(folder / name) != digest:
+        file = place(folder) / name
+        if not file.is_file() or sha256(file) != digest:
             raise BundleError(
                 f"{name} in {folder.name} is not the file it was written with; make the bundle again."
             )

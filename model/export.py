@@ -17,7 +17,7 @@ from ai_edge_litert.interpreter import Interpreter
 from keras import ops
 
 from model import selftest
-from model.bundle import BundleError, check_files
+from model.bundle import BundleError, check_files, place
 from model.data import label_of
 from model.diseases import LEAST
 from model.quantization import with_8_bit_operators
@@ -117,7 +117,7 @@ def load_keras(folder: Path) -> keras.Model:
     """Load the Keras model of a bundle. Raises BundleError if it is not whole or brings code."""
     check_files(folder)
     try:
-        return keras.saving.load_model(folder, safe_mode=True)
+        return keras.saving.load_model(place(folder), safe_mode=True)
     except (ValueError, TypeError, KeyError) as error:
         raise BundleError(
             f"The Keras model in {folder.name} is damaged or not made of plain Keras layers; "

@@ -76,9 +76,9 @@ def fetch(name: str | None, files: list[str] | None = SERVED_FILES) -> Found:
     """
     if not name:
         return Found(bundle.DEFAULT, "default")
-    folder = bundle.place(Path(disk.at_home(name)))
-    if folder.is_dir():
-        return Found(folder, Path(name).absolute().name)
+    folder = Path(disk.at_home(name))
+    if bundle.place(folder).is_dir():
+        return Found(folder.resolve(), folder.absolute().name)
     repo, _, revision = name.partition("@")
     if "/" not in repo:  # asked for there, a misspelt folder would be one more thing the Hub doesn't give us
         raise HubError(f"{name} is neither a folder here nor a Hub id like user/repo.")

@@ -181,8 +181,12 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     if "" in (*options.data, *options.not_potato, *options.teacher, *evaluated, options.start_from):
         parser.error("a SOURCE or a BUNDLE needs a name")
     for name in filter(None, (options.cache, options.logs)):
-        if Path(name).exists() and not Path(name).is_dir():
-            parser.error(f"{name} is a file; --cache and --logs take folders")
+        place = Path(name).absolute()
+        there = next(folder for folder in (place, *place.parents) if folder.exists())
+        if not there.is_dir():
+            parser.error(f"{there} is a file; --cache and --logs take folders")
+        if not os.access(there, os.W_OK):
+            parser.error(f"{there} can't be written; --cache and --logs take folders that can")
     if options.push is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", options.push):
         parser.error("--push takes a model repo on the Hub, USER/REPO")
     if not 0 <= options.seed < 2**32:

@@ -124,16 +124,25 @@ async function handOver(files) {
   input.files = carried.files;
   const change = new Event("change", { bubbles: true });
   handed.add(change);
+  const [rows, before] = [listed(), uploading];
   input.dispatchEvent(change);
-  for (let looks = 0; input.isConnected && looks < 40; looks++) await pause(50); // until their upload has begun
+  // Until they are listed: what gradio is given before that would take their place.
+  await soon(() => uploading !== before);
+  if ((await uploading)?.ok) await soon(() => listed() > rows);
+}
+
+const listed = () => document.querySelectorAll("#photos .file-preview tr").length;
+
+async function soon(happened) {
+  for (let looks = 0; !happened() && looks < 100; looks++) await pause(20);
 }
 
 // While photos are on their way to the server, gradio shows their progress in place of its input.
 async function present(selector) {
   for (;;) {
-    await pause(50);
     const found = document.querySelector(selector);
     if (found) return found;
+    await pause(50);
   }
 }
 
