@@ -5,6 +5,7 @@
 const LONGEST = 1024; // pixels; the model sees far fewer
 const AGAIN = 1000; // milliseconds between attempts to reach the server
 const SILENCE = 5000; // milliseconds without an answer mean that it can't be reached
+const LOOKS = 100; // whether something has happened that will soon, 20 milliseconds apart
 const megabytes = window.gradio_config.max_file_size / 1e6;
 const handed = new WeakSet();
 let latest = 0; // of the photos handed over as one leaf, the one that counts
@@ -63,7 +64,7 @@ async function reached(wanted) {
 const ask = window.fetch;
 let uploading = Promise.resolve(); // the upload that began last
 window.fetch = (address, options) => {
-  if (!String(address.url ?? address).includes("/gradio_api/upload")) return ask(address, options);
+  if (!String(address.url ?? address).includes("/gradio_api/upload?")) return ask(address, options);
   const sent = upload(address, options);
   uploading = sent.catch(() => {});
   return sent;
@@ -134,7 +135,7 @@ async function handOver(files) {
 const listed = () => document.querySelectorAll("#photos .file-preview tr").length;
 
 async function soon(happened) {
-  for (let looks = 0; !happened() && looks < 100; looks++) await pause(20);
+  for (let looks = 0; !happened() && looks < LOOKS; looks++) await pause(20);
 }
 
 // While photos are on their way to the server, gradio shows their progress in place of its input.
