@@ -297,14 +297,15 @@ def test_a_model_that_is_not_there_stops_the_app_with_one_sentence(tiny, tmp_pat
     assert ended.stderr.strip() == "app.py: empty is no Blightcheck model: it has no bundle.json."
 
 
-def test_it_stops_quietly_when_asked_and_leaves_no_photos(tiny, start, capfd):
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])  # the latter of a closed terminal
+def test_it_stops_quietly_when_asked_and_leaves_no_photos(tiny, start, how, capfd):
     with start(MODEL_REPO=tiny) as one:
         sent = httpx2.post(f"{one.url}/gradio_api/upload", files={"files": JPEG}, timeout=60).json()
         folder = Path(sent[0]).parents[1]
         assert folder.stat().st_mode & 0o777 == 0o700
         # As of a page that is open, which gradio would have the server wait for.
         with httpx2.stream("GET", f"{one.url}/gradio_api/heartbeat/page", timeout=60):
-            one.process.send_signal(signal.SIGTERM)
+            one.process.send_signal(how)
             assert one.process.wait(timeout=10) in (0, -signal.SIGTERM)
     assert "Traceback" not in capfd.readouterr().err
     assert not folder.exists()
