@@ -13,17 +13,16 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is sent anywhere
 
 import uvicorn
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import FastAPI, File, HTTPException, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
@@ -40,11 +39,12 @@ from model.feedback import Feedback
 from model.plant import joint_answer
 from model.serving import Serving
 from web import pictures, refusals
+from web.answering import Answering
 from web.connections import Connection, allow_many_files
 from web.environment import whole_number
 from web.headers import BrowserHeaders
 from web.later import Later
-from web.limits import BUSY, MAX_PER_MINUTE, MAX_PHOTOS, MAX_UPLOAD_MB, MEGABYTE, LimitRate, LimitUploads
+from web.limits import MAX_PER_MINUTE, MAX_PHOTOS, MAX_UPLOAD_MB, MEGABYTE, LimitRate, LimitUploads
 from web.memory import use_little_memory
 from web.schema import Answer, Batch, Health, responses
 from web.startup import quick_start
@@ -72,19 +72,8 @@ def create_api(serving: Serving) -> FastAPI:
         ],
     )
     started = time.monotonic()
-    places = threading.BoundedSemaphore(MAX_AT_ONCE)
-    cores = CapacityLimiter(os.cpu_count() or 1)  # more threads would only wait for the classifier
+    answering = Answering(MAX_AT_ONCE)
 
-    @contextmanager
-    def place():
-        if not places.acquire(blocking=False):
-            raise HTTPException(503, BUSY, {"Retry-After": "1"})
-        try:
-            yield
-        finally:
-            places.release()
-
-    # Runs on a worker thread: decoding never blocks the event loop.
     def answer(
         classifier: Classifier, upload: UploadFile, with_heatmap: bool = False
     ) -> tuple[Diagnosis, dict]:
@@ -105,9 +94,9 @@ def create_api(serving: Serving) -> FastAPI:
         file: Annotated[UploadFile, File(description="a photo")], heatmap: bool = False
     ) -> JSONResponse:
         """Diagnose one photo."""
-        with place():
+        with answering.place():
             classifier, found = serving.now
-            _, answered = await to_thread.run_sync(answer, classifier, file, heatmap, limiter=cores)
+            _, answered = await answering.run(answer, classifier, file, heatmap)
             return JSONResponse(answered | {"model": _named(found)})
 
     @api.post("/predict/batch", response_model=None, responses=responses(Batch))
@@ -116,11 +105,11 @@ def create_api(serving: Serving) -> FastAPI:
         if len(files) > MAX_PHOTOS:
             raise HTTPException(413, f"At most {MAX_PHOTOS} photos at once, please; these are {len(files)}.")
         results, diagnoses = [], []
-        with place():
+        with answering.place():
             classifier, found = serving.now
             for upload in files:
                 try:
-                    diagnosis, answered = await to_thread.run_sync(answer, classifier, upload, limiter=cores)
+                    diagnosis, answered = await answering.run(answer, classifier, upload)
                     diagnoses.append(diagnosis)
                 except HTTPException as error:
                     answered = {"error": error.detail, "status": error.status_code}
