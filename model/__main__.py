@@ -104,7 +104,7 @@ def main(argv: list[str]) -> int:
         "read. Other commands: push and space, each with --help.",
     )
     parser.add_argument("photos", nargs="+", metavar="PHOTO_OR_FOLDER")
-    parser.add_argument("--csv", metavar="FILE", help="write the answers to a CSV file")
+    parser.add_argument("--csv", default="-", metavar="FILE", help="write the answers to a CSV file")
     options = parser.parse_args(argv)
     paths = list(photos_in(options.photos))
     found = hub.find(os.environ.get("MODEL_REPO"))
@@ -129,7 +129,7 @@ def main(argv: list[str]) -> int:
         table = csv.DictWriter(file, columns(classifier.labels))
         table.writeheader()
         # The bar shows only on a terminal (None), and never among the rows.
-        hidden = None if options.csv not in (None, "-") else True
+        hidden = True if options.csv == "-" else None
         answered_paths = zip(paths, answers, strict=True)
         for path, answered in tqdm(answered_paths, total=len(paths), unit="photo", disable=hidden):
             table.writerow(row(str(path), answered))
@@ -145,10 +145,10 @@ def main(argv: list[str]) -> int:
     return int(errors > 0)
 
 
-def _output(path: str | None, photos: list[Path]) -> TextIO:
+def _output(path: str, photos: list[Path]) -> TextIO:
     # Names of files may be any bytes.
     how = {"mode": "w", "newline": "", "errors": "surrogateescape"}
-    if path in (None, "-"):
+    if path == "-":
         return open(sys.stdout.fileno(), closefd=False, **how)
     file = Path(disk.at_home(path))
     if file in photos or file.suffix.lower() in photo.SUFFIXES:

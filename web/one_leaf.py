@@ -215,10 +215,11 @@ def anew(say: Callable[[object], Sequence], displayed: str, shown: object) -> li
     then `shown`, the server's state, is not what stands there. An answer that is still to come, and one that
     a server since restarted has forgotten, stay as they are.
     """
-    stays = displayed == "pending" or (shown is None and displayed not in ("waiting", "error"))
+    if displayed == "pending" or (shown is None and displayed not in ("waiting", "error")):
+        return [{} for _ in say(None)]
     if displayed == "error" and not isinstance(shown, PhotoError):
         shown = LostError()
-    return [{} if stays else {"value": value} for value in say(shown)]
+    return [{"value": value} for value in say(shown)]
 
 
 def _spoken(language: str) -> dict[str, str]:

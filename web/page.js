@@ -65,9 +65,8 @@ const ask = window.fetch;
 let uploading = Promise.resolve(); // the upload that began last
 window.fetch = (address, options) => {
   if (!String(address.url ?? address).includes("/gradio_api/upload?")) return ask(address, options);
-  const sent = upload(address, options);
-  uploading = sent.catch(() => {});
-  return sent;
+  uploading = upload(address, options); // which never fails: it gives a reply of failure
+  return uploading;
 };
 
 async function upload(address, options) {
