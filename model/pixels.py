@@ -104,7 +104,7 @@ def _prepared(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, np
         try:
             data = path.read_bytes()
             image = photo.prepare(data, size)
-            return image, foreground.leaf_mask(image), hashlib.sha256(data).hexdigest()
+            return image, foreground.leaf_mask(foreground.shrunk(image)), hashlib.sha256(data).hexdigest()
         except photo.PhotoError as error:  # not what a disk has: the cache would keep that for ever
             return error
 

@@ -1,12 +1,11 @@
 """How much of a leaf shows symptoms: the share of its area that is no longer green."""
 
 import numpy as np
-from PIL import Image
 
-from model.foreground import leaf_mask, planes, quantile
+from model.foreground import leaf_mask, quantile, shrunk
 
 HEALTHY_QUANTILE = 0.7  # this quantile of the leaf's greenness stands for its healthy tissue
-FADED = 0.4  # tissue with less than this share of the healthy greenness is a symptom
+FADED = 0.42  # tissue with less than this share of the healthy greenness is a symptom
 
 # Upper ends, in percent of the leaf's area, of the grades that blights are scored in: Horsfall &
 # Barratt (1945), An improved grading system for measuring plant diseases, Phytopathology 35, p. 655.
@@ -22,15 +21,11 @@ def severity(pixels: np.ndarray) -> float | None:
     is measured too low, as is one with small dark dots; one with a jagged outline, between whose teeth paper
     shows, or with bluish glare, too high. Only a single leaf on a plain background has a measurable area.
     """
-    mask = leaf_mask(pixels)
-    if not mask.any():
+    rgb = shrunk(pixels)  # which also calms the noise
+    leaf = leaf_mask(rgb)
+    if not leaf.any():
         return None
-    # Half the size, which also calms the noise.
-    half = Image.fromarray(pixels).reduce(2)
-    leaf = (
-        np.asarray(Image.fromarray(np.uint8(mask) * 255).resize(half.size, Image.Resampling.BILINEAR)) > 127
-    )
-    red, green, blue = planes(half)
+    red, green, blue = rgb
     greenness = ((2 * green - red - blue) / (red + green + blue + 1))[leaf]
     return float((greenness < FADED * quantile(greenness, HEALTHY_QUANTILE)).mean())
 

@@ -4,7 +4,7 @@ from drawing import CLASSES, draw
 from PIL import Image
 
 from model import data, photo
-from model.foreground import SIZE, leaf_mask
+from model.foreground import SIZE, leaf_mask, shrunk
 
 
 def overlap(mask: np.ndarray, truth: np.ndarray) -> float:
@@ -18,18 +18,18 @@ def test_a_leaf_on_paper_is_found_with_its_lesions(kind, seed):
     pixels = np.asarray(drawn)
     paper = np.abs(pixels[:6].astype(int).mean((0, 1)) - pixels.astype(int)).max(2) < 30
     truth = np.asarray(Image.fromarray(~paper).resize((SIZE, SIZE)))
-    assert overlap(leaf_mask(pixels), truth) > 0.85
+    assert overlap(leaf_mask(shrunk(pixels)), truth) > 0.85
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_motley_background_is_not_plain(seed):
     tiles = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    assert not leaf_mask(np.kron(tiles, np.ones((16, 16, 1), np.uint8))).any()
+    assert not leaf_mask(shrunk(np.kron(tiles, np.ones((16, 16, 1), np.uint8)))).any()
 
 
 def test_a_blank_photo_has_no_leaf():
-    assert not leaf_mask(np.full((64, 64, 3), 200, np.uint8)).any()
-    assert not leaf_mask(np.zeros((64, 64, 3), np.uint8)).any()
+    assert not leaf_mask(shrunk(np.full((64, 64, 3), 200, np.uint8))).any()
+    assert not leaf_mask(shrunk(np.zeros((64, 64, 3), np.uint8))).any()
 
 
 def test_masks_of_real_photos_agree_with_those_drawn_by_hand(real_photos):
@@ -37,7 +37,7 @@ def test_masks_of_real_photos_agree_with_those_drawn_by_hand(real_photos):
     scores = []
     for path in drawn:
         shot = next((real_photos / "PlantVillage" / path.parent.name).glob(path.stem + ".*"))
-        mask = leaf_mask(photo.prepare(shot, 160))
+        mask = leaf_mask(shrunk(photo.prepare(shot, 160)))
         truth = np.asarray(Image.open(path).convert("RGB").resize((SIZE, SIZE), Image.Resampling.NEAREST))
         if mask.any():
             scores.append(overlap(mask, truth.any(axis=2)))
@@ -47,4 +47,4 @@ def test_masks_of_real_photos_agree_with_those_drawn_by_hand(real_photos):
 
 def test_photos_of_fields_are_left_alone(real_photos):
     found = data.find_photos(str(real_photos / "not_potato" / "field_tomato"))[::10]
-    assert np.mean([leaf_mask(photo.prepare(p.path, 160)).any() for p in found]) < 0.25
+    assert np.mean([leaf_mask(shrunk(photo.prepare(p.path, 160))).any() for p in found]) < 0.25
