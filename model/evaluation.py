@@ -11,6 +11,7 @@ from model.verdict import DIAGNOSIS, NOT_POTATO, Thresholds, certainty
 CONFIDENT = 0.9  # "confidently wrong" is wrong with more than this
 FEW = 20  # photos of a source that are too few to be judged by themselves,
 ENOUGH = 100  # and of all that are enough to make a network surer than it is
+UNLIKELY = 0.25  # of being a potato leaf: "not one" is said at odds of three to one; above, it is "unsure"
 BINS = 15  # of the calibration error
 HELD_OUT = "held-out leaves"  # the figures of a training's own test photos
 DRAWS = 20_000  # from a posterior, for an interval
@@ -229,10 +230,10 @@ def choose_thresholds(
 
     confidence: what it takes so that at most `risk` of the answers are wrong, and at most `most_mistaken` of
     the other pictures get one; never less than a half, so that no answer is likelier wrong than right,
-    however well these photos go. leaf: declines at most `most_declined` of the potato leaves, but never a
-    likely one. Each share is kept of all, and of each source that has enough photos for one of them to be
-    within it: labs are easier than fields, and a risk kept on average would not be kept in the field. labels:
-    int [n], -1 for "not a potato leaf"; sources: [n], where a photo comes from.
+    however well these photos go. leaf: declines at most `most_declined` of the potato leaves, and none that
+    is likelier than UNLIKELY. Each share is kept of all, and of each source that has enough photos for one of
+    them to be within it: labs are easier than fields, and a risk kept on average would not be kept in the
+    field. labels: int [n], -1 for "not a potato leaf"; sources: [n], where a photo comes from.
     """
     sure, right = certainty(probabilities, leaf), probabilities.argmax(1) == labels
     potato = labels >= 0
@@ -241,10 +242,8 @@ def choose_thresholds(
         most = np.quantile(sure[part], 1 - most_mistaken, method="higher")
         least.append(float(np.nextafter(most, 2)))
     parts = _parts(potato, sources, most_declined)
-    return Thresholds(
-        leaf=float(min([0.5, *(np.quantile(leaf[part], most_declined, method="lower") for part in parts)])),
-        confidence=max(0.5, *least),
-    )
+    unlikely = [UNLIKELY, *(np.quantile(leaf[part], most_declined, method="lower") for part in parts)]
+    return Thresholds(leaf=float(min(unlikely)), confidence=max(0.5, *least))
 
 
 def _parts(mask: np.ndarray, sources: np.ndarray, share: float) -> list[np.ndarray]:
