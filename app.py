@@ -84,10 +84,13 @@ def create_api(serving: Serving) -> FastAPI:
         data = upload.file.read()
         try:
             diagnosis = classifier.diagnose(data, with_heatmap)
-            drawn = {"heatmap": _drawn(data, diagnosis)} if with_heatmap else {}
+            answered = one_as_json(diagnosis)
+            if with_heatmap:
+                heat = diagnosis.heat  # None if the model has no heat map
+                answered["heatmap"] = None if heat is None else pictures.heat_over(data, heat)
         except photo.PhotoError as error:
             raise HTTPException(STATUS.get(type(error), 400), str(error)) from error
-        return diagnosis, one_as_json(diagnosis) | drawn
+        return diagnosis, answered
 
     @api.post("/predict", response_model=None, responses=responses(Answer))
     async def predict(
@@ -151,10 +154,6 @@ def create_api(serving: Serving) -> FastAPI:
         return JSONResponse({"detail": f"The parameter {field} is wrong: {why}."}, 422)
 
     return api
-
-
-def _drawn(data: bytes, diagnosis: Diagnosis) -> str | None:
-    return None if diagnosis.heat is None else pictures.heat_over(data, diagnosis.heat)
 
 
 def _named(found: hub.Found) -> dict:

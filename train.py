@@ -44,7 +44,7 @@ from model.splits import of_given_splits, split_by_leaf
 
 
 def warn_of_known_leaves(earlier: dict[str, Path], held_out: str | None) -> None:
-    """Name the models learnt from that had not the same photos, by fingerprint, held out to be tested on."""
+    """Warn of each earlier model that did not hold out the same photos, by fingerprint, to be tested on."""
     for name, folder in earlier.items():
         if held_out is None or bundle.read(folder).description["training"].get("held_out") != held_out:
             print(
@@ -102,7 +102,7 @@ def fit(
     resume: bool,
     logs: Path | None,
 ) -> tuple[keras.Model, Checkpoint]:
-    """Fit the network; return it, quantized, of its best epoch, and the checkpoint with the history.
+    """Fit the network. Return it, of its best epoch and quantized, and the checkpoint, with the history.
 
     `earlier` are the models it learns from, by name: that whose weights it starts from, and its teachers.
     """
@@ -142,14 +142,14 @@ def fit(
         photos.masks,
         targets,
         data.photo_weights(photos.photos),
-        splits["train"],
-        photos.backgrounds(splits["train"]),
-        settings.batch_size,
-        steps,
-        variation(settings, start),
-        done,
-        settings.epochs,
-        cnn.augment,
+        indices=splits["train"],
+        backgrounds=photos.backgrounds(splits["train"]),
+        batch_size=settings.batch_size,
+        steps=steps,
+        seed=variation(settings, start),
+        first_epoch=done,
+        epochs=settings.epochs,
+        augment=cnn.augment,
     )
     if done < settings.epochs and not checkpoint.finished():
         callbacks = [keras.callbacks.ProgbarLogger(), checkpoint]  # in this order they print

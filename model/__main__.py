@@ -41,7 +41,7 @@ def photos_in(paths: list[str]) -> Iterator[Path]:
             raise FileNotFoundError(f"There is no photo or folder {named or 'without a name'}.")
         if path.is_dir():
             files = sorted(Path(folder) / name for folder, _, names in data.walk(path) for name in names)
-            found = [p for p in files if p.suffix.lower() in photo.SUFFIXES and p.is_file()]
+            found = [p for p in files if photo.is_called_photo(p.name) and p.is_file()]
             if not found:
                 raise FileNotFoundError(f"There are no photos in {path}; we read {photo.FORMAT_NAMES}.")
             if others := len(files) - len(found):
@@ -151,7 +151,7 @@ def _output(path: str, photos: list[Path]) -> TextIO:
     if path == "-":
         return open(sys.stdout.fileno(), closefd=False, **how)
     file = Path(disk.at_home(path))
-    if file in photos or file.suffix.lower() in photo.SUFFIXES:
+    if photo.is_called_photo(path) or file.resolve() in {photo.resolve() for photo in photos}:
         raise FileExistsError(
             f"{path} is a photo, or called like one; --csv takes the name of a table to write."
         )

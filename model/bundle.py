@@ -86,15 +86,15 @@ def _others(folder: Path) -> list[str]:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[Path]:
-    """Give an empty draft folder to fill, then put it in the place of `folder` in one move.
+    """Give an empty draft folder to fill, then swap it in for `folder`.
 
-    Whoever reads `folder` with `read` gets the old bundle or the new one, whole, even if this is killed at
-    any moment. An exception inside leaves the old bundle as it was.
+    Readers that use `read` get the old bundle or the new one, whole, even if this is killed between the two
+    renames. An exception inside leaves the old bundle as it was.
     """
     folder = folder.resolve()  # of a link, what it leads to is replaced
     check_place(folder)
     draft, retired = _beside(folder, "draft"), _beside(folder, "retired")
-    _put_back(retired, folder)  # an earlier writing was killed between its two moves
+    _put_back(retired, folder)  # an earlier writing was killed between its two renames
     shutil.rmtree(retired, ignore_errors=True)
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)

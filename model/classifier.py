@@ -95,7 +95,7 @@ class Classifier:
 
         Raises photo.PhotoError with a sentence if it can't be read.
         """
-        with self._pool(explain).lend() as run:
+        with self._pool(explain).lend() as run:  # before decoding, when it shows whether it comes alone
             pixels = photo.prepare(source, self.bundle.image_size)
             answer = run(input=pixels[None])
         verdict = str(verdicts(answer["probabilities"], answer["leaf"], self.bundle.thresholds)[0])
@@ -125,10 +125,11 @@ def _load(bundle: Bundle, model: bytes, threads: int):
         raise wrong from error
     inputs, outputs = runner.get_input_details(), runner.get_output_details()
     size = bundle.image_size
-    if "input" not in inputs or list(inputs["input"]["shape"][1:]) != [size, size, 3]:
-        raise wrong
-    if not {"probabilities", "leaf"} <= outputs.keys():
-        raise wrong
-    if outputs["probabilities"]["shape"][-1] != len(bundle.classes):
+    if (
+        "input" not in inputs
+        or list(inputs["input"]["shape"][1:]) != [size, size, 3]
+        or not {"probabilities", "leaf"} <= outputs.keys()
+        or outputs["probabilities"]["shape"][-1] != len(bundle.classes)
+    ):
         raise wrong
     return runner

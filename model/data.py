@@ -124,12 +124,8 @@ def find_photos(source: str) -> list[LabelledPhoto]:
         # Of a link its own name, not that of what it leads to.
         for around in [(root.resolve().name, *Path(folder).relative_to(root).parts)]
         for name in sorted(names)
-        if name.lower().endswith(photo.SUFFIXES) and (Path(folder) / name).is_file()
+        if photo.is_called_photo(name) and (Path(folder) / name).is_file()
     ]
-    if not found:
-        raise DataError(
-            f"There are no photos in {source}; it should hold one folder of photos for each class."
-        )
     splits = {photo.split for photo in found} - {None}
     if splits and (unlabelled := [photo for photo in found if _split_called(photo.folder)]):
         places = sorted({photo.folder for photo in unlabelled})
@@ -138,6 +134,10 @@ def find_photos(source: str) -> list[LabelledPhoto]:
             "in no class's folder."
         )
         found = [photo for photo in found if photo.folder not in places]
+    if not found:
+        raise DataError(
+            f"There are no photos in {source}; it should hold one folder of photos for each class."
+        )
     if "train" not in splits or len(splits) == 1:  # a folder that happens to be called so
         found = [replace(photo, split=None) for photo in found]
     return found
@@ -275,7 +275,8 @@ def leaves_by_name(photos: Sequence[LabelledPhoto]) -> tuple[np.ndarray, list[st
 def merge_near_identical(leaves: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     """Make near-identical photos one leaf, whatever they are called.
 
-    leaves: int [n]; hashes: difference hashes, uint64 [n, 4]. Returns int [n], numbered from 0.
+    leaves: int [n]; hashes: difference hashes, uint64 [n, 4]. Returns int [n], equal for
+    photos of one leaf; some numbers may be missing.
     """
     _, leaf = np.unique(leaves, return_inverse=True)
     parent = np.arange(leaf.max() + 1)

@@ -17,20 +17,13 @@ FEW = 5  # skipped files named; a broken set has thousands
 SHOWN = 8  # folders named
 
 
-def fingerprint(digests: Sequence[str], folders: Sequence[str]) -> str:
-    """Identify labelled photos by their contents and class folders, whatever their order: a sha256."""
-    return hashlib.sha256(
-        "\n".join(sorted(map(" ".join, zip(digests, folders, strict=True)))).encode(errors="surrogateescape")
-    ).hexdigest()
-
-
 @dataclass(frozen=True)
 class Dataset:
     """Labelled photos, prepared.
 
     images: uint8 [n, S, S, 3], memory-mapped; masks: where the leaf is if known, bool [n, h, w]; outputs:
-    class folders, those asked for first; labels: int [n] into the outputs; leaves: int [n], which leaf each
-    shows; digests: the sha256 of each file.
+    class folders, those asked for, `classes`, first; labels: int [n] into the outputs; leaves: int [n], which
+    leaf each shows; digests: the sha256 of each file.
     """
 
     photos: list[data.LabelledPhoto]
@@ -48,9 +41,10 @@ class Dataset:
         return np.where(labels < len(self.classes), labels, OTHER)
 
     def fingerprint(self, indices: np.ndarray | None = None) -> str:
-        """Identify these photos, or some of them, and their labels."""
+        """Identify these photos, or some, by their contents and class folders, in any order: a sha256."""
         some = range(len(self.photos)) if indices is None else indices
-        return fingerprint([self.digests[i] for i in some], [self.photos[i].folder for i in some])
+        labelled = sorted(f"{self.digests[i]} {self.photos[i].folder}" for i in some)
+        return hashlib.sha256("\n".join(labelled).encode(errors="surrogateescape")).hexdigest()
 
     def counts(self, splits: dict[str, np.ndarray]) -> list[dict]:
         """Count the photos, leaves and photos by split of each class asked for, and of all others."""

@@ -55,7 +55,7 @@ def _disease(folder: str, named_after_crop: bool) -> frozenset[str] | None:
     """Return the words that name the disease in a folder's name, or "healthy"; None if there are none.
 
     What stands before two underscores or more is the crop. In a name without them it is the first word, if
-    the name starts with a crop at all. What is not something may be anything else.
+    the name starts with a crop at all. A name with "not" in it names no disease.
     """
     *crop, rest = re.split("__+", folder)
     words = _words(rest)

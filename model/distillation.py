@@ -41,8 +41,8 @@ def taught(batches: tf.data.Dataset, teachers: Sequence[keras.Model]) -> tf.data
     """Replace most of each target by what the teachers say, on average, of the very pixels.
 
     Several networks know a camera that none of them has seen better than each does, and one network learns
-    that from them (Hinton et al. 2015, arXiv:1503.02531). batches: (pixels, targets, weights), as of
-    pixels.training_batches.
+    that from them (Hinton et al. 2015, arXiv:1503.02531). batches: (pixels, targets, weights), as
+    pixels.training_batches yields them.
     """
 
     def teach(photos: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -133,8 +133,9 @@ def copy_weights(
     known, outputs: the class folders of the model's and of the network's outputs, in order. Returns those
     outputs that start anew.
     """
+    alike = {layer.name for layer in model.layers} - {"logits"}
     for layer in network.layers:
-        if layer.name in {its.name for its in model.layers} - {"logits"}:
+        if layer.name in alike:
             weights = model.get_layer(layer.name).get_weights()
             if [w.shape for w in weights] == [w.shape for w in layer.get_weights()]:
                 layer.set_weights(weights)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 from huggingface_hub import CommitInfo, CommitOperationDelete, CommitScheduler
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 from PIL import Image
 
-from model.hub import FAILURES, NO_ANSWER, HubError, require_token
+from model import disk
+from model.hub import FAILURES, NO_ANSWER, HubError, require_repo_id, require_token
 
 WAITING = Path("~/.local/share/blightcheck/feedback")  # for the Hub, a folder a repo
 MINUTES = 2  # between commits
@@ -54,21 +54,19 @@ class Feedback:
         What could not be sent to the Hub waits on this machine. Raises HubError with a sentence if the folder
         or the repo can't be written.
         """
-        self.folder, self.outbox, self.lock = Path(place), None, threading.Lock()
+        self.folder, self.outbox, self.lock = Path(disk.at_home(place)), None, threading.Lock()
         if self.folder.is_dir():
             if not os.access(self.folder, os.W_OK):
                 raise HubError(f"{place} can't be written; give it the rights it needs.")
             return
         try:
-            validate_repo_id(place)
+            require_repo_id(place)
             require_token()
             self.folder = WAITING.expanduser() / place.replace("/", "--")
             self.outbox = Outbox(
                 repo_id=place, repo_type="dataset", folder_path=self.folder, every=MINUTES, private=True
             )
             self.lock = self.outbox.lock
-        except HFValidationError as error:
-            raise HubError(f"{place} is neither a folder here nor a Hub id like user/repo.") from error
         except HfHubHTTPError as error:
             raise HubError(f"The Hub does not let us write to {place}; check it and HF_TOKEN.") from error
         except (*NO_ANSWER, OfflineModeIsEnabled) as error:
@@ -85,14 +83,15 @@ class Feedback:
         with self.lock:  # a commit takes the photo and its record, or neither
             file.parent.mkdir(parents=True, exist_ok=True)
             told = file.with_suffix(".json")
-            record = {"time": datetime.now(UTC).isoformat()} | record
-            try:
-                Image.fromarray(pixels).save(file, quality=92)
-                told.write_text(json.dumps(record))
-            except OSError:
-                for half in (file, told):
-                    half.unlink(missing_ok=True)
-                raise
+            if not (file.exists() and told.exists()):
+                record = {"time": datetime.now(UTC).isoformat()} | record
+                try:
+                    Image.fromarray(pixels).save(file, quality=92)
+                    told.write_text(json.dumps(record))
+                except OSError:
+                    for half in (file, told):
+                        half.unlink(missing_ok=True)
+                    raise
             for other in self.folder.glob(f"*/{name}.*"):  # what they said before of the same photo
                 if other.parent != file.parent:
                     other.unlink()

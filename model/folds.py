@@ -43,7 +43,7 @@ def split_into_folds(
     validation: float,
     seed: int,
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Yield a split for each of some folds of the leaves, its test, which together test each photo once.
+    """Yield one split per fold. The fold is its test set, so together the splits test each photo once.
 
     Each class of each source is dealt apart; `validation` is a fraction of the leaves that are not tested.
     How a source comes split doesn't matter here. Raises DataError if a class has fewer leaves than folds.

@@ -14,6 +14,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import validate_repo_id
 
 from model import bundle, disk
 
@@ -59,8 +60,11 @@ def find(name: str | None) -> Found:
     except UnreachableError as error:
         repo, _, revision = name.partition("@")
         try:
-            cached = {"allow_patterns": SERVED_FILES, "local_files_only": True}
-            folder = Path(snapshot_download(repo, revision=revision or None, **cached))
+            folder = Path(
+                snapshot_download(
+                    repo, revision=revision or None, allow_patterns=SERVED_FILES, local_files_only=True
+                )
+            )
             if not all((folder / file).is_file() for file in SERVED_FILES):
                 raise LocalEntryNotFoundError("a pinned commit, of which only a part was fetched")
         except LocalEntryNotFoundError:
@@ -80,8 +84,6 @@ def fetch(name: str | None, files: list[str] | None = SERVED_FILES) -> Found:
     if bundle.place(folder).is_dir():
         return Found(folder.resolve(), folder.absolute().name)
     repo, _, revision = name.partition("@")
-    if "/" not in repo:  # asked for there, a misspelt folder would be one more thing the Hub doesn't give us
-        raise HubError(f"{name} is neither a folder here nor a Hub id like user/repo.")
     folder = download(repo, revision or None, "model", files)
     return Found(folder, repo, folder.name)
 
@@ -100,6 +102,7 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
 
     Raises UnreachableError or HubError.
     """
+    require_repo_id(repo)
     try:
         # Asked first: snapshot_download would quietly hand out an old copy when the Hub can't be reached.
         newest = HfApi().repo_info(repo, revision=revision, repo_type=repo_type, timeout=TIMEOUT).sha
@@ -115,8 +118,6 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
         raise HubError(
             f"There is no {repo_type} {repo} on the Hub that we may see; check it and HF_TOKEN."
         ) from error
-    except HFValidationError as error:
-        raise HubError(f"{repo} is neither a folder here nor a Hub id like user/repo.") from error
     except HfHubHTTPError as error:
         if error.response.status_code in (401, 403):
             raise UnreachableError(f"The Hub refused us {repo}; check HF_TOKEN.") from error
@@ -127,6 +128,18 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
         if disk.trouble(error):
             raise
         raise UnreachableError(f"The Hub gave us only a part of {repo}.") from error
+
+
+def require_repo_id(name: str) -> None:
+    """Raise HubError unless `name` is a Hub id, user/repo; the Hub itself would take a mere name, too."""
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        whole = False
+    else:
+        whole = "/" in name
+    if not whole:
+        raise HubError(f"{name} is neither a folder here nor a Hub id like user/repo.")
 
 
 def require_token() -> None:

@@ -134,6 +134,11 @@ class DamagedError(PhotoError):
 _places = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
+def is_called_photo(name: str) -> bool:
+    """Tell whether a file's name ends like that of a photo."""
+    return name.lower().endswith(SUFFIXES)
+
+
 def prepare(source: bytes | Path, size: int) -> np.ndarray:
     """Return the photo's upright centre square, scaled to `size`: uint8 [size, size, 3] RGB, 0 to 255.
 
@@ -175,7 +180,7 @@ def _open(data: bytes) -> Image.Image:
         raise TooLargeError(megapixels=MAX_PIXELS // 1_000_000) from error
     except DECODE_ERRORS as error:
         for name, (offset, starts) in UNREAD_TYPES.items():
-            if data[offset:].startswith(starts):
+            if data.startswith(starts, offset):
                 raise UnreadTypeError(kind=name, formats=FORMAT_NAMES) from error
         raise NoPictureError(formats=FORMAT_NAMES) from error
     most = MAX_PIXELS_OF.get(image.format, MAX_PIXELS)

@@ -131,9 +131,10 @@ def training_batches(
     """Yield (pixels, targets, weights) batches without end, epoch after epoch from `first_epoch` of `epochs`.
 
     images: uint8 [n, S, S, 3]; masks: where the leaf is, bool [n, h, w]; targets: float32 [n, K]; weights:
-    float32 [n]; `indices` are the photos to train on, `backgrounds` those to lay leaves on (for a quarter of
-    them, or if there are none, an even colour). Order and augmentation depend on seed, epoch and step alone,
-    so that a resumed training sees what an uninterrupted one would have. An epoch has `steps` batches.
+    float32 [n]; `indices` are the photos to train on, `backgrounds` those to lay leaves on (a quarter of
+    the leaves, or all if there are none, get a plain colour instead). Order and augmentation depend on seed,
+    epoch and step alone, so that a resumed training sees what an uninterrupted one would have. An epoch has
+    `steps` batches.
     """
 
     def draw() -> Iterator[tuple[np.ndarray, ...]]:

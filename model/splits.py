@@ -23,7 +23,7 @@ def split_by_leaf(
     three raises DataError; other folders ("not a potato leaf") may be as small as they like.
 
     A source that comes split stays so: only what it lacks, validation or test, is dealt, from what it trains
-    on. If it shows one leaf in several splits, the photos held out furthest (test before validation before
+    on. If it shows one leaf in several splits, the photos in the last of them (test over validation over
     train) stay and the others are left out of all three: figures on its test photos compare with others'.
     """
     offered = _offered(photos)

@@ -348,7 +348,8 @@ def test_the_command_line_never_writes_its_table_over_a_photo(tiny, tmp_path):
     leaf, other = tmp_path / "leaf.dat", tmp_path / "other.PNG"
     LEAF.save(leaf, "JPEG")
     before = leaf.read_bytes()
-    for table in (leaf, other):  # one asked about, and one that a pattern left to --csv
+    again = tmp_path / ".." / tmp_path.name / leaf.name
+    for table in (leaf, again, other):  # two asked about, and one that a pattern left to --csv
         ended = run("-m", "model", leaf, "--csv", table, MODEL_REPO=tiny)
         assert ended.returncode == 1
         sentence = f"{table} is a photo, or called like one; --csv takes the name of a table to write."

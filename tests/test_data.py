@@ -142,8 +142,11 @@ def test_of_many_unreadable_files_a_few_are_named_and_all_are_counted(tmp_path, 
 def test_a_missing_folder_an_empty_one_and_too_few_classes_are_one_sentence(tmp_path):
     with pytest.raises(data.DataError, match=r"^There is no folder nowhere; give a folder, kaggle:"):
         data.find_photos("nowhere")
-    with pytest.raises(data.DataError, match=r"^There are no photos in .*; it should hold one folder"):
-        data.find_photos(str(tmp_path))
+    draw_set(tmp_path / "set" / "train", 1, ("train",))  # in no class's folder
+    for place in (tmp_path / "set", tmp_path / "set" / "test"):
+        place.mkdir(exist_ok=True)
+        with pytest.raises(data.DataError, match=r"^There are no photos in .*; it should hold one folder"):
+            data.find_photos(str(place))
     photos = [LabelledPhoto(Path("a.jpg"), "Potato___healthy", "s"), LabelledPhoto(Path("b.jpg"), "x", "s")]
     with pytest.raises(
         data.DataError, match=r"^At least two class folders are needed, and 1 match Potato___\*"

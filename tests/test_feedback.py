@@ -13,7 +13,7 @@ from loopback_hub import LoopbackHub
 from PIL import Image
 
 import app
-from model import data, feedback
+from model import data, feedback, hub
 
 PIXELS = np.asarray(draw("Potato___healthy", 5, size=64))
 
@@ -44,6 +44,25 @@ def test_a_full_disk_keeps_no_half_of_it(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         kept.keep(PIXELS, "Potato___healthy", {})
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_full_disk_leaves_the_photo_that_was_kept_before(tmp_path, monkeypatch):
+    def full(*_, **__) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    kept = feedback.Feedback(str(tmp_path))
+    kept.keep(PIXELS, "Potato___healthy", {})
+    monkeypatch.setattr(Image.Image, "save", full)
+    kept.keep(PIXELS, "Potato___healthy", {})
+    assert len(list(tmp_path.rglob("*.*"))) == 2
+
+
+def test_a_folder_may_lie_at_home_and_a_misspelt_one_is_no_repo(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "given").mkdir()
+    assert feedback.Feedback("~/given").folder == tmp_path / "given"
+    with pytest.raises(hub.HubError, match=r"^givne is neither a folder here nor a Hub id like user/repo\.$"):
+        feedback.Feedback("givne")
 
 
 KEEP = """

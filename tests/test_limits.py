@@ -199,13 +199,25 @@ def test_a_connection_that_says_nothing_or_not_all_is_closed(hasty, said):
     assert answer.count(b"HTTP/1.1 200 ") == said.count(ASKED)
 
 
-@pytest.mark.parametrize("pieces", [1, 40])
-def test_a_head_that_does_not_end_is_refused(hasty, pieces):
-    with connected(hasty) as connection, contextlib.suppress(ConnectionError):
+@pytest.mark.parametrize("size", [connections.HEAD, 2_000])
+def test_a_head_that_does_not_end_is_refused(hasty, size):
+    with connected(hasty) as connection:
         connection.sendall(ASKED[:-2] + b"X: ")
-        for _ in range(pieces):
-            connection.sendall(b"x" * (connections.HEAD // pieces))
-        assert connection.recv(1000).endswith(connections.TOO_MUCH_TO_SAY.encode())
+        with contextlib.suppress(ConnectionError):
+            for _ in range(2_000_000 // size):
+                connection.sendall(b"x" * size)
+        with contextlib.suppress(ConnectionError):
+            assert connection.recv(1000).endswith(connections.TOO_MUCH_TO_SAY.encode())
+
+
+def test_the_end_of_a_body_is_no_part_of_the_next_head(hasty):
+    body = bytes(2 * connections.HEAD)
+    post = b"POST /ping HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with connected(hasty) as connection:
+        connection.sendall(post + body + ASKED[:-2])
+        connection.sendall(ASKED[-2:])
+        answer = b"".join(iter(lambda: connection.recv(1000), b""))
+    assert (answer.count(b"HTTP/1.1 405 "), answer.count(b"pong")) == (1, 1)
 
 
 def test_requests_may_be_sent_before_the_answer_and_take_longer(hasty):

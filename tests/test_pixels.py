@@ -66,10 +66,16 @@ def test_what_a_disk_has_is_not_kept_as_a_damaged_photo(paths, tmp_path, monkeyp
 
 
 def test_the_fingerprint_is_of_contents_and_labels_not_order():
-    made = dataset.fingerprint(["a", "b"], ["healthy", "blight"])
-    assert made == dataset.fingerprint(["b", "a"], ["blight", "healthy"])
-    assert made != dataset.fingerprint(["a", "c"], ["healthy", "blight"])
-    assert made != dataset.fingerprint(["a", "b"], ["blight", "healthy"])
+    def fingerprint(digests: str, folders: list[str]) -> str:
+        photos = [data.LabelledPhoto(Path(), folder, "x") for folder in folders]
+        nothing = np.array([])
+        made = dataset.Dataset(photos, nothing, nothing, folders, folders, nothing, nothing, list(digests))
+        return made.fingerprint()
+
+    made = fingerprint("ab", ["healthy", "blight"])
+    assert made == fingerprint("ba", ["blight", "healthy"])
+    assert made != fingerprint("ac", ["healthy", "blight"])
+    assert made != fingerprint("ab", ["blight", "healthy"])
 
 
 def batches(first_epoch: int, count: int) -> list[tuple[np.ndarray, ...]]:

@@ -43,6 +43,8 @@ def test_every_refusal_has_a_text_that_says_what_programs_are_told():
         (None, "de,pt;q=0.9,fr;q=0.4,zh-CN;q=0.7", "zh"),
         ("hi", "fr", "hi"),
         ("klingon", "sw", "sw"),
+        (None, "fr; q=0.9", "fr"),
+        (None, "de, fr;q=0, sw;q=0.1", "sw"),
         (None, None, "en"),
         ("", "*;q=x,,;q=", "en"),
     ],

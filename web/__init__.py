@@ -1,1 +1,1 @@
-"""The page's parts."""
+"""What app.py is made of: the page's parts, and the server's limits, errors and startup."""

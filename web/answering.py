@@ -17,8 +17,9 @@ T = TypeVar("T")
 class Answering:
     """A thread for each core, and one for a photo that comes alone.
 
-    That one always finds what it left in its core's caches, as does the interpreter it shares a photo with.
-    The others take the next photo by themselves: anyio's would wait until the event loop hands it out.
+    That one always finds what it left in its core's caches, as does the multi-threaded interpreter that such
+    a photo takes. The others take the next photo by themselves: anyio's would wait until the event loop hands
+    it out.
     """
 
     def __init__(self, most: int) -> None:

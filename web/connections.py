@@ -9,7 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MOST = 800  # open at once; a process that asks for no more may often open 1,024 files
 HEARTBEAT = "/gradio_api/heartbeat/"  # by which gradio knows that a page is open
 FILES = 10_000  # macOS allows little more
-HEAD = 65_536  # bytes of a request before its body; browsers and proxies send a few thousand
+HEAD = 65_536  # bytes of a request's head, from the second read on; browsers and proxies send a few thousand
 TOO_MUCH_TO_SAY = "The head of the request is too long."
 CROWDED = "Too many connections at once; please try again."
 
@@ -57,8 +57,9 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Refuse a head that is too long."""
+        begun = self._head is not None  # else the end of another request's body may be among the data
         super().data_received(data)
-        if self._head is not None:
+        if begun and self._head is not None:
             self._head += len(data)
             if self._head > HEAD:
                 self.send_400_response(TOO_MUCH_TO_SAY)

@@ -1,4 +1,4 @@
-"""Settings, which are environment variables, that hold numbers."""
+"""Numeric settings from environment variables."""
 
 import os
 import sys

@@ -34,9 +34,10 @@ MCP = "/gradio_api/mcp"  # agents may send a photo within their call
 
 
 class LimitUploads:
-    """ASGI middleware: refuses a request body beyond the limit (413; `batch` times it for several photos).
+    """ASGI middleware: refuses a request body beyond the limit (413).
 
-    And one that does not arrive in time (408), or while all clients' uploads together are too many (503).
+    For several photos the limit is `batch` times as high. It also refuses a body that does not arrive in time
+    (408), or while all clients' uploads together are too many (503).
     Calls of gradio's name photos that were uploaded before; to read megabytes of JSON would take seconds.
     """
 

@@ -79,7 +79,7 @@ class Batch(BaseModel):
 
 
 class Health(BaseModel):
-    """Which model answers, since when."""
+    """Which model answers, and how long the server has run."""
 
     model: Model
     classes: list[str]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 def quick_start() -> Iterator[None]:
     """Import and build gradio without its writing type stubs and Python's looking for garbage.
 
-    For each component's class, gradio parses that one's source and writes a .pyi file for editors beside it,
+    For each component's class, gradio parses the class's source and writes a .pyi file for editors beside it,
     unless `inspect.getfile` finds no source: 0.8 s. There is hardly any garbage yet; looking takes 0.2 s.
     """
     getfile = inspect.getfile

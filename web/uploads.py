@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import shutil
+import stat
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +15,6 @@ import anyio
 import gradio as gr
 import httpx
 import safehttpx
-from gradio.components import Component
 from gradio.state_holder import StateHolder
 from gradio_client.utils import is_http_url_like
 
@@ -26,6 +26,8 @@ ROOM = 2_000 * MEGABYTE  # bytes of all visitors' photos, and at most half of wh
 OLD = 2 * 3600  # seconds
 EVERY = 5  # seconds, to look whether they do
 
+Sighting = tuple[Path, int]  # a file, and when its content came, of which 0 for a folder
+
 
 class LostError(PhotoError):
     """The upload is gone, or was never one."""
@@ -35,30 +37,26 @@ class LostError(PhotoError):
 
 
 class Picture(gr.Image):
-    """gr.Image, but of an address it fetches no more than a photo may have, and what is there now."""
+    """gr.Image, except that a photo given by its URL is always fetched anew, and no larger than allowed."""
 
     is_template = True  # looks as gr.Image does
 
     async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
         """Return where the photo lies, fetched if it is an address."""
-        if url_or_file_path is not None and is_http_url_like(str(url_or_file_path)):
-            return await _fetch_into(self, str(url_or_file_path))
-        return await super().async_move_resource_to_block_cache(url_or_file_path)
-
-
-async def _fetch_into(component: Component, url: str) -> str:
-    try:
-        with anyio.fail_after(PATIENCE):
-            # Never an address of this machine or its network.
-            address = await safehttpx.async_validate_url(urlsplit(url).hostname or "")
-            data = await fetch(url, safehttpx.AsyncSecureTransport(address))
-    except (ValueError, TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
-        raise gr.Error(str(LostError()), print_exception=False) from error
-    file = Path(component.GRADIO_CACHE) / secrets.token_hex(16) / "photo"
-    file.parent.mkdir(parents=True)
-    file.write_bytes(data)
-    component.temp_files.add(str(file))  # gradio deletes it in time
-    return str(file)
+        if url_or_file_path is None or not is_http_url_like(url := str(url_or_file_path)):
+            return await super().async_move_resource_to_block_cache(url_or_file_path)
+        try:
+            with anyio.fail_after(PATIENCE):
+                # Never an address of this machine or its network.
+                address = await safehttpx.async_validate_url(urlsplit(url).hostname or "")
+                data = await fetch(url, safehttpx.AsyncSecureTransport(address))
+        except (ValueError, TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
+            raise gr.Error(str(LostError()), print_exception=False) from error
+        file = Path(self.GRADIO_CACHE) / secrets.token_hex(16) / "photo"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(data)
+        self.temp_files.add(str(file))  # gradio deletes it in time
+        return str(file)
 
 
 async def fetch(url: str, transport: httpx.AsyncBaseTransport | None = None) -> bytes:
@@ -83,7 +81,7 @@ async def kept_small(folder: Path, blocks: gr.Blocks) -> AsyncIterator[None]:
     And the last answers, with small photos in them, that gradio keeps of each session of `blocks`.
     """
     room = min(ROOM, shutil.disk_usage(folder).free // 2)
-    seen: dict[Path, float] = {}
+    seen: dict[Sighting, float] = {}
 
     async def look() -> None:
         while True:
@@ -108,25 +106,29 @@ def forget_sessions(holder: StateHolder, now: datetime) -> None:
             holder.time_last_used.pop(session)
 
 
-def make_room(folder: Path, room: float, seen: dict[Path, float], now: float) -> None:
+def make_room(folder: Path, room: float, seen: dict[Sighting, float], now: float) -> None:
     """Delete files in `folder` seen OLD seconds ago, and the oldest until the rest take `room` bytes at most.
 
     `seen` keeps since when each is there, in seconds of a clock that nobody sets: what the files say of their
     age changes with the machine's clock, and gradio forgets those whose upload broke off.
     """
-    there = {}
+    there: dict[Sighting, int] = {}
     for path in folder.rglob("*"):
         with contextlib.suppress(FileNotFoundError):  # gradio deletes old ones too
-            there[path] = path.stat().st_size if path.is_file() else 0
+            status = path.stat()
+            is_file = stat.S_ISREG(status.st_mode)
+            # The same photo, sent again, takes the place of the first one, and is new.
+            there[path, status.st_mtime_ns if is_file else 0] = status.st_size if is_file else 0
     for gone in seen.keys() - there.keys():
         del seen[gone]
     taken = sum(there.values())
-    for path in sorted(there, key=lambda path: (seen.setdefault(path, now), -len(path.parts))):
-        if taken <= room and now - seen[path] < OLD:
+    for sighting in sorted(there, key=lambda it: (seen.setdefault(it, now), -len(it[0].parts))):
+        if taken <= room and now - seen[sighting] < OLD:
             break
-        with contextlib.suppress(OSError):  # a folder is deleted with its last file
+        path, _ = sighting
+        with contextlib.suppress(OSError):  # a folder that still holds files stays until a later look
             path.rmdir() if path.is_dir() else path.unlink()
-        taken -= there[path]
+        taken -= there[sighting]
 
 
 def uploaded(photo: dict, folder: Path, there: bool = True) -> Path:

@@ -51,12 +51,12 @@ def choose(asked: str | None, accept_language: str | None) -> str:
     """Choose a language: the one asked for, else the first of a browser's Accept-Language that we have."""
     ranked = []
     for position, part in enumerate((accept_language or "").split(",")):
-        tag, _, quality = part.partition(";q=")
+        tag, _, quality = part.replace(" ", "").partition(";q=")
         try:
             ranked.append((-float(quality or 1), position, tag))
         except ValueError:  # no number: a header nobody's browser sends
             continue
-    for tag in (asked or "", *(tag for _, _, tag in sorted(ranked))):
+    for tag in (asked or "", *(tag for quality, _, tag in sorted(ranked) if quality < 0)):
         code = tag.strip().lower().split("-")[0]
         if code in TEXTS:
             return code
