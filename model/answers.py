@@ -23,7 +23,7 @@ def one_as_json(diagnosis: Diagnosis) -> dict:
 
 def together_as_json(joint: Joint) -> dict:
     """Return the joint answer to several photos."""
-    return _shared(joint) | {"voters": joint.voters}
+    return _shared(joint) | {"voters": joint.voters, "suspects": list(joint.suspects)}
 
 
 def columns(labels: Sequence[str]) -> list[str]:

@@ -41,6 +41,11 @@ class Diagnosis:
     pixels: np.ndarray | None
     heat: np.ndarray | None
 
+    @property
+    def likeliest(self) -> str:
+        """The label of the likeliest class, whatever the verdict."""
+        return max(self.probabilities, key=self.probabilities.get)
+
     def words(self) -> "Diagnosis":
         """Return it without its arrays, for keeping."""
         return replace(self, pixels=None, heat=None)

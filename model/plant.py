@@ -20,8 +20,8 @@ class Joint:
 
     verdict, label, confidence, probabilities: as of one Diagnosis; photos: how many there were; voters: how
     many had a say; counts: photos by their own label; severity: their mean where they agree, 0 to 1, or None;
-    suspects: the diseases that some of the voters show by themselves and that are not the joint answer, the
-    commonest first, and late blight before one as common.
+    suspects: the diseases that some of the voters show by themselves or, if none shows one, that unsure
+    leaves look most like, except the joint answer; the commonest first, and late blight before one as common.
     """
 
     verdict: str
@@ -42,7 +42,8 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
     Statistical Science 1, p. 114), of three classes 0.96 at most, since no leaf rules a class out. It is the
     product that independent witnesses would have, tempered by their number: leaves of one plant, photographed
     alike, mislead alike. Leaves without a diagnosis don't vote.
-    Healthy leaves never outvote a diseased one: blight begins on a few leaves.
+    Healthy leaves never outvote a diseased one, nor an unsure one that looks diseased: blight begins on a few
+    leaves.
     """
     voters = [d for d in diagnoses if d.verdict == DIAGNOSIS]
     asked = voters or diagnoses
@@ -52,7 +53,8 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
     pooled /= pooled.sum()
     labels = list(diagnoses[0].probabilities)
     best = int(pooled.argmax())
-    shown = Counter(d.label for d in voters if not is_healthy(d.label))
+    unsure = [d for d in diagnoses if d.verdict == UNSURE]
+    shown = _diseases(voters) or _diseases(unsure)
     # Late blight before one as common: it can't wait.
     diseases = sorted(shown, key=lambda label: (-shown[label], label.lower() != "late blight"))
     if voters:
@@ -73,3 +75,7 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
         severity=float(np.mean(measured)) if measured else None,
         suspects=tuple(disease for disease in diseases if disease != label),
     )
+
+
+def _diseases(diagnoses: Sequence[Diagnosis]) -> Counter:
+    return Counter(d.likeliest for d in diagnoses if not is_healthy(d.likeliest))

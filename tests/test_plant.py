@@ -39,8 +39,10 @@ def test_healthy_leaves_do_not_outvote_a_diseased_one():
     assert (joint.verdict, joint.label, joint.severity) == ("unsure", "Unsure", None)
     assert joint.suspects == ("Late blight",)
     assert joint.probabilities["Healthy"] > 0.9
-    unsure = joint_answer([leaf(0.9, "unsure"), *[leaf(0.0)] * 9])
-    assert (unsure.label, unsure.suspects) == ("Healthy", ())
+    doubtful = joint_answer([leaf(0.9, "unsure"), *[leaf(0.0)] * 9])
+    assert (doubtful.label, doubtful.voters, doubtful.suspects) == ("Unsure", 9, ("Late blight",))
+    doubtful = joint_answer([leaf(0.1, "unsure"), leaf(0.9, "not_a_potato_leaf"), *[leaf(0.0)] * 9])
+    assert (doubtful.label, doubtful.suspects) == ("Healthy", ())
 
 
 def test_leaves_that_contradict_each_other_are_unsure():
@@ -62,4 +64,5 @@ def test_diseases_that_are_not_the_joint_answer_are_named_late_blight_first():
 def test_without_voters_there_is_no_diagnosis():
     nothing = [leaf(0.9, "not_a_potato_leaf")] * 2
     assert joint_answer(nothing).label == "Not a potato leaf"
-    assert joint_answer([*nothing, leaf(0.9, "unsure")]).label == "Unsure"
+    joint = joint_answer([*nothing, leaf(0.9, "unsure")])
+    assert (joint.label, joint.suspects) == ("Unsure", ("Late blight",))

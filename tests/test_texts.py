@@ -76,11 +76,22 @@ def test_every_source_is_used():
     assert used - {None} == set(SOURCES)
 
 
-@pytest.mark.parametrize("verdict", [UNSURE, NOT_POTATO])
-def test_without_a_diagnosis_guidance_is_how_to_take_a_better_photo(verdict):
-    told = guidance("en", verdict, "Unsure")
+@pytest.mark.parametrize(
+    ("verdict", "likeliest"), [(UNSURE, "Healthy"), (UNSURE, "Septoria"), (NOT_POTATO, "Late blight")]
+)
+def test_without_a_diagnosis_guidance_is_how_to_take_a_better_photo(verdict, likeliest):
+    told = guidance("en", verdict, likeliest)
     assert [part["title"] for part in told["parts"]] == ["How to take a better photo"]
     assert told["drawing"] is None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_may_be_a_blight_comes_with_what_to_look_for(language):
+    told = guidance(language, UNSURE, "Late blight")
+    signs, expert, better = told["parts"]
+    assert [point["source"] for point in signs["points"] + expert["points"]] == [1, 2, 2, 3]
+    assert class_name(language, "Late blight") in signs["title"]
+    assert better["title"] == text(language, "better")
 
 
 def test_of_other_classes_nothing_is_told():

@@ -13,6 +13,7 @@ LOOK = ("GET", "HEAD")
 OPEN = {  # route -> methods; * stands for anything
     "/": LOOK,
     "/config": LOOK,
+    "/gradio_api/app_id": LOOK,  # asked again and again by a page that lost the server, which waits for it
     "/assets/*": LOOK,
     "/static/*": LOOK,
     "/theme.css": LOOK,

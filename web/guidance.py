@@ -6,7 +6,8 @@ Statements are keys of web/texts, each with the source it is taken from.
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.verdict import DIAGNOSIS
+from model.diseases import is_healthy
+from model.verdict import DIAGNOSIS, UNSURE
 from web.texts import class_key, class_name, text
 
 SOURCES = {
@@ -25,6 +26,18 @@ SOURCES = {
     "cornell": (
         "Cornell University: Resource guide for organic insect and disease management",
         "https://web.pppmb.cals.cornell.edu/resourceguide/",
+    ),
+    "umaine": (
+        "University of Maine Cooperative Extension: Protecting potato tubers from late blight",
+        "https://extension.umaine.edu/publications/2417e",
+    ),
+    "manitoba": (
+        "Manitoba Agriculture: Integrated management of late blight in potatoes",
+        "https://gov.mb.ca/agriculture/crops/plant-diseases/mgmt-late-blight-potatoes.html",
+    ),
+    "unl": (
+        "University of Nebraska-Lincoln CropWatch: Late blight management",
+        "https://cropwatch.unl.edu/potato/late_blights_management",
     ),
     "uc": (
         "University of California IPM: Early blight",
@@ -55,9 +68,17 @@ STATEMENTS = {
             ("late.spread.weather", "usu"),
             ("late.spread.tubers", "usu"),
         ],
-        "now": [("late.now.remove", "cfsa"), ("late.now.dry", "cfsa"), ("late.now.harvest", "usu")],
-        "substances": [("late.substances.organic", "cfsa"), ("late.substances.chemical", "usu")],
-        "next": [("late.next.heaps", "usu"), ("late.next.varieties", "attra")],
+        "now": [("late.now.remove", "cfsa"), ("late.now.dry", "cfsa"), ("late.now.harvest", "umaine")],
+        "substances": [
+            ("late.substances.protect", "manitoba"),
+            ("late.substances.organic", "cfsa"),
+            ("late.substances.chemical", "usu"),
+        ],
+        "next": [
+            ("late.next.heaps", "usu"),
+            ("late.next.seed", "unl"),
+            ("late.next.varieties", "attra"),
+        ],
         "expert": [("late.expert.fast", "cornell")],
     },
     "early_blight": {
@@ -91,29 +112,40 @@ TEMPLATE = """{{#if value}}<div class="guidance">{{{value.drawing}}}
 {{/each}}</ol></section>{{/if}}</div>{{/if}}"""
 
 BETTER_PHOTO = ("better.one", "better.light", "better.sharp", "better.plain")
+SUSPICION = ("signs", "expert")  # the headings that help with a disease that is not sure
 
 
-def guidance(language: str, verdict: str, label: str) -> dict | None:
+def guidance(language: str, verdict: str, likeliest: str) -> dict | None:
     """Return what to do about a verdict, for the page to lay out; None about classes we know nothing of.
 
+    Of an unsure answer whose likeliest class is a disease it is what to look for, and a better photo.
     {"drawing": SVG or None, "parts": [{"title", "points": [{"text", "source": number or None}]}],
     "sources": [{"number", "name", "url"}], "sources_title"}
     """
     if verdict == DIAGNOSIS:
-        return about(language, [label])
+        return about(language, [likeliest])
+    told = {"drawing": None, "parts": [], "sources": [], "sources_title": ""}
+    if verdict == UNSURE and not is_healthy(likeliest):
+        told = about(language, [likeliest], named=True, headings=SUSPICION) or told
     points = [{"text": text(language, key), "source": None} for key in BETTER_PHOTO]
-    parts = [{"title": text(language, "better"), "points": points}]
-    return {"drawing": None, "parts": parts, "sources": [], "sources_title": ""}
+    return told | {"parts": [*told["parts"], {"title": text(language, "better"), "points": points}]}
 
 
-def about(language: str, labels: Sequence[str], named: bool = False) -> dict | None:
-    """Return what to do about classes, as `guidance` does, each part with its class's name if wanted."""
+def about(
+    language: str, labels: Sequence[str], named: bool = False, headings: Sequence[str] = ()
+) -> dict | None:
+    """Return what to do about classes, as `guidance` does, under all headings or some.
+
+    Each part's title has its class's name behind it, if `named`.
+    """
     known = [label for label in labels if class_key(label) in STATEMENTS]
     if not known:
         return None
     used, parts = [], []
     for label in known:
         for heading, statements in STATEMENTS[class_key(label)].items():
+            if headings and heading not in headings:
+                continue
             used += dict.fromkeys(source for _, source in statements if source and source not in used)
             points = [
                 {"text": text(language, key), "source": used.index(source) + 1 if source else None}

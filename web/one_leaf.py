@@ -76,7 +76,7 @@ def lay_out(
         share of the leaf that shows symptoms, and what to do, with sources.
 
         Args:
-            photo: one potato leaf that fills most of the picture
+            photo: one potato leaf that fills most of the picture: its address, or a data URL
             language: of the advice: en, es, fr, hi, sw or zh
         """
         language = choose(language, None)
@@ -177,7 +177,6 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
     if isinstance(shown, PhotoError):
         said = {"title": text(language, "error"), "advice": explain(language, shown)}
         return {"verdict": "error"} | said, {}, None
-    likeliest = max(shown.probabilities, key=shown.probabilities.get)
     doubtful = shown.verdict == UNSURE and shown.leaf < shown.confidence
     card = {
         "verdict": shown.verdict,
@@ -187,7 +186,7 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
         "advice": text(
             language,
             "advice.doubtful_leaf" if doubtful else f"advice.{shown.verdict}",
-            likeliest=class_name(language, likeliest),
+            likeliest=class_name(language, shown.likeliest),
             confidence=chance(language, shown.confidence),
         ),
         "severity": None,
@@ -197,7 +196,7 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
         grades = {"from": start, "to": percent(language, end / 100)}
         card["severity"] = text(language, "severity", percent=percent(language, shown.severity), **grades)
     chances = {class_name(language, label): min(p, CERTAIN) for label, p in shown.probabilities.items()}
-    return card, chances, guidance.guidance(language, shown.verdict, shown.label)
+    return card, chances, guidance.guidance(language, shown.verdict, shown.likeliest)
 
 
 def on_page(

@@ -6,6 +6,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from python_multipart.exceptions import FormParserError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from model import disk
@@ -52,7 +53,13 @@ async def explain_upload(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": NO_FORM}, 400)
 
 
+async def nobody_there(_: Request, error: ClientDisconnect) -> Response:
+    """End an upload that broke off, as phones' do; nobody reads the answer."""
+    return Response(status_code=400)
+
+
 OF_GRADIO = {
+    ClientDisconnect: nobody_there,
     OSError: explain_disk,
     RequestValidationError: explain_call,
     FormParserError: explain_upload,

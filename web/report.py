@@ -15,10 +15,11 @@ from web.texts import text
 
 REPORT = """<!doctype html><html lang="{language}"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>Blightcheck</title><style>
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 720px; margin: 24px auto; padding: 0 16px; }}
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 720px; margin: 24px auto; padding: 0 16px;
+overflow-wrap: anywhere; }}
 figure {{ display: inline-block; width: 160px; margin: 0 12px 16px 0; vertical-align: top; }}
 figure, section {{ break-inside: avoid; }} small {{ color: #555; }}
-img {{ width: 160px; border-radius: 8px; }} figcaption {{ overflow-wrap: anywhere; }}</style>
+img {{ width: 160px; border-radius: 8px; }}</style>
 <h1>{title}</h1>{paragraphs}{counts}{leaves}{guidance}<p><small>{made}</small></p></html>"""
 
 

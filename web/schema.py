@@ -59,6 +59,7 @@ class Together(Shared):
     """The joint answer to several photos."""
 
     voters: int = Field(description="photos with a diagnosis, which it is made of")
+    suspects: list[str] = Field(description="other diseases that some of the leaves look like")
 
 
 class Summary(BaseModel):

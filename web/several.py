@@ -15,7 +15,7 @@ from model.diseases import is_healthy
 from model.photo import PhotoError
 from model.plant import joint_answer
 from model.serving import Serving
-from model.verdict import DIAGNOSIS
+from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 from web import guidance, report
 from web.inert import inert
 from web.limits import MAX_PHOTOS
@@ -33,7 +33,7 @@ class TooManyError(PhotoError):
     """More photos than are answered at once."""
 
     reason = "too_many"
-    sentence = "At most {most} photos at once, please; these are {photos}."
+    sentence = "At most {most} photos at once, please; these are {photos}: remove some."
 
 
 # Handlebars escapes every text; names of files are whatever their senders called them.
@@ -172,27 +172,23 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
         "report_title": text(language, "several.report"),
     }
     if not diagnoses:
-        advice = text(language, "several.nobody", photos=len(leaves))
+        advice = text(language, "several.unread", photos=len(leaves))
         shown |= {"verdict": "error", "title": text(language, "error"), "advice": advice, "severity": None}
         return inert(shown | {"report": report.printable(language, shown, None)}), None
     joint = joint_answer(diagnoses)
     key = "several.voters" if joint.voters else "several.nobody"
-    advice = text(
-        language,
-        key,
-        voters=joint.voters,
-        photos=len(leaves),
-        confidence=f"{class_name(language, max(joint.probabilities, key=joint.probabilities.get))} "
-        f"{chance(language, joint.confidence)}",
-    )
+    advice = [text(language, key, voters=joint.voters, photos=len(leaves))]
+    if joint.verdict == DIAGNOSIS:
+        together = f"{class_name(language, joint.label)} {chance(language, joint.confidence)}"
+        advice.append(text(language, "several.together", confidence=together))
     if joint.suspects:
         diseases = ", ".join(class_name(language, disease) for disease in joint.suspects)
-        advice += " " + text(language, "several.suspect", disease=diseases)
+        advice.append(text(language, "several.suspect", disease=diseases))
     shown |= {
         "verdict": joint.verdict,
         "healthy": is_healthy(joint.label),
         "title": class_name(language, joint.label),
-        "advice": advice,
+        "advice": " ".join(advice),
         "severity": None
         if joint.severity is None
         else text(language, "several.severity", percent=percent(language, joint.severity)),
@@ -212,11 +208,15 @@ def _caption(language: str, leaf: Leaf) -> dict:
         why = explain(language, leaf.answered)
         caption = {"verdict": "error", "title": why, "chance": ""}
     else:
-        sure = leaf.answered.verdict == DIAGNOSIS
+        certainty = chance(language, leaf.answered.confidence)
         caption = {
             "verdict": leaf.answered.verdict,
             "healthy": is_healthy(leaf.answered.label),
             "title": class_name(language, leaf.answered.label),
-            "chance": chance(language, leaf.answered.confidence) if sure else "",
+            "chance": {
+                DIAGNOSIS: certainty,
+                UNSURE: f"({class_name(language, leaf.answered.likeliest)}? {certainty})",
+                NOT_POTATO: "",
+            }[leaf.answered.verdict],
         }
     return caption | {"name": leaf.name, "picture": leaf.picture}
