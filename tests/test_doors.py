@@ -151,3 +151,7 @@ def test_only_the_sites_allowed_may_call_gradio(server):
         answer = httpx2.request(method, f"{server.url}/gradio_api/{path}", headers=asked, timeout=60)
         assert "access-control-allow-origin" not in answer.headers
         assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_a_page_that_lost_the_server_may_ask_whether_it_is_back(server):
+    assert httpx2.get(f"{server.url}/gradio_api/app_id").json().keys() == {"app_id"}

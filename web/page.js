@@ -64,10 +64,25 @@ async function reached(wanted) {
 const ask = window.fetch;
 let uploading = Promise.resolve(); // the upload that began last
 window.fetch = (address, options) => {
-  if (!String(address.url ?? address).includes("/gradio_api/upload?")) return ask(address, options);
+  const place = String(address.url ?? address);
+  if (place.includes("/gradio_api/run/")) return call(address, options);
+  if (!place.includes("/gradio_api/upload?")) return ask(address, options);
   uploading = upload(address, options); // which never fails: it gives a reply of failure
   return uploading;
 };
+
+// A call that is lost would leave the answer pending for ever.
+async function call(address, options) {
+  for (let lost = false; ; lost = true) {
+    const reply = await ask(address, options).catch(() => null);
+    if (reply || options?.signal?.aborted) {
+      if (lost) tell("");
+      return reply ?? Response.error();
+    }
+    tell("error.offline");
+    await pause(AGAIN);
+  }
+}
 
 async function upload(address, options) {
   const turn = latest;

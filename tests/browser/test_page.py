@@ -338,9 +338,13 @@ def test_several_are_answered_in_the_language_chosen_meanwhile(page):
     expect(page.locator("#joint h2")).to_have_text("Mildiou")
 
 
-def choose_french(page: Page) -> None:
+def ask_for_french(page: Page) -> None:
     page.get_by_label("Language").click()
     page.get_by_role("option", name="Français").click()
+
+
+def choose_french(page: Page) -> None:
+    ask_for_french(page)
     expect(page.locator("#introduction")).to_contain_text("une feuille")
 
 
@@ -403,8 +407,21 @@ def test_a_photo_that_waits_is_called_off_by_clearing(refused, server):
     expect(refused.locator("#history figure")).to_have_count(2)
 
 
+def test_what_is_asked_while_the_connection_is_lost_is_answered_afterwards(refused, server):
+    drop(refused, LEAF)
+    check_answer(refused, server.predict(LEAF).json())
+    refused.context.set_offline(True)
+    ask_for_french(refused)
+    expect(refused.locator("#offline")).to_contain_text("can't be reached")
+    refused.context.set_offline(False)
+    expect(refused.locator("#offline")).to_be_empty()
+    expect(refused.locator("#introduction")).to_contain_text("une feuille")
+    paste(refused, OTHER_LEAF)
+    expect(refused.locator("#history figure")).to_have_count(2)
+
+
 def test_a_photo_that_a_busy_server_refuses_is_sent_again(refused, server):
-    busy = {"status": 429, "headers": {"Retry-After": "1"}, "json": {"detail": "Too many."}}
+    busy = {"status": 429, "headers": {"Retry-After": "3"}, "json": {"detail": "Too many."}}
     for photo in (LEAF, OTHER_LEAF):
         refused.route("**/upload?*", lambda request: request.fulfill(**busy), times=1)
         drop(refused, photo)
@@ -436,7 +453,7 @@ def test_of_several_one_that_is_too_large_is_told_and_the_others_are_answered(pa
 def test_several_dropped_on_one_leaf_are_answered_as_several(page):
     drop_together(page, [LEAF, OTHER_LEAF])
     expect(page.locator("#joint figure")).to_have_count(2)
-    expect(page.locator("#joint .card p").first).to_contain_text("looks like Late blight")
+    expect(page.locator("#joint .card p").first).to_contain_text("look like: Late blight")
     expect(page.locator("#several")).to_contain_text("Check with your own eyes")
 
 
@@ -444,7 +461,8 @@ def test_too_many_photos_are_too_many(page):
     page.get_by_label("Several leaves").click()
     photos = several(*[(f"{i}.jpg", LEAF) for i in range(33)])
     page.set_input_files("#photos input[type=file]", files=photos)
-    expect(page.locator("#joint .error p")).to_have_text("At most 32 photos at once, please; these are 33.")
+    sentence = "At most 32 photos at once, please; these are 33: remove some."
+    expect(page.locator("#joint .error p")).to_have_text(sentence)
 
 
 def test_another_language_says_everything_anew(page, server):
