@@ -9,6 +9,8 @@ FEEDBACK_REPO.
 """
 
 import argparse
+import contextlib
+import logging
 import os
 import signal
 import sys
@@ -29,6 +31,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
+from pydantic import WithJsonSchema
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Route
 
@@ -40,8 +43,8 @@ from model.plant import joint_answer
 from model.serving import Serving
 from web import pictures, refusals
 from web.answering import Answering
-from web.connections import Connection, allow_many_files
-from web.environment import whole_number
+from web.connections import Connection, allow_many_files, listen
+from web.environment import number_of_minutes, whole_number
 from web.headers import BrowserHeaders
 from web.later import Later
 from web.limits import MAX_PER_MINUTE, MAX_PHOTOS, MAX_UPLOAD_MB, MEGABYTE, LimitRate, LimitUploads
@@ -56,6 +59,8 @@ IDLE = 0.02  # seconds between looks of gradio for work; its own 0.001 keep a co
 SESSIONS = 800  # of pages, whose last answers gradio keeps, up to 300 KB each; its own 10,000 are gigabytes
 MAX_AT_ONCE = 64  # requests answered or waiting; beyond that we say so instead of keeping people waiting
 
+# By this the page at /docs knows that it can choose files for a list as well.
+FileOfList = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
 # Of a photo that can't be answered, else 400.
 STATUS = {photo.UnreadTypeError: 415, photo.TooLargeError: 413, photo.OverloadedError: 413}
 
@@ -92,7 +97,7 @@ def create_api(serving: Serving) -> FastAPI:
             raise HTTPException(STATUS.get(type(error), 400), str(error)) from error
         return diagnosis, answered
 
-    @api.post("/predict", response_model=None, responses=responses(Answer))
+    @api.post("/predict", operation_id="predict", response_model=None, responses=responses(Answer))
     async def predict(
         file: Annotated[UploadFile, File(description="a photo")], heatmap: bool = False
     ) -> JSONResponse:
@@ -102,8 +107,8 @@ def create_api(serving: Serving) -> FastAPI:
             _, answered = await answering.run(answer, classifier, file, heatmap)
             return JSONResponse(answered | {"model": _named(found)})
 
-    @api.post("/predict/batch", response_model=None, responses=responses(Batch))
-    async def predict_batch(files: Annotated[list[UploadFile], File(description="photos")]) -> dict:
+    @api.post("/predict/batch", operation_id="predict_batch", response_model=None, responses=responses(Batch))
+    async def predict_batch(files: Annotated[list[FileOfList], File(description="photos")]) -> dict:
         """Diagnose photos of one plant or field, each and together; a bad one is an error in its place."""
         if len(files) > MAX_PHOTOS:
             raise HTTPException(413, f"At most {MAX_PHOTOS} photos at once, please; these are {len(files)}.")
@@ -160,20 +165,9 @@ def _named(found: hub.Found) -> dict:
     return {"name": found.name, "revision": found.revision}
 
 
-def refresh_minutes() -> float:
-    """Return how often to look for a newer model; 0 is never."""
-    try:
-        minutes = float(os.environ.get("MODEL_REFRESH_MINUTES") or 0)
-    except ValueError:
-        minutes = -1
-    if not 0 <= minutes <= 60 * 24 * 365:
-        sys.exit("app.py: MODEL_REFRESH_MINUTES must be a number of minutes, or 0 for never.")
-    return minutes
-
-
 def create_app() -> FastAPI:
     """Build the whole app: the REST API, and the page at /."""
-    minutes = refresh_minutes()
+    minutes = number_of_minutes("MODEL_REFRESH_MINUTES")
     serving = Serving(os.environ.get("MODEL_REPO"))
     if minutes:
         serving.keep_fresh(minutes)
@@ -252,6 +246,8 @@ def main() -> None:
     """Serve until stopped."""
     use_little_memory()
     allow_many_files()
+    for name in ("mcp", "python_multipart"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # what callers do wrong is told to them
     sys.modules["matplotlib"] = None  # or gradio imports it at its first answer: 0.2 s, 29 MB for nothing
     try:
         app = create_app()
@@ -261,22 +257,22 @@ def main() -> None:
         if not (why := disk.trouble(error)):
             raise
         sys.exit(f"app.py: {why}.")
-    on_space = "SPACE_ID" in os.environ
-    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
-    port = whole_number("GRADIO_SERVER_PORT", 7860, most=65_535)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         # A closed terminal ends it in order, so that no photo stays; not if nohup says so.
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-    print(f"Blightcheck is at http://{host}:{port} (Ctrl-C stops it).", flush=True)
-    uvicorn.run(
+    on_space = "SPACE_ID" in os.environ
+    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
+    listening = listen(host, whole_number("GRADIO_SERVER_PORT", 7860, most=65_535))
+    config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         log_level="warning",
         http=Connection,
+        ws="none",
         forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None),
         timeout_graceful_shutdown=GRACE,
     )
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 if __name__ == "__main__":

@@ -196,7 +196,7 @@ def measure_folds(
         json.dumps({"command": made_by, "fingerprint": photos.fingerprint()} | figures, indent=1) + "\n"
     )
     discard(unfinished)
-    print(f"\nWrote the figures to {file.name}, beside {options.out}.")
+    print(f"\nWrote the figures to {options.out}.folds.json.")
 
 
 def write(out: Path, model: keras.Model, description: dict, history: list[dict]) -> None:
@@ -289,7 +289,7 @@ def main(argv: list[str]) -> None:
     # For the owner of the photos alone: beside the bundle, never within it.
     sheet = out.with_name(out.name + ".mistakes.png")
     if shown := plots.draw_mistakes(sheet, photos, splits["test"], answers):
-        print(f"\n{sheet.name} shows the {shown} worst mistakes, beside the bundle: it is never published.")
+        print(f"\nWrote the {shown} worst mistakes to {options.out}.mistakes.png, never to be published.")
     discard(unfinished)
     print(f"\nWrote {options.out}; try it with: MODEL_REPO={shlex.quote(options.out)} python app.py")
     if options.push:
@@ -298,6 +298,7 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     disk.tell_no_traceback()
+    tf.get_logger().setLevel("ERROR")  # folds build one network after the other, which it takes for a mistake
     for name in ("SIGTERM", "SIGHUP"):  # end like Ctrl-C; a closed terminal does not if nohup says so
         if signal.getsignal(number := getattr(signal, name, signal.SIGTERM)) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)

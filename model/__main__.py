@@ -31,6 +31,7 @@ from model.plant import joint_answer
 from model.serving import load
 from model.space import push_space, space_files
 
+TABLES = (".csv", ".tsv", ".txt")  # endings of files that a new table may replace
 MOST_TOGETHER = 100  # photos; more are hardly of one plant or field
 
 
@@ -104,9 +105,15 @@ def main(argv: list[str]) -> int:
         "read. Other commands: push and space, each with --help.",
     )
     parser.add_argument("photos", nargs="+", metavar="PHOTO_OR_FOLDER")
-    parser.add_argument("--csv", default="-", metavar="FILE", help="write the answers to a CSV file")
+    parser.add_argument(
+        "--csv",
+        default="-",
+        metavar="FILE",
+        help="write the answers to a CSV file; one that is there is replaced",
+    )
     options = parser.parse_args(argv)
-    paths = list(photos_in(options.photos))
+    # Each once, however often and in whatever way it is named: nobody votes twice.
+    paths = list({path.resolve(): path for path in photos_in(options.photos)}.values())
     found = hub.find(os.environ.get("MODEL_REPO"))
     classifier = load(found)
     if found.notice:
@@ -155,6 +162,8 @@ def _output(path: str, photos: list[Path]) -> TextIO:
         raise FileExistsError(
             f"{path} is a photo, or called like one; --csv takes the name of a table to write."
         )
+    if file.is_file() and file.stat().st_size and file.suffix.lower() not in TABLES:
+        raise FileExistsError(f"{path} is there already, and called like no table; --csv would replace it.")
     if file.is_dir():
         raise IsADirectoryError(f"{path} is a folder; --csv takes the name of a table to write.")
     if not file.parent.is_dir():

@@ -7,7 +7,7 @@ from model import evaluation, export, pixels
 from model.dataset import OTHER, Dataset
 from model.diseases import same_disease
 from model.settings import Settings, public_names
-from model.verdict import Thresholds, verdicts
+from model.verdict import DIAGNOSIS, Thresholds, verdicts
 
 
 def calibrate(
@@ -22,6 +22,11 @@ def calibrate(
     leaf = evaluation.softmax(logits / temperature)[:, :k].sum(1)
     probabilities = evaluation.probabilities(logits / temperature, same)
     thresholds = evaluation.choose_thresholds(probabilities, leaf, labels, sources)
+    if not (verdicts(probabilities, leaf, thresholds)[potato] == DIAGNOSIS).any():
+        print(
+            'Beware: it answers none of the validation photos, but says "Unsure" to all: train for more '
+            "epochs, on more photos, or with --start-from default."
+        )
     return export.answering_model(network, same, temperature), temperature, thresholds
 
 

@@ -144,9 +144,10 @@ def find_photos(source: str) -> list[LabelledPhoto]:
 
 
 def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Walk a folder like os.walk, also behind links, but each folder once, and no hidden ones.
+    """Walk a folder like os.walk, also behind links, but each folder once, and nothing hidden.
 
-    (Such as thumbnails: .thumbnails, @eaDir.) Raises OSError, as of a folder that can't be read.
+    (Such as thumbnails, .thumbnails and @eaDir, and what macOS puts beside files, ._leaf.jpg.) Raises
+    OSError, as of a folder that can't be read.
     """
     seen = {os.path.realpath(root)}
 
@@ -159,7 +160,7 @@ def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
 
     for folder, folders, names in os.walk(root, onerror=stop, followlinks=True):
         folders[:] = [name for name in sorted(folders) if name[0] not in ".@" and is_new(Path(folder) / name)]
-        yield folder, folders, names
+        yield folder, folders, [name for name in names if not name.startswith(".")]
 
 
 def _split_of(around: tuple[str, ...]) -> str | None:

@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from model import data, pixels
+from model.diseases import is_healthy
 from model.settings import Settings
 
 OTHER = -1  # the label of photos that show none of the classes asked for
@@ -76,9 +77,14 @@ def gather(settings: Settings, cache: Path) -> Dataset:
     found = [photo for photos in sources for photo in labelled(photos, classes)]
     for source in settings.not_potato:
         found += [data.as_other(photo, classes) for photo in data.find_photos(source)]
+    if not any(is_healthy(folder) for folder in classes):
+        print(
+            "Beware: no class is called healthy, so each counts as a disease, with a severity and a warning; "
+            "let the name of the folder of healthy leaves end in healthy."
+        )
     others = Counter(photo.folder for photo in found if photo.folder not in classes)
     if others:
-        print(f"Taught as something else than {', '.join(classes)}: {_counted(others)}.")
+        print(f"Used as examples of what is none of {', '.join(classes)}: {_counted(others)}.")
     else:
         print(
             "Beware: without photos of other things, every picture will be taken for one of the classes; "

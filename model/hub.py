@@ -112,6 +112,8 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
         # looks for the copy fetched earlier.
         snapshot_download(repo, revision=revision, **wanted)
         return folder
+    except UnicodeEncodeError as error:
+        raise HubError("HF_TOKEN holds letters that no token has; copy it again.") from error
     except RevisionNotFoundError as error:
         raise HubError(f"{repo} has no revision {revision} on the Hub.") from error
     except RepositoryNotFoundError as error:

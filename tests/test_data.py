@@ -52,7 +52,7 @@ def test_what_lies_deeper_in_a_class_is_of_it_and_what_is_hidden_is_not_seen(tmp
     }
     said = capsys.readouterr().out
     assert f"Beware: all photos of {tmp_path / 'phone'} count as something else, since no folder" in said
-    assert f"Taught as something else than {', '.join(CLASSES)}: healthy (1)." in said
+    assert f"Used as examples of what is none of {', '.join(CLASSES)}: healthy (1)." in said
 
 
 def test_a_photo_of_two_classes_is_told(tmp_path, capsys):
@@ -106,6 +106,13 @@ def test_photos_in_a_split_but_in_no_class_are_left_out_and_told(tmp_path, capsy
     assert capsys.readouterr().out == (
         f"Left out 3 photos of {tmp_path / 'set'} that lie in test, in no class's folder.\n"
     )
+
+
+def test_classes_of_which_none_is_called_healthy_are_told(tmp_path, capsys):
+    draw_set(tmp_path / "set", 3, ("Krautfaeule", "gesund"))
+    asked, _ = settings.parse(["--data", str(tmp_path / "set"), "--classes", "Krautfaeule", "gesund"])
+    dataset.gather(asked, tmp_path / "cache")
+    assert "Beware: no class is called healthy, so each counts as a disease" in capsys.readouterr().out
 
 
 def test_one_more_folder_level_odd_names_and_mixed_types_of_pictures_work(tmp_path):

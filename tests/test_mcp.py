@@ -1,6 +1,7 @@
 """The model as an MCP tool, asked by a real MCP client."""
 
 import base64
+import json
 
 from conftest import run_async
 from drawing import draw
@@ -36,8 +37,9 @@ def test_an_agent_gets_the_same_answer(server):
     assert "photo" in tools[0].inputSchema["required"]
     assert not result.isError
     rest = server.predict(photo).json()
-    assert f"'class': '{rest['class']}', 'confidence': {rest['confidence']}" in result.content[0].text
-    assert "Cómo se propaga" in result.content[0].text
+    answer = json.loads(result.content[0].text)
+    assert (answer["class"], answer["confidence"]) == (rest["class"], rest["confidence"])
+    assert "Cómo se propaga" in [part["title"] for part in answer["what_to_do"]["parts"]]
 
 
 def test_an_agent_is_told_what_is_wrong(server):

@@ -13,9 +13,9 @@ from drawing import draw
 from loopback_repo import Repo
 from test_photo import encode
 
-import app
 from model import bundle
 from model.serving import Serving
+from web.environment import number_of_minutes
 
 REPO = "someone/leaf"
 OFTEN = 0.003  # minutes
@@ -126,8 +126,8 @@ def test_a_keras_model_of_somebody_else_is_one_sentence(hub, at):
 def test_minutes_are_a_number_or_one_sentence(monkeypatch):
     for told, minutes in (("", 0), ("0", 0), ("0.5", 0.5), ("60", 60)):
         monkeypatch.setenv("MODEL_REFRESH_MINUTES", told)
-        assert app.refresh_minutes() == minutes
+        assert number_of_minutes("MODEL_REFRESH_MINUTES") == minutes
     for told in ("often", "-1", "nan", "inf"):
         monkeypatch.setenv("MODEL_REFRESH_MINUTES", told)
         with pytest.raises(SystemExit, match=r"^app.py: MODEL_REFRESH_MINUTES must be a number of minutes"):
-            app.refresh_minutes()
+            number_of_minutes("MODEL_REFRESH_MINUTES")

@@ -57,7 +57,7 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
     assert Classifier(read).diagnose(held_out / "Potato___healthy" / "001.jpg").severity is None
     assert str(tmp_path) not in (tmp_path / "out" / "bundle.json").read_text()
     assert re.search(
-        r"out.mistakes.png shows the \d+ worst mistakes, beside the bundle: it is never published",
+        r"Wrote the \d+ worst mistakes to \S*out.mistakes.png, never to be published",
         ended.stdout,
     )
     with Image.open(tmp_path / "out.mistakes.png") as sheet:
@@ -79,7 +79,7 @@ def test_a_trained_model_teaches_another_of_the_same_folders(tiny, drawn_photos,
         *("--teacher", tiny, "--out", tmp_path / "out"),
     )
     assert ended.returncode == 0, ended.stderr
-    assert "Beware" not in ended.stdout  # both had the same leaves held out
+    assert "may have been trained on leaves" not in ended.stdout  # both had the same leaves held out
     training = bundle.read(tmp_path / "out").description["training"]
     assert training["settings"]["teacher"] == ["bundle"]
     assert training["command"].endswith("--teacher bundle --out out")

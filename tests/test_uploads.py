@@ -25,7 +25,10 @@ def photos():
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200 if self.path[1:].isdigit() else 404)
+            moved = self.path.startswith("/moved/")
+            self.send_response(302 if moved else 200 if self.path[1:].isdigit() else 404)
+            if moved:
+                self.send_header("Location", self.path.removeprefix("/moved"))
             self.end_headers()
             for _ in range(int(self.path[1:]) // 1000 if self.path[1:].isdigit() else 0):
                 self.wfile.write(b"x" * 1000)
@@ -47,6 +50,20 @@ def test_no_more_is_fetched_than_a_photo_may_have(photos, monkeypatch):
         run_async(uploads.fetch, f"{photos}/110000")
     with pytest.raises(httpx.HTTPStatusError):
         run_async(uploads.fetch, f"{photos}/missing")
+
+
+def test_a_photo_that_has_moved_is_fetched_from_there_unless_that_is_in_this_network(photos, monkeypatch):
+    async def ours(host: str) -> str:
+        if host != "127.0.0.1":
+            raise ValueError(f"{host} is not where photos are")
+        return host
+
+    monkeypatch.setattr(uploads.safehttpx, "async_validate_url", ours)
+    assert len(run_async(uploads.fetch_from_outside, f"{photos}/moved/moved/9000")) == 9000
+    with pytest.raises(ValueError, match="goes on and on"):
+        run_async(uploads.fetch_from_outside, f"{photos}{'/moved' * uploads.HOPS}/9000")
+    with pytest.raises(ValueError, match="inside is not where photos are"):
+        run_async(uploads.fetch_from_outside, f"{photos}/moved//inside/9000")
 
 
 def test_no_address_of_this_network_is_asked(server, photos):

@@ -1,16 +1,21 @@
 """Connections that say nothing, or little: closed after a while, and never too many at once."""
 
 import asyncio
+import json
+import re
+import socket
 import sys
 
 from starlette.responses import JSONResponse
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+WAITING = 2_048  # connections that wait to be accepted
 MOST = 800  # open at once; a process that asks for no more may often open 1,024 files
 HEARTBEAT = "/gradio_api/heartbeat/"  # by which gradio knows that a page is open
 FILES = 10_000  # macOS allows little more
 HEAD = 65_536  # bytes of a request's head, from the second read on; browsers and proxies send a few thousand
 TOO_MUCH_TO_SAY = "The head of the request is too long."
+UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 CROWDED = "Too many connections at once; please try again."
 
 
@@ -23,6 +28,22 @@ def allow_many_files() -> None:
         wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
         if now != resource.RLIM_INFINITY and now < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Listen at an address, and say so. Ends the program with a sentence if that can't be."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family, backlog=WAITING)
+    except OSError as error:
+        why = error.strerror.partition(" (")[0].lower()
+        sys.exit(
+            f"app.py: {host}, port {port}, can't be used ({why}); choose others with "
+            "GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."
+        )
+    shown = f"[{host}]" if ":" in host else host
+    print(f"Blightcheck is at http://{shown}:{listening.getsockname()[1]} (Ctrl-C stops it).", flush=True)
+    return listening
 
 
 class Connection(HttpToolsProtocol):
@@ -56,13 +77,27 @@ class Connection(HttpToolsProtocol):
         self._head = None
 
     def data_received(self, data: bytes) -> None:
-        """Refuse a head that is too long."""
+        """Refuse a head that is too long, and ignore that a client could do more than HTTP/1.1.
+
+        Java's own one asks so for HTTP/2 each time, and httptools would drop the body of its request.
+        """
         begun = self._head is not None  # else the end of another request's body may be among the data
+        if begun or self.cycle is None or not self.cycle.more_body:
+            end = data.find(b"\r\n\r\n")
+            if UPGRADE.search(data, 0, end if end >= 0 else len(data)):
+                data = UPGRADE.sub(b"\r\nx-upgrade:", data, count=1)
         super().data_received(data)
         if begun and self._head is not None:
             self._head += len(data)
             if self._head > HEAD:
                 self.send_400_response(TOO_MUCH_TO_SAY)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, in JSON as everything else."""
+        body = json.dumps({"detail": msg}).encode()
+        head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
+        self.transport.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""

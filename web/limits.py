@@ -79,9 +79,11 @@ class LimitUploads:
                 seen += len(message.get("body", b""))
 
         try:
-            declared = dict(scope["headers"]).get(b"content-length", b"0")
+            headers = dict(scope["headers"])
+            declared = headers.get(b"content-length", b"0")
             if declared.isdigit() and int(declared) > limit:
-                await drain({"more_body": True})
+                if b"expect" not in headers:  # whoever waits to be told to go on has sent nothing yet
+                    await drain({"more_body": True})
                 raise too_large
             await self.app(scope, counted, send)
         except HTTPException as error:  # outside of the app, which has answers to its own

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 from gradio.components import Component
+from gradio.data_classes import JsonData
 
 from model.answers import one_as_json
 from model.classifier import Diagnosis
@@ -32,6 +33,24 @@ from web.texts import (
     text,
 )
 from web.uploads import LostError, Picture, opened
+
+
+class Spoken(JsonData):
+    """JSON that agents get as such; gradio would write it as Python does."""
+
+    def __str__(self) -> str:
+        return self.model_dump_json()
+
+
+class Answer(gr.JSON):
+    """gr.JSON, for programs: gradio's clients and agents."""
+
+    is_template = True  # looks as gr.JSON does
+
+    def postprocess(self, value: dict) -> Spoken:
+        """Return the value as agents can read it, too."""
+        return Spoken(value)
+
 
 SCRIPT = Path(__file__).parent / "page.js"
 REAR_CAMERA = {"video": {"facingMode": "environment"}}
@@ -161,7 +180,7 @@ def lay_out(
     gr.Button(visible=False).click(
         predict,
         [picture, language],
-        gr.JSON(visible=False),
+        Answer(visible=False),
         api_name="predict",
         preprocess=False,
         queue=False,

@@ -24,6 +24,7 @@ from web.limits import MAX_UPLOAD_MB, MEGABYTE
 PATIENCE = 15  # seconds another server may take to send a photo: others wait for their turn meanwhile
 ROOM = 2_000 * MEGABYTE  # bytes of all visitors' photos, and at most half of what is free at the start
 OLD = 2 * 3600  # seconds
+HOPS = 5  # addresses that a photo may have moved to, one after the other
 EVERY = 5  # seconds, to look whether they do
 
 Sighting = tuple[Path, int]  # a file, and when its content came, of which 0 for a folder
@@ -47,9 +48,7 @@ class Picture(gr.Image):
             return await super().async_move_resource_to_block_cache(url_or_file_path)
         try:
             with anyio.fail_after(PATIENCE):
-                # Never an address of this machine or its network.
-                address = await safehttpx.async_validate_url(urlsplit(url).hostname or "")
-                data = await fetch(url, safehttpx.AsyncSecureTransport(address))
+                data = await fetch_from_outside(url)
         except (ValueError, TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
             raise gr.Error(str(LostError()), print_exception=False) from error
         file = Path(self.GRADIO_CACHE) / secrets.token_hex(16) / "photo"
@@ -59,13 +58,32 @@ class Picture(gr.Image):
         return str(file)
 
 
-async def fetch(url: str, transport: httpx.AsyncBaseTransport | None = None) -> bytes:
-    """Fetch a photo. Raises httpx.HTTPError, or ValueError if it is larger than a photo may be."""
+async def fetch_from_outside(url: str) -> bytes:
+    """Fetch a photo, wherever it has moved to, but never from this machine or its network.
+
+    Raises what `fetch` does, or ValueError if it may not be fetched.
+    """
+    for _ in range(HOPS):
+        address = await safehttpx.async_validate_url(urlsplit(url).hostname or "")
+        fetched = await fetch(url, safehttpx.AsyncSecureTransport(address))
+        if isinstance(fetched, bytes):
+            return fetched
+        url = str(fetched)
+    raise ValueError(f"{url} goes on and on")
+
+
+async def fetch(url: str, transport: httpx.AsyncBaseTransport | None = None) -> bytes | httpx.URL:
+    """Fetch a photo, or return the address that it has moved to.
+
+    Raises httpx.HTTPError, or ValueError if it is larger than a photo may be.
+    """
     data = bytearray()
     async with (
         httpx.AsyncClient(transport=transport, timeout=PATIENCE) as client,
         client.stream("GET", url) as answer,
     ):
+        if answer.next_request:
+            return answer.next_request.url
         answer.raise_for_status()
         async for part in answer.aiter_bytes():
             data += part
