@@ -56,11 +56,11 @@ def predict(url: str, **more: object) -> httpx2.Response:
 
 
 @contextlib.contextmanager
-def begun(url: str, body: bytes, length: int) -> Iterator[socket.socket]:
+def begun(url: str, body: bytes, length: int, path: str = "/predict") -> Iterator[socket.socket]:
     """Begin to send an upload of some length."""
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
-        head = f"POST /predict HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n"
         connection.sendall(head.encode() + b"Content-Type: multipart/form-data; boundary=b\r\n\r\n" + body)
         yield connection
 
