@@ -39,6 +39,8 @@ def poisoned(tiny, tmp_path) -> Path:
 
 
 DOES_NOT_FIT = "model.tflite does not fit bundle.json; fetch or train the model again."
+
+
 def test_an_upload_to_the_page_that_breaks_off_is_no_news(start, tiny, capfd):
     with start(MODEL_REPO=tiny) as served:
         for _ in range(2):

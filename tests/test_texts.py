@@ -112,6 +112,20 @@ def test_one_diseased_leaf_among_healthy_ones_is_named_with_what_to_do(language)
     assert class_name(language, "Late blight") in advice["parts"][0]["title"]
 
 
+def test_what_unsure_leaves_may_have_comes_with_what_to_look_for_and_no_sprays():
+    chances = {"Late blight": 0.9, "Healthy": 0.1}
+    doubtful = Diagnosis(UNSURE, "Unsure", 0.9, chances, 0.5, None, None, None)
+    chances = {"Late blight": 0.0, "Healthy": 1.0}
+    healthy = Diagnosis(DIAGNOSIS, "Healthy", 1.0, chances, 1.0, None, None, None)
+    card, advice = summarise("en", [Leaf("leaf.jpg", answered, None) for answered in (healthy, doubtful)])
+    assert (card["verdict"], [leaf["chance"] for leaf in card["leaves"]]) == (
+        UNSURE,
+        ["99%", "(Late blight? 90%)"],
+    )
+    assert "Some leaves look like: Late blight." in card["advice"]
+    assert advice == guidance("en", UNSURE, "Late blight")
+
+
 def test_of_two_diseases_it_is_told_what_to_do_about_each():
     advice = about("en", ["Early blight", "Septoria", "Late blight"], named=True)
     titles = [part["title"] for part in advice["parts"]]

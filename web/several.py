@@ -196,8 +196,9 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
             {"title": class_name(language, label), "count": count} for label, count in joint.counts.items()
         ],
     }
-    to_do = guidance.guidance(language, joint.verdict, joint.label)
-    if joint.suspects:
+    likeliest = joint.label if joint.verdict == DIAGNOSIS or not joint.suspects else joint.suspects[0]
+    to_do = guidance.guidance(language, joint.verdict, likeliest)
+    if any(disease in joint.counts for disease in joint.suspects):  # and not only suspected of unsure leaves
         found = [joint.label] * (joint.verdict == DIAGNOSIS)
         to_do = guidance.about(language, [*found, *joint.suspects], named=True) or to_do
     return inert(shown | {"report": report.printable(language, shown, to_do)}), to_do
