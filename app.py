@@ -53,15 +53,15 @@ from web.schema import Answer, Batch, Health, responses
 from web.startup import quick_start
 
 GRACE = 3  # seconds to finish what is in hand when stopped; an open page would hold on for ever
-# Networks of the proxies in front of a Space, which tell for whom they ask (X-Forwarded-For).
+# Networks of the proxies in front of a Space, which name the client they forward for (X-Forwarded-For).
 SPACE_PROXIES = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
-IDLE = 0.02  # seconds between looks of gradio for work; its own 0.001 keep a core 6 % busy, day and night
-SESSIONS = 800  # of pages, whose last answers gradio keeps, up to 300 KB each; its own 10,000 are gigabytes
-MAX_AT_ONCE = 64  # requests answered or waiting; beyond that we say so instead of keeping people waiting
+IDLE = 0.02  # seconds between gradio's looks for work; its own 0.001 would keep a core 6 % busy for nothing
+SESSIONS = 800  # whose last answers gradio keeps, up to 300 KB each; its own 10,000 would take gigabytes
+MAX_AT_ONCE = 64  # requests in progress or waiting; others are told at once that we are too busy
 
-# By this the page at /docs knows that it can choose files for a list as well.
+# Makes /docs offer a file picker for a list of files, too.
 FileOfList = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
-# Of a photo that can't be answered, else 400.
+# HTTP status for a photo that can't be answered; 400 if it is not listed.
 STATUS = {photo.UnreadTypeError: 415, photo.TooLargeError: 413, photo.OverloadedError: 413}
 
 
@@ -195,7 +195,7 @@ def create_page(serving: Serving) -> FastAPI:
     """Build the page, also for gradio's clients and, as an MCP tool, for agents."""
     photos = tempfile.TemporaryDirectory(prefix="blightcheck-")  # visitors'; readable by nobody else
     os.environ["GRADIO_TEMP_DIR"] = photos.name
-    import gradio as gr  # takes longer than all the rest
+    import gradio as gr  # here, because it takes longer than all the rest together
 
     from web import page, uploads
     from web.calls import Calls
@@ -217,8 +217,8 @@ def create_page(serving: Serving) -> FastAPI:
     mounted = FastAPI(openapi_url=None, lifespan=lifespan)
     mounted.add_middleware(Calls, blocks=blocks)
     mounted.add_middleware(OnlyOpen)
-    mounted.add_middleware(GZipMiddleware, compresslevel=5)  # what gradio leaves as it is: page and answers
-    mounted.add_middleware(CORSMiddleware)  # opens nothing; without it gradio lets every site in
+    mounted.add_middleware(GZipMiddleware, compresslevel=5)  # for what gradio does not compress itself
+    mounted.add_middleware(CORSMiddleware)  # allows nothing; without it gradio would let every site in
     return gr.mount_gradio_app(
         mounted,
         blocks,
@@ -232,7 +232,7 @@ def create_page(serving: Serving) -> FastAPI:
 
 
 def open_feedback() -> Feedback | None:
-    """Open what FEEDBACK_REPO names; the page goes without if there is none or it can't be written."""
+    """Open what FEEDBACK_REPO names; return None, so that the page goes without, if it can't be written."""
     if not (place := os.environ.get("FEEDBACK_REPO")):
         return None
     try:
@@ -247,8 +247,8 @@ def main() -> None:
     use_little_memory()
     allow_many_files()
     for name in ("mcp", "python_multipart"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # what callers do wrong is told to them
-    sys.modules["matplotlib"] = None  # or gradio imports it at its first answer: 0.2 s, 29 MB for nothing
+        logging.getLogger(name).setLevel(logging.ERROR)  # callers' mistakes are told to callers
+    sys.modules["matplotlib"] = None  # gradio would import it with its first answer: 0.2 s, 29 MB for nothing
     try:
         app = create_app()
     except (hub.HubError, bundle.BundleError) as error:
@@ -258,7 +258,7 @@ def main() -> None:
             raise
         sys.exit(f"app.py: {why}.")
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        # A closed terminal ends it in order, so that no photo stays; not if nohup says so.
+        # When the terminal closes, stop in order, so that no photo is left behind; unless nohup forbids it.
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     on_space = "SPACE_ID" in os.environ
     host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")

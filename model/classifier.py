@@ -55,8 +55,8 @@ class _Pool:
     """Interpreters of a model, each of which takes one photo at a time."""
 
     def __init__(self, bundle: Bundle, model: bytes) -> None:
-        # One for each core keeps all cores busy; one that uses all of them answers a photo that comes alone
-        # in half the time.
+        # One interpreter per core keeps all cores busy. One more uses all cores, and answers a photo that
+        # comes alone in half the time.
         self.cores = os.cpu_count() or 1
         self.idle, self.alone = queue.SimpleQueue(), queue.SimpleQueue()
         for _ in range(self.cores):
@@ -85,7 +85,7 @@ class Classifier:
         """Load the model. Raises BundleError if it is not what the bundle's description says."""
         self.bundle = bundle
         self.labels = [name.label for name in bundle.classes]
-        # Heat takes nearly half of the time that the model takes: only those wait for it who ask for it.
+        # The heat map takes nearly half of the model's time, so only those who ask for it wait for it.
         self._explaining = _Pool(bundle, bundle.model)
         plain = slim.without(bundle.model, "heat")
         self._plain = self._explaining if plain == bundle.model else _Pool(bundle, plain)

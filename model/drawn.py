@@ -151,7 +151,7 @@ def main(argv: list[str]) -> None:
     """Draw into a folder."""
     parser = argparse.ArgumentParser(prog="python -m model.drawn", description="Draw pictures of nothing.")
     parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("--pictures", type=int, default=800)
+    parser.add_argument("--pictures", type=int, default=800, help="how many (default: 800)")
     options = parser.parse_args(argv)
     place = options.folder / "Nothing"
     place.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""How a picture becomes the model's input: bytes nobody trusts -> an upright RGB square, or a clear error.
+"""How a picture becomes the model's input: untrusted bytes -> an upright RGB square, or a clear error.
 
-Training and serving both come through `prepare`, so that no model is shown pixels unlike those it learnt on.
+Training and serving both use `prepare`, so that a model is served the kind of pixels it was trained on.
 """
 
 import io
@@ -18,7 +18,7 @@ from model.overload import is_heavy_exif, is_overloaded
 
 warnings.filterwarnings("ignore", module="PIL")  # odd metadata is no news to the user
 pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
-# Without Pillow's look for further pictures in the file, which a small directory of them may keep busy.
+# Skips Pillow's search for further pictures in the file: a crafted directory of them could keep it busy.
 Image.register_open("JPEG", JpegImagePlugin.JpegImageFile, lambda start: start.startswith(b"\xff\xd8\xff"))
 _load_exif = Image.Exif.load
 
@@ -27,9 +27,9 @@ def _load_light_exif(exif: Image.Exif, data: bytes) -> None:
     _load_exif(exif, b"" if is_heavy_exif(data) else data)
 
 
-Image.Exif.load = _load_light_exif  # Pillow also calls it by itself, while it opens a file
+Image.Exif.load = _load_light_exif  # Pillow calls it itself while it opens a file
 
-# Raise this when a change alters the pixels of any photo: caches of prepared pixels are then made anew.
+# Increase this when a change alters the pixels of any photo: cached pixels are then prepared again.
 VERSION = 1
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF")
@@ -130,7 +130,7 @@ class DamagedError(PhotoError):
     sentence = "The picture is damaged and can't be read; please send the original file."
 
 
-# Photos decoded at a time: more of them would take more memory, not less time.
+# How many photos are decoded at a time: more would take more memory, not less time.
 _places = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 

@@ -10,7 +10,7 @@ from model.classifier import LABELS, Diagnosis
 from model.diseases import is_healthy
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 
-AGREEMENT = 0.7  # the least pooled probability of a joint diagnosis: below, the leaves contradict each other
+AGREEMENT = 0.7  # the least pooled probability for a joint diagnosis; below, the leaves contradict each other
 LEAST = 0.02  # no leaf rules a class out: a single mistake must not outvote all others
 
 

@@ -1,9 +1,9 @@
-"""Half of the network's multiplications in 8 bits, which a processor does several at a time.
+"""Half of the network's multiplications in 8 bits, of which a processor does several at a time.
 
-The kernels of a block become 8-bit numbers, steps of one size for each filter; what they are multiplied with
-is rounded, photo by photo, to 255 steps of its largest value (dynamic range quantization; Jacob et al., CVPR
-2018). Keras rounds, and multiplies floats; LiteRT multiplies the 8-bit numbers. Both say the same, to a
-thousandth of a probability in all photos but a few in a thousand.
+The kernels of one block become 8-bit integers, with one scale per filter. The features they are multiplied
+with are rounded, photo by photo, to 255 steps of their largest value (dynamic range quantization; Jacob et
+al., CVPR 2018). Keras rounds and then multiplies floats; LiteRT multiplies the integers. Their probabilities
+agree to a thousandth, except on a few photos in a thousand.
 """
 
 import keras
@@ -13,8 +13,8 @@ from keras import ops
 
 from model.slim import pack, unpack
 
-# Half of all multiplications. What lies halfway between two steps may be rounded up here and down there; with
-# other blocks in 8 bits as well, such a value comes to more than a thousandth of a probability now and then.
+# Half of all multiplications. Keras and LiteRT may round a value halfway between two steps differently; with
+# more blocks in 8 bits, that now and then changes a probability by more than a thousandth.
 BLOCK = "block4_conv"
 STEPS, KERNEL_STEPS = 255, 127  # of features, which ReLU leaves positive; of weights on each side of 0
 SMALLEST = 1e-12  # so that nothing is divided by 0

@@ -44,7 +44,7 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     parser = argparse.ArgumentParser(
         description="Train the potato leaf model.",
         allow_abbrev=False,
-        epilog="A SOURCE is kaggle:owner/set, hf:owner/set, or a folder with a folder of photos a class.",
+        epilog="A SOURCE is kaggle:owner/set, hf:owner/set, or a folder that holds a folder per class.",
     )
 
     def add(group, name: str, default, text: str, **more) -> None:
@@ -70,7 +70,7 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         photos,
         "--not-potato",
         [],
-        "photos to be declined; may be repeated",
+        "photos that show no potato leaf, to be declined; may be repeated",
         metavar="SOURCE",
         action="append",
     )
@@ -86,10 +86,15 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         photos,
         "--classes",
         data.POTATO_CLASSES,
-        "names or patterns of the folders to tell apart; all others are other things",
+        "names or patterns of the folders to tell apart; all others are examples of other things",
         nargs="+",
     )
-    add(photos, "--validation", 0.15, "share of the leaves to choose the best epoch and the thresholds on")
+    add(
+        photos,
+        "--validation",
+        0.15,
+        "share of the leaves to choose the best epoch and the thresholds on",
+    )
     add(photos, "--test", 0.15, "share of the leaves to measure on")
     add(photos, "--cache", str(DEFAULT_CACHE), "folder for decoded photos")
     fitting = parser.add_argument_group("fitting")
@@ -100,31 +105,41 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         fitting,
         "--precision",
         "float32",
-        "what to compute in; mixed_bfloat16 is faster where the processor has it (avx512_bf16, amx_bf16)",
+        "number format; mixed_bfloat16 is faster on processors that have it (avx512_bf16, amx_bf16)",
         choices=["float32", "mixed_bfloat16"],
     )
-    add(fitting, "--learning-rate", 6e-3, "the highest, reached after one epoch; falls along a cosine to 0")
+    add(
+        fitting,
+        "--learning-rate",
+        6e-3,
+        "the highest, after one epoch; it then falls to 0 along a cosine",
+    )
     add(
         fitting,
         "--weight-decay",
         0.02,
-        "share of the weights taken off in each step, times the learning rate",
+        "how much the weights shrink in each step, times the learning rate",
     )
-    add(fitting, "--label-smoothing", 0.05, "share of the certainty taken off the labels")
+    add(fitting, "--label-smoothing", 0.05, "share of each label that is spread over all classes")
     add(fitting, "--patience", 15, "epochs without a lower validation cross-entropy before stopping")
-    add(fitting, "--seed", 1, "of the split, the weights and the order; two runs on one machine are equal")
+    add(
+        fitting,
+        "--seed",
+        1,
+        "of split, weights and order; two runs on one machine give the same model",
+    )
     add(
         fitting,
         "--start-from",
         None,
-        "model to take the weights from where the layers agree: default, a folder, or USER/REPO",
+        "trained model whose weights to start from: default, a folder, or USER/REPO",
         metavar="BUNDLE",
     )
     add(
         fitting,
         "--teacher",
         [],
-        "model whose answers to be taught as well, of the same folders; may be repeated",
+        "trained model whose answers to learn as well, trained on folders of the same names; may be repeated",
         metavar="BUNDLE",
         action="append",
     )
@@ -133,17 +148,17 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         result,
         "--folds",
         0,
-        "cross-validate instead: train this many times, each time testing other leaves; writes no bundle",
+        "cross-validate instead: train this many times, each time tested on other leaves; writes no bundle",
     )
-    add(result, "--logs", None, "folder for logs of the epochs, which TensorBoard shows", metavar="FOLDER")
+    add(result, "--logs", None, "folder for logs of the epochs, for TensorBoard", metavar="FOLDER")
     add(
         result,
         "--out",
         "leaf-model",
-        "folder to write the bundle to, weights, card and figures; an earlier bundle there is replaced",
+        "folder to write the bundle to (model, card, figures); an earlier bundle there is replaced",
         metavar="FOLDER",
     )
-    add(result, "--resume", False, "go on with the training that was interrupted", action="store_true")
+    add(result, "--resume", False, "continue the training that was interrupted", action="store_true")
     add(
         result,
         "--license",
@@ -194,7 +209,8 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     names = {named.split("=", 1)[0] for named in options.evaluate if "=" in named} - {""}
     if len(names) != len(options.evaluate) or any(name.startswith(evaluation.HELD_OUT) for name in names):
         parser.error(
-            f"--evaluate takes NAME=SOURCE, each time with another name, and none like {evaluation.HELD_OUT}"
+            "--evaluate takes NAME=SOURCE, such as field=my_field_photos, each with a name of its own, and "
+            f'none that begins with "{evaluation.HELD_OUT}"'
         )
 
 

@@ -105,8 +105,8 @@ def test_two_sources_of_one_name_keep_apart():
     ("arguments", "sentence"),
     [
         (["--image-size", "100"], "--image-size must be a multiple of 32"),
-        (["--evaluate", "x"], "--evaluate takes NAME=SOURCE, each time with another name"),
-        (["--evaluate", "held-out leaves=x"], "each time with another name, and none like held-out leaves"),
+        (["--evaluate", "x"], "--evaluate takes NAME=SOURCE, such as field=my_field_photos"),
+        (["--evaluate", "held-out leaves=x"], 'and none that begins with "held-out leaves"'),
         (["--seed", "-1"], "--seed must be from 0 to 4294967295"),
         (["--data", ""], "a SOURCE or a BUNDLE needs a name"),
         (["--teacher", "default", "--teacher", ""], "a SOURCE or a BUNDLE needs a name"),

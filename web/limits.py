@@ -1,4 +1,4 @@
-"""Refusing what is too large, too slow or too often, while it streams in and before anything keeps it."""
+"""Refusing what is too large, too slow or too frequent, while it streams in and before it is kept."""
 
 import asyncio
 import ipaddress
@@ -21,11 +21,11 @@ MAX_PER_MINUTE = whole_number("MAX_PER_MINUTE", 120 if "SPACE_ID" in os.environ 
 MAX_PHOTOS = 32  # at once
 MEGABYTE = 1_000_000  # bytes
 FORM_OVERHEAD = 100_000  # bytes a multipart form may need beside its photos
-DRAIN = 4  # times the limit that we still take in, so that a client that is sending can read our answer
+DRAIN = 4  # times the limit that we still read and discard, so that the client gets to read our answer
 IN_HAND = 1_000 * MEGABYTE  # bytes of uploads that may be here at a time, of all clients
 PATIENCE = 60  # seconds an upload may keep us waiting, and for what has come in:
 SLOWEST = 20_000  # bytes a second
-CLIENTS = 10_000  # whose requests are counted; beyond that the one longest unheard of is forgotten
+CLIENTS = 10_000  # whose requests are counted; beyond that, the least recent one is forgotten
 
 BUSY = "Too many photos at once; please try again."
 TOO_LONG = "The call is longer than any of the page or of gradio's clients; see /gradio_api/info."
