@@ -1,1 +1,1 @@
-"""Blightcheck's model: training it, measuring it, writing and fetching it, and asking it about a photo."""
+"""Blightcheck's model: training, measuring, writing and fetching it, and asking it about a photo."""

@@ -75,7 +75,7 @@ def check_place(folder: Path) -> None:
 
 
 def _others(folder: Path) -> list[str]:
-    """Return the paths in a folder of what is no bundle's."""
+    """Return the paths in a folder that do not belong to a bundle."""
     try:
         own = {DESCRIPTION, CARD, *json.loads((folder / DESCRIPTION).read_bytes())["files"]}
     except (OSError, ValueError, KeyError, TypeError):
@@ -157,7 +157,7 @@ def _read_files(folder: Path) -> tuple[bytes, bytes]:
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """Tell a folder from another that takes its place, even if that gets the number of a deleted one."""
+    """Identify a folder, even if one that takes its place gets the inode number of a deleted one."""
     try:
         status = folder.stat()
     except FileNotFoundError:

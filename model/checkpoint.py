@@ -1,4 +1,4 @@
-"""What keeps a training's progress: each epoch is validated and saved, so that a kill loses one at most."""
+"""Keeping a training's progress: each epoch is validated and saved, so that a kill loses one at most."""
 
 import json
 import math
@@ -17,7 +17,7 @@ class ResumeError(ValueError):
 
 
 class DivergedError(ArithmeticError):
-    """The weights are numbers no more; the message is one sentence for the user."""
+    """The weights are no longer finite; the message is one sentence for the user."""
 
 
 def discard(folder: Path) -> None:

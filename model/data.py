@@ -1,6 +1,6 @@
 """Where labelled photos come from, and which leaf a photo shows.
 
-A labelled set is a folder with one folder a class; a photo's class is the name of the folder it lies in, at
+A labelled set is a folder with one folder per class; a photo's class is the name of the folder it lies in, at
 whatever depth. A source is such a folder, `kaggle:owner/set` or `hf:owner/set`. If its class folders lie in
 folders called train, validation or test, or the like, it comes split.
 """
@@ -37,7 +37,7 @@ SPLIT_FOLDERS = {
 
 
 class DataError(ValueError):
-    """The photos can't be trained on; the message is one sentence for the user."""
+    """The photos can't be used for training; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _split_called(folder: str) -> str | None:
 
 
 def in_classes(photos: Sequence[LabelledPhoto], classes: Sequence[str]) -> list[LabelledPhoto]:
-    """Return photos with those in folders within a class's folder as that class's."""
+    """Return the photos, those in subfolders of a class's folder labelled as that class."""
 
     def folder(photo: LabelledPhoto) -> str:
         return next((name for name in reversed(photo.around) if name in classes), photo.folder)
@@ -274,7 +274,7 @@ def leaves_by_name(photos: Sequence[LabelledPhoto]) -> tuple[np.ndarray, list[st
 
 
 def merge_near_identical(leaves: np.ndarray, hashes: np.ndarray) -> np.ndarray:
-    """Make near-identical photos one leaf, whatever they are called.
+    """Count near-identical photos as one leaf, whatever their names.
 
     leaves: int [n]; hashes: difference hashes, uint64 [n, 4]. Returns int [n], equal for
     photos of one leaf; some numbers may be missing.

@@ -61,7 +61,7 @@ class Dataset:
         ]
 
     def backgrounds(self, indices: np.ndarray) -> np.ndarray:
-        """Return those of some photos to lay leaves on: of other things, with no leaf to be cut out."""
+        """Return which of some photos can be backgrounds: those of other things, with no leaf to cut out."""
         other = self.labels[indices] >= len(self.classes)
         return indices[other & ~self.masks[indices].any(axis=(1, 2))]
 
@@ -94,7 +94,7 @@ def gather(settings: Settings, cache: Path) -> Dataset:
 
 
 def labelled(photos: list[data.LabelledPhoto], classes: list[str]) -> list[data.LabelledPhoto]:
-    """Return the photos of one source with the classes they are of, and warn if they are of none."""
+    """Return the photos of one source, labelled with their classes, and warn if none has one."""
     photos = data.in_classes(photos, classes)
     if not {photo.folder for photo in photos} & set(classes):
         print(

@@ -1,4 +1,4 @@
-"""Where people mean on the disk, and why something could not be written there, in words for them."""
+"""Paths as people write them, and why something could not be written there, in words for them."""
 
 import errno
 import os
@@ -10,17 +10,17 @@ CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def at_home(place: str) -> str:
-    """Write out a ~, which shells leave alone in --out=~/model; of nobody's home it stays."""
+    """Expand a leading ~, which shells leave alone in --out=~/model; that of an unknown user stays."""
     return os.path.expanduser(place)  # noqa: PTH111 Path's raises an error then
 
 
 def printable(name: str) -> str:
-    """Write the name of a file, which may hold any bytes, so that it can be printed and sent."""
+    """Return a file's name, which may hold any bytes, in a form that can be printed and sent."""
     return name.encode(errors="replace").decode()
 
 
 def trouble(error: BaseException | None) -> str | None:
-    """Tell what is wrong with the disk and what to do, a sentence without its end; None if nothing is.
+    """Tell what is wrong with the disk and what to do, as a sentence without a full stop; None if nothing is.
 
     HDF5 and TensorFlow raise errors of their own, which only quote the system's words.
     """
@@ -39,7 +39,7 @@ def told(error: OSError) -> str:
 
 
 def tell_no_traceback() -> None:
-    """Keep errors that nobody can catch to ourselves if the disk is their cause.
+    """Print no traceback of errors that nobody can catch, if the disk is their cause.
 
     HDF5 tries and fails once more to write the rest of a file when it lets go of it.
     """

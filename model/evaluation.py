@@ -1,4 +1,4 @@
-"""Figures: how good a model is, on whom, and how sure we are of that; and the settings chosen from them."""
+"""Figures: how good a model is, on which photos, how sure that is; and the thresholds chosen from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,12 +35,12 @@ class Answers:
     sources: np.ndarray
 
     def part(self, mask: np.ndarray) -> "Answers":
-        """Return those that `mask`, bool [n], holds."""
+        """Return the answers where `mask`, bool [n], is true."""
         return Answers(**{name: values[mask] for name, values in vars(self).items()})
 
 
 def pool(parts: Sequence[Answers]) -> Answers:
-    """Put answers one behind the other."""
+    """Concatenate answers."""
     return Answers(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in vars(parts[0])})
 
 
@@ -144,7 +144,7 @@ def _interval(draws: np.ndarray, estimate: float) -> list[float]:
 
 
 def macro_recall(guess: np.ndarray, labels: np.ndarray) -> float:
-    """Return the mean over the classes present of the share of their photos told rightly, 0 to 1."""
+    """Return the mean recall over the classes present, 0 to 1."""
     return float(np.mean([(guess[labels == k] == k).mean() for k in np.unique(labels)]))
 
 

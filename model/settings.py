@@ -1,4 +1,4 @@
-"""What a training is told: its command line, as settings; and the command that would make its model again."""
+"""A training's command line, as settings; and the command that would make its model again."""
 
 import argparse
 import os
@@ -16,9 +16,9 @@ DEFAULT_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All that decides what a training gives; a resumed one must have the same.
+    """All that determines a training's result; a resumed training must have the same.
 
-    Bundles keep them, so that what is added later needs a default: what was done before.
+    Bundles keep them, so a setting added later needs a default, which stands for what was done before.
     """
 
     data: list[str]

@@ -31,6 +31,6 @@ def severity(pixels: np.ndarray) -> float | None:
 
 
 def grade(share: float) -> tuple[int, int]:
-    """Return the grade that a severity lies in, as percentages from and to."""
+    """Return the grade of a severity, as its lower and upper percentage."""
     upper = next(grade for grade in GRADES if share * 100 <= grade)
     return (0, *GRADES)[GRADES.index(upper)], upper

@@ -1,4 +1,4 @@
-"""A LiteRT file taken apart, and put together again without what nobody asks for and would wait for."""
+"""A LiteRT file taken apart, and put together again without outputs that are not asked for."""
 
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema

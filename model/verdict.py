@@ -11,7 +11,7 @@ NOT_POTATO = "not_a_potato_leaf"
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What an answer takes.
+    """What it takes to answer.
 
     leaf: the least probability that it is a potato leaf at all; confidence: the least that it is one and of
     its likeliest class, the product of both probabilities. (The class alone says nothing about other things:

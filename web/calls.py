@@ -1,6 +1,6 @@
 """Calls that none of gradio's clients makes, answered with a sentence before gradio sees them.
 
-It takes what makes no sense for an error of its own: 500, and a traceback in the log.
+Gradio would treat them as errors of its own: status 500, and a traceback in the log.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Connections that say nothing, or little: closed after a while, and never too many at once."""
+"""Connections: where the server listens, how many it takes, and how long it waits for silent ones."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ CROWDED = "Too many connections at once; please try again."
 
 
 def allow_many_files() -> None:
-    """Let this process open FILES if it may: each connection is one, and each large photo that is sent."""
+    """Let this process open FILES files, if it may: each connection is one, as is each large upload."""
     if sys.platform != "win32":
         import resource
 

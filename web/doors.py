@@ -1,7 +1,7 @@
 """Which of gradio's routes are open: those that the page, gradio's clients and agents use; the rest is 404.
 
 Gradio brings more than this page needs: a proxy, fetching of any address, saved sessions, a code editor,
-monitoring. A route that a later gradio adds is closed until it stands here.
+monitoring. A route that a later gradio adds stays closed until it is listed here.
 """
 
 import re

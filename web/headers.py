@@ -1,4 +1,4 @@
-"""What answers tell a browser: to trust nothing but this server, who may show it in a frame, what to keep."""
+"""Response headers: what browsers may load, who may show the page in a frame, and what to cache."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -1,4 +1,4 @@
-"""Texts of other people's, made harmless for gr.HTML."""
+"""Other people's texts, made harmless for gr.HTML."""
 
 
 def inert(value: object) -> object:

@@ -1,4 +1,4 @@
-"""Photos take little memory while they wait, and what they took goes back to the system afterwards."""
+"""Photos take little memory while they wait, and it goes back to the system afterwards."""
 
 import ctypes
 import sys

@@ -35,21 +35,21 @@ from web.texts import (
 from web.uploads import LostError, Picture, opened
 
 
-class Spoken(JsonData):
-    """JSON that agents get as such; gradio would write it as Python does."""
+class JsonText(JsonData):
+    """JSON data whose string is JSON, not Python's notation: agents get the string."""
 
     def __str__(self) -> str:
         return self.model_dump_json()
 
 
-class Answer(gr.JSON):
-    """gr.JSON, for programs: gradio's clients and agents."""
+class JsonOutput(gr.JSON):
+    """gr.JSON that agents can read as well."""
 
     is_template = True  # looks as gr.JSON does
 
-    def postprocess(self, value: dict) -> Spoken:
-        """Return the value as agents can read it, too."""
-        return Spoken(value)
+    def postprocess(self, value: dict) -> JsonText:
+        """Return the value in a form that agents can read."""
+        return JsonText(value)
 
 
 SCRIPT = Path(__file__).parent / "page.js"
@@ -180,7 +180,7 @@ def lay_out(
     gr.Button(visible=False).click(
         predict,
         [picture, language],
-        Answer(visible=False),
+        JsonOutput(visible=False),
         api_name="predict",
         preprocess=False,
         queue=False,

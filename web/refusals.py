@@ -1,4 +1,4 @@
-"""Errors of others' code, told as our own: one sentence of JSON, and a status that says whose fault it is."""
+"""Errors of the libraries, answered like our own: one sentence of JSON, and the right status."""
 
 from fastapi import Request
 from fastapi.exception_handlers import http_exception_handler
