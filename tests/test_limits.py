@@ -1,5 +1,6 @@
 """Uploads that are too slow or too many together, and clients that ask too often."""
 
+import asyncio
 import contextlib
 import resource
 import shlex
@@ -21,7 +22,7 @@ from test_photo import JPEG
 import app
 from model.serving import Serving
 from web import connections, limits
-from web.connections import Connection
+from web.connections import Connection, listen
 from web.environment import whole_number
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="leaf.jpg"\r\n\r\n'
@@ -208,6 +209,21 @@ def test_a_head_that_does_not_end_is_refused(hasty, size):
                 connection.sendall(b"x" * size)
         with contextlib.suppress(ConnectionError):
             assert connections.TOO_MUCH_TO_SAY.encode() in connection.recv(1000)
+
+
+def test_answers_leave_at_once():
+    async def accepted() -> int:
+        came = asyncio.get_running_loop().create_future()
+        server = await asyncio.start_server(
+            lambda _, writer: came.set_result(writer.get_extra_info("socket")), sock=listen("127.0.0.1", 0)
+        )
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        no_delay = (await came).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
+        server.close()
+        return no_delay
+
+    assert asyncio.run(accepted())
 
 
 def test_a_client_that_could_do_http_2_is_answered_all_the_same(impatient):

@@ -33,12 +33,16 @@ def allow_many_files() -> None:
 def listen(host: str, port: int) -> socket.socket:
     """Listen at an address, and say so. Ends the program with a sentence if that can't be."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With its protocol: asyncio would not know it for TCP else, and each answer would wait 40 ms (Nagle).
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if sys.platform != "win32":  # where it means something else
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening = socket.create_server((host, port), family=family, backlog=WAITING)
+        listening.bind((host, port))
+        listening.listen(WAITING)
     except OSError as error:
-        why = error.strerror.partition(" (")[0].lower()
         sys.exit(
-            f"app.py: {host}, port {port}, can't be used ({why}); choose others with "
+            f"app.py: {host}, port {port}, can't be used ({error.strerror.lower()}); choose others with "
             "GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."
         )
     shown = f"[{host}]" if ":" in host else host
