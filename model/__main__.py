@@ -13,7 +13,7 @@ import argparse
 import csv
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -113,7 +113,8 @@ def main(argv: list[str]) -> int:
     )
     options = parser.parse_args(argv)
     # Each once, however often and in whatever way it is named: nobody votes twice.
-    paths = list({path.resolve(): path for path in photos_in(options.photos)}.values())
+    named = {path.resolve(): path for path in photos_in(options.photos)}
+    paths = list(named.values())
     found = hub.find(os.environ.get("MODEL_REPO"))
     classifier = load(found)
     if found.notice:
@@ -130,7 +131,7 @@ def main(argv: list[str]) -> int:
     diagnoses, errors = [], 0
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        _output(options.csv, paths) as file,
+        _output(options.csv, named) as file,
         closing(pool.map(answer, paths)) as answers,  # the rest is given up if a row can't be written
     ):
         table = csv.DictWriter(file, columns(classifier.labels))
@@ -152,13 +153,14 @@ def main(argv: list[str]) -> int:
     return int(errors > 0)
 
 
-def _output(path: str, photos: list[Path]) -> TextIO:
+def _output(path: str, photos: Container[Path]) -> TextIO:
+    """Open the table; `photos`, resolved, are not to be written over."""
     # Names of files may be any bytes.
     how = {"mode": "w", "newline": "", "errors": "surrogateescape"}
     if path == "-":
         return open(sys.stdout.fileno(), closefd=False, **how)
     file = Path(disk.at_home(path))
-    if photo.is_called_photo(path) or file.resolve() in {photo.resolve() for photo in photos}:
+    if photo.is_called_photo(path) or file.resolve() in photos:
         raise FileExistsError(
             f"{path} is a photo, or called like one; --csv takes the name of a table to write."
         )

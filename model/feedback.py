@@ -59,9 +59,9 @@ class Feedback:
             if not os.access(self.folder, os.W_OK):
                 raise HubError(f"{place} can't be written; give it the rights it needs.")
             return
+        require_repo_id(place)
+        require_token()
         try:
-            require_repo_id(place)
-            require_token()
             self.folder = WAITING.expanduser() / place.replace("/", "--")
             self.outbox = Outbox(
                 repo_id=place, repo_type="dataset", folder_path=self.folder, every=MINUTES, private=True
@@ -71,8 +71,6 @@ class Feedback:
             raise HubError(f"The Hub does not let us write to {place}; check it and HF_TOKEN.") from error
         except (*NO_ANSWER, OfflineModeIsEnabled) as error:
             raise HubError(f"The Hub can't be reached for {place}.") from error
-        except HubError:
-            raise
         except (OSError, RuntimeError) as error:  # no home, or none of ours
             raise HubError(f"{WAITING} can't be written; set HOME to a folder that can.") from error
 

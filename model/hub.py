@@ -136,10 +136,9 @@ def require_repo_id(name: str) -> None:
     """Raise HubError unless `name` is a Hub id, user/repo; the Hub itself would take a mere name, too."""
     try:
         validate_repo_id(name)
+        whole = "/" in name
     except HFValidationError:
         whole = False
-    else:
-        whole = "/" in name
     if not whole:
         raise HubError(f"{name} is neither a folder here nor a Hub id like user/repo.")
 

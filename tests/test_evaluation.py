@@ -171,7 +171,7 @@ def test_thresholds_keep_the_risk_in_the_worst_source():
     answered = (verdicts(probabilities, leaf, chosen) == DIAGNOSIS) & (sources == "field")
     assert 0.7 < chosen.confidence < 0.9
     assert (~right)[answered].mean() <= 0.05
-    assert chosen.leaf == evaluation.UNLIKELY
+    assert chosen.leaf == 0.25
 
 
 def test_an_easy_source_and_a_small_one_leave_the_others_their_answers():
@@ -182,7 +182,7 @@ def test_an_easy_source_and_a_small_one_leave_the_others_their_answers():
     leaf = np.where(labels == 1, 0.001, 1.0)
     probabilities = np.column_stack([sure, 1 - sure])
     chosen = evaluation.choose_thresholds(probabilities, leaf, labels, sources)
-    assert (chosen.leaf, chosen.confidence) == (evaluation.UNLIKELY, 0.5)
+    assert (chosen.leaf, chosen.confidence) == (0.25, 0.5)
 
 
 def test_who_was_never_wrong_on_few_photos_is_made_no_surer():
