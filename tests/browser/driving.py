@@ -53,8 +53,12 @@ def jpeg(picture: Image.Image) -> bytes:
 
 
 def visit(page: Page, url: str) -> None:
-    """Open the page and wait until it listens."""
-    page.goto(url)
+    """Open the page and wait until it listens, and its first call, which asks for its language, is answered.
+
+    gradio names every call alike: a test that loses the next one means one of its own.
+    """
+    with page.expect_response("**/run/predict*"):
+        page.goto(url)
     expect(page.locator("#verdict .waiting")).to_be_visible()
 
 
