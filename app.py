@@ -44,7 +44,7 @@ from model.serving import Serving
 from web import pictures, refusals
 from web.answering import Answering
 from web.connections import Connection, allow_many_files, listen
-from web.environment import number_of_minutes, whole_number
+from web.environment import number_of_minutes, origins, whole_number
 from web.headers import BrowserHeaders
 from web.later import Later
 from web.limits import MAX_PER_MINUTE, MAX_PHOTOS, MAX_UPLOAD_MB, MEGABYTE, LimitRate, LimitUploads
@@ -175,10 +175,10 @@ def create_app() -> FastAPI:
     if MAX_PER_MINUTE:
         api.add_middleware(LimitRate, per_minute=MAX_PER_MINUTE)
     api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MAX_PHOTOS)
-    if origins := os.environ.get("ALLOWED_ORIGINS"):
+    if allowed := origins("ALLOWED_ORIGINS"):
         api.add_middleware(
             CORSMiddleware,
-            allow_origins=[origin.strip(" /") for origin in origins.split(",")],
+            allow_origins=allowed,
             allow_methods=["*"],
             allow_headers=["*"],  # those of gradio's clients and of agents
             expose_headers=["Retry-After", "Mcp-Session-Id"],

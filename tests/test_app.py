@@ -215,7 +215,9 @@ def test_beyond_its_places_it_says_so_at_once(tiny, monkeypatch):
 def test_other_sites_may_call_only_if_allowed(server, tiny, start):
     asked = {"Origin": "http://orchard.example"}
     assert "access-control-allow-origin" not in httpx2.get(f"{server.url}/ping", headers=asked).headers
-    with start(MODEL_REPO=tiny, ALLOWED_ORIGINS="http://farm.example, http://orchard.example") as open_server:
+    with start(
+        MODEL_REPO=tiny, ALLOWED_ORIGINS="http://farm.example, HTTP://Orchard.example/"
+    ) as open_server:
         answer = httpx2.get(f"{open_server.url}/ping", headers=asked)
         assert answer.headers["access-control-allow-origin"] == "http://orchard.example"
         other = httpx2.get(f"{open_server.url}/ping", headers={"Origin": "http://evil.example"})

@@ -24,7 +24,7 @@ import app
 from model.serving import Serving
 from web import connections, limits
 from web.connections import Connection, listen
-from web.environment import whole_number
+from web.environment import origins, whole_number
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="leaf.jpg"\r\n\r\n'
 
@@ -117,6 +117,20 @@ def test_a_setting_is_a_whole_number_or_one_sentence(monkeypatch):
     monkeypatch.setenv("SETTING", "0")
     with pytest.raises(SystemExit, match="from 1 to 1000000"):
         whole_number("SETTING", 20, least=1)
+
+
+def test_sites_are_named_as_browsers_name_them_or_it_ends_in_one_sentence(monkeypatch):
+    for told, sites in (
+        ("", []),
+        ("*", ["*"]),
+        ("null, HTTPS://Farm.example/,", ["null", "https://farm.example"]),
+    ):
+        monkeypatch.setenv("SETTING", told)
+        assert origins("SETTING") == sites
+    for told in ("farm.example", "https://farm.example/page", "*, https://"):
+        monkeypatch.setenv("SETTING", told)
+        with pytest.raises(SystemExit, match=r"^app.py: SETTING names sites like https://farm.example, "):
+            origins("SETTING")
 
 
 def test_a_client_that_asks_too_often_has_to_wait(space):

@@ -1,14 +1,14 @@
-"""Numeric settings from environment variables."""
+"""Settings from environment variables that can be wrong: then the program ends with a sentence."""
 
 import os
+import re
 import sys
+
+ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s]+")
 
 
 def whole_number(name: str, default: int, least: int = 0, most: int = 1_000_000) -> int:
-    """Return the number in a variable, from `least` to `most`, or the default if it is not set or empty.
-
-    Anything else ends the program with a sentence.
-    """
+    """Return the number in a variable, from `least` to `most`, or the default if it is not set or empty."""
     told = (os.environ.get(name) or str(default)).strip()
     if not (told.isascii() and told.isdigit() and least <= int(told) <= most):
         sys.exit(f"app.py: {name} must be a whole number, from {least} to {most}.")
@@ -16,10 +16,7 @@ def whole_number(name: str, default: int, least: int = 0, most: int = 1_000_000)
 
 
 def number_of_minutes(name: str) -> float:
-    """Return the minutes in a variable, 0 if it is not set or empty, up to a year.
-
-    Anything else ends the program with a sentence.
-    """
+    """Return the minutes in a variable, 0 if it is not set or empty, up to a year."""
     try:
         minutes = float(os.environ.get(name) or 0)
     except ValueError:
@@ -27,3 +24,14 @@ def number_of_minutes(name: str) -> float:
     if not 0 <= minutes <= 60 * 24 * 365:
         sys.exit(f"app.py: {name} must be a number of minutes, or 0 for never.")
     return minutes
+
+
+def origins(name: str) -> list[str]:
+    """Return the sites in a variable as browsers name them, such as https://farm.example, or * for all."""
+    sites = [site.strip(" /").lower() for site in os.environ.get(name, "").split(",")]
+    sites = [site for site in sites if site]
+    if wrong := [site for site in sites if not ORIGIN.fullmatch(site)]:
+        sys.exit(
+            f"app.py: {name} names sites like https://farm.example, separated by commas; not {wrong[0]}."
+        )
+    return sites
