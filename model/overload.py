@@ -18,7 +18,8 @@ MAX_EXIF = 130_000  # bytes; a JPEG's segment holds 65,533
 MAX_TAGS = 500  # of EXIF's first directory: each may name any part of the rest as its value
 
 START_OF_SCAN = b"\xff\xda"
-MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # no stuffed byte, no restart
+# No stuffed byte, no restart. Without + behind \xff: in a run of them the time would grow with the square.
+MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 END = 0xD9
 ALONE = (0x01, 0xC8, 0xD8, END, *range(0xF0, 0xFE))  # markers that Pillow takes to have no content
 

@@ -202,6 +202,7 @@ ODD = {
     "GIF film": hostile.animation("GIF", 2000),
     "WebP film": hostile.animation("WEBP", 1000),
     "PNG film": hostile.animation("PNG", 2000),
+    "JPEG with a long run of filling": hostile.jpeg_with(b"\xff" * 100_000 + b"\0"),
     "JPEG and ZIP in one": JPEG + b"PK\x03\x04" + bytes(1000),
     "JPEG and a film behind it": JPEG + hostile.START_OF_SCAN * 10_000,
     "BMP of runs": hostile.bmp_of_runs(1000),

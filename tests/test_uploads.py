@@ -21,12 +21,14 @@ from web import uploads
 
 @pytest.fixture
 def photos():
-    """A server of photos, by their size in bytes."""
+    """A server of photos, by their size in bytes; /compressed says that it compresses them."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             moved = self.path.startswith("/moved/")
-            self.send_response(302 if moved else 200 if self.path[1:].isdigit() else 404)
+            self.send_response(302 if moved else 404 if self.path == "/missing" else 200)
+            if self.path == "/compressed":
+                self.send_header("Content-Encoding", "br")
             if moved:
                 self.send_header("Location", self.path.removeprefix("/moved"))
             self.end_headers()
@@ -50,6 +52,21 @@ def test_no_more_is_fetched_than_a_photo_may_have(photos, monkeypatch):
         run_async(uploads.fetch, f"{photos}/110000")
     with pytest.raises(httpx.HTTPStatusError):
         run_async(uploads.fetch, f"{photos}/missing")
+    with pytest.raises(ValueError, match="is compressed"):
+        run_async(uploads.fetch, f"{photos}/compressed")
+
+
+INSIDE = "127.0.0.1 10.0.0.1 169.254.169.254 100.100.100.200 224.0.0.1 ::1 fe80::1 fec0::1 ::ffff:10.0.0.1"
+
+
+@pytest.mark.parametrize("host", [*INSIDE.split(), "localhost"])
+def test_an_address_in_this_network_is_not_outside(host):
+    with pytest.raises(ValueError, match=f"^{host} is in this network$"):
+        run_async(uploads.address_outside, host)
+
+
+def test_an_address_elsewhere_is_outside():
+    assert run_async(uploads.address_outside, "8.8.8.8") == "8.8.8.8"
 
 
 def test_a_photo_that_has_moved_is_fetched_from_there_unless_that_is_in_this_network(photos, monkeypatch):
@@ -58,7 +75,7 @@ def test_a_photo_that_has_moved_is_fetched_from_there_unless_that_is_in_this_net
             raise ValueError(f"{host} is not where photos are")
         return host
 
-    monkeypatch.setattr(uploads.safehttpx, "async_validate_url", ours)
+    monkeypatch.setattr(uploads, "address_outside", ours)
     assert len(run_async(uploads.fetch_from_outside, f"{photos}/moved/moved/9000")) == 9000
     with pytest.raises(ValueError, match="goes on and on"):
         run_async(uploads.fetch_from_outside, f"{photos}{'/moved' * uploads.HOPS}/9000")
