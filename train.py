@@ -89,8 +89,12 @@ def variation(settings: Settings, start: Path | None) -> int:
     """Return the seed of order and augmentation: a model that goes on from another sees the photos anew."""
     if not start:
         return settings.seed
-    weights = bundle.read(start).description["files"]["model.weights.h5"]
-    return settings.seed + int(weights[:8], 16)
+    return settings.seed + int(weights_digest(start)[:8], 16)
+
+
+def weights_digest(folder: Path) -> str:
+    """Return what tells a bundle's weights from others, a sha256."""
+    return bundle.read(folder).description["files"]["model.weights.h5"]
 
 
 def fit(
@@ -125,6 +129,7 @@ def fit(
 
     split = hashlib.sha256(np.concatenate(list(splits.values())).tobytes()).hexdigest()
     identity = asdict(settings) | {"fingerprint": photos.fingerprint(), "split": split}
+    identity["weights it learns from"] = [weights_digest(folder) for folder in earlier.values()]
     checkpoint = Checkpoint(folder, identity, validate, settings.patience)
     if resume and checkpoint.exists():
         checkpoint.restore(network)

@@ -155,8 +155,8 @@ def main(argv: list[str]) -> int:
 
 def _output(path: str, photos: Container[Path]) -> TextIO:
     """Open the table; `photos`, resolved, are not to be written over."""
-    # Names of files may be any bytes.
-    how = {"mode": "w", "newline": "", "errors": "surrogateescape"}
+    # Names of files may be any bytes, and of any script, which Windows' own encoding is not.
+    how = {"mode": "w", "newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
     if path == "-":
         return open(sys.stdout.fileno(), closefd=False, **how)
     file = Path(disk.at_home(path))
@@ -170,7 +170,7 @@ def _output(path: str, photos: Container[Path]) -> TextIO:
         raise IsADirectoryError(f"{path} is a folder; --csv takes the name of a table to write.")
     if not file.parent.is_dir():
         raise FileNotFoundError(f"There is no folder for {path}; make it first.")
-    return file.open(encoding="utf-8", **how)
+    return file.open(**how)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ def cross_validate(
     `train(splits, name)` trains on a split and returns the answers for its test.
     """
     answers, labels = [], data.labels_of(photos.classes)
-    parts = split_into_folds(photos.photos, photos.leaves, photos.classes, folds, validation, seed)
+    # All before the first training: one fold may leave too little to train on.
+    parts = list(split_into_folds(photos.photos, photos.leaves, photos.classes, folds, validation, seed))
     for number, splits in enumerate(parts, 1):
         print(f"\nFold {number} of {folds}")
         answers.append(train(splits, f"fold-{number}"))

@@ -18,8 +18,9 @@ def split_by_leaf(
 ) -> dict[str, np.ndarray]:
     """Deal whole leaves into train, validation and test; return the photos' indices of each, sorted.
 
-    Each class of each source is dealt apart, so that every split has its share of both. `validation` and
-    `test` are fractions of the leaves; 0 deals none. A class of `classes` with too few leaves to stand in all
+    Each class of each source is dealt apart, so that every split has its share of both; where a source has
+    too few leaves of a class for that, together with those of other such sources. `validation` and `test` are
+    fractions of the leaves; 0 deals none. A class of `classes` with too few leaves to stand in all
     three raises DataError; other folders ("not a potato leaf") may be as small as they like.
 
     A source that comes split stays so: only what it lacks, validation or test, is dealt, from what it trains
@@ -32,17 +33,23 @@ def split_by_leaf(
         if p.split:
             given[leaf] = max(given.get(leaf, p.split), p.split, key=SPLITS.index)
     side = dict(given)
-    random = np.random.default_rng(seed)
+    random, shares = np.random.default_rng(seed), {"validation": validation, "test": test}
+    scattered = defaultdict(list)  # {(folder, splits to deal): leaves}
+
+    def deal(order: Sequence[int], names: Sequence[str]) -> None:
+        sides = [name for name in names for _ in range(max(1, round(shares[name] * len(order))))]
+        side.update(zip(order, sides + ["train"] * len(order), strict=False))
+
     for source, folder in sorted(strata):
         order = random.permutation(strata[source, folder])
         order = [leaf for leaf in order if given.get(leaf, "train") == "train"]
-        shares = {"validation": validation, "test": test}
-        dealt = [name for name, share in shares.items() if share and name not in offered[source]]
-        few = len(order) <= len(dealt)
-        sides = [
-            name for name in dealt for _ in range(0 if few else max(1, round(shares[name] * len(order))))
-        ]
-        side |= zip(order, sides + ["train"] * len(order), strict=False)
+        names = tuple(name for name, share in shares.items() if share and name not in offered[source])
+        if len(order) > len(names):
+            deal(order, names)
+        else:
+            scattered[folder, names] += order
+    for (_, names), together in scattered.items():
+        deal(random.permutation(together), names if len(together) > len(names) else ())
 
     def kept(p: LabelledPhoto, name: str) -> bool:
         return p.split in (None, name) or (p.split == "train" and name not in offered[p.source])

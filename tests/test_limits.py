@@ -68,7 +68,8 @@ def begun(url: str, body: bytes, length: int, path: str = "/predict") -> Iterato
 
 
 def test_an_upload_that_stalls_is_given_up_and_holds_no_place(impatient):
-    with begun(impatient, HEAD, 10_000) as connection:
+    # However much came at once before: at the least speed allowed it would take longer than we wait here.
+    with begun(impatient, HEAD + bytes(900_000), 1_000_000) as connection:
         assert predict(impatient).status_code == 200  # the only place is free
         answer = b""
         while not answer.endswith(b"}") and (part := connection.recv(10_000)):

@@ -88,6 +88,14 @@ def test_a_set_that_comes_split_stays_so_and_what_it_lacks_is_dealt():
     ]
 
 
+def test_a_class_of_one_leaf_in_each_of_many_sources_is_dealt_all_the_same():
+    photos = [replace(p, source=f"source {i % 8}") for i, p in enumerate(two_classes(8, "leaf"))]
+    parts = split(photos, np.arange(16))
+    for name, leaves in (("train", 6), ("validation", 1), ("test", 1)):
+        folders = [photos[i].folder for i in parts[name]]
+        assert sorted(folders) == ["Potato___Late_blight"] * leaves + ["Potato___healthy"] * leaves
+
+
 def test_photos_of_a_leaf_that_is_held_out_are_left_out_of_training_and_told():
     photos = given("train", two_classes(20, "train")) + given("test", two_classes(5, "test"))
     leaves = np.arange(50)

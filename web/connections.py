@@ -33,11 +33,11 @@ def allow_many_files() -> None:
 def listen(host: str, port: int) -> socket.socket:
     """Listen at an address, and say so. Ends the program with a sentence if that can't be."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With its protocol: asyncio would not know it for TCP else, and each answer would wait 40 ms (Nagle).
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    if sys.platform != "win32":  # where it means something else
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        # With its protocol: asyncio would not know it for TCP else, and each answer would wait 40 ms (Nagle).
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        if sys.platform != "win32":  # where it means something else
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(WAITING)
     except OSError as error:

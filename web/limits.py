@@ -23,8 +23,8 @@ MEGABYTE = 1_000_000  # bytes
 FORM_OVERHEAD = 100_000  # bytes a multipart form may need beside its photos
 DRAIN = 4  # times the limit that we still read and discard, so that the client gets to read our answer
 IN_HAND = 1_000 * MEGABYTE  # bytes of uploads that may be here at a time, of all clients
-PATIENCE = 60  # seconds an upload may keep us waiting, and for what has come in:
-SLOWEST = 20_000  # bytes a second
+PATIENCE = 60  # seconds an upload may keep us waiting; what comes in meanwhile wins time back,
+SLOWEST = 20_000  # bytes for a second, up to as much as at first
 CLIENTS = 10_000  # whose requests are counted; beyond that, the least recent one is forgotten
 
 BUSY = "Too many photos at once; please try again."
@@ -97,19 +97,20 @@ class LimitUploads:
 
     def _in_time(self, receive: Receive) -> Receive:
         """Receive a body as long as its client is not too slow; our own slowness does not count."""
-        seen, waited, whole = 0, 0.0, False
+        left, whole = self.patience, False
 
         async def in_time() -> Message:
-            nonlocal seen, waited, whole
+            nonlocal left, whole
             if whole:  # all that can still come is that the client has gone
                 return await receive()
             asked = time.monotonic()
             try:
-                async with asyncio.timeout(self.patience + seen / SLOWEST - waited):
+                async with asyncio.timeout(left):
                     message = await receive()
             except TimeoutError as error:
                 raise HTTPException(408, "The upload took too long; please send it again.") from error
-            seen, waited = seen + len(message.get("body", b"")), waited + time.monotonic() - asked
+            won = len(message.get("body", b"")) / SLOWEST - (time.monotonic() - asked)
+            left = min(self.patience, left + won)
             whole = not message.get("more_body")
             return message
 
