@@ -115,7 +115,8 @@ def _from_hugging_face(name: str) -> Path:
 def find_photos(source: str) -> list[LabelledPhoto]:
     """List the photos of a source by path, also behind links.
 
-    Raises DataError if there is none, and OSError, as of a folder that can't be read.
+    Raises DataError if there is none, or if a folder's name can't be printed, as on the model's card; and
+    OSError, as of a folder that can't be read.
     """
     root = resolve_source(source)
     found = [
@@ -126,6 +127,9 @@ def find_photos(source: str) -> list[LabelledPhoto]:
         for name in sorted(names)
         if photo.is_called_photo(name) and (Path(folder) / name).is_file()
     ]
+    for name in {source, *(p.folder for p in found)}:
+        if (shown := disk.printable(name)) != name:
+            raise DataError(f"The name of the folder {shown} is no UTF-8; please rename it.")
     splits = {photo.split for photo in found} - {None}
     if splits and (unlabelled := [photo for photo in found if _split_called(photo.folder)]):
         places = sorted({photo.folder for photo in unlabelled})
@@ -200,9 +204,6 @@ def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> l
         )
     if unknown := [p for p, named in by_pattern.items() if not named]:
         raise DataError(f"No folder is called {' or '.join(unknown)}, as --classes says; found {some}.")
-    for name in matching:
-        if (shown := disk.printable(name)) != name:
-            raise DataError(f"The name of the folder {shown} is no UTF-8; please rename it.")
     labels = labels_of(matching)
     alike = [folder for label, folder in zip(labels, matching, strict=True) if labels.count(label) > 1]
     if alike:

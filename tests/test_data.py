@@ -66,12 +66,20 @@ def test_a_photo_of_two_classes_is_told(tmp_path, capsys):
     )
 
 
-def test_a_class_that_is_not_there_is_told_and_one_whose_name_is_no_text(tmp_path):
-    found = [LabelledPhoto(Path("x"), folder, "set") for folder in (*CLASSES, "Potato___Fr\udcfch")]
+def test_a_class_that_is_not_there_is_told():
+    found = [LabelledPhoto(Path("x"), folder, "set") for folder in CLASSES]
     with pytest.raises(data.DataError, match=r"^No folder is called Potato___Lateblight, as --classes says;"):
         data.class_folders(found, [*CLASSES[:2], "Potato___Lateblight"])
-    with pytest.raises(data.DataError, match=r"^The name of the folder Potato___Fr\?h is no UTF-8"):
-        data.class_folders(found, data.POTATO_CLASSES)
+
+
+@pytest.mark.parametrize("place", ["set/Potato___Fr\udcfch", "s\udcfct/Potato___healthy"])
+def test_a_folder_whose_name_is_no_text_is_told(tmp_path, place):
+    draw_set(tmp_path / "drawn", leaves=2, kinds=("Potato___healthy",))
+    source = tmp_path / place.split("/")[0]
+    source.mkdir()
+    (tmp_path / "drawn" / "Potato___healthy").rename(tmp_path / place)
+    with pytest.raises(data.DataError, match=r"^The name of the folder .*(Fr\?h|s\?t) is no UTF-8;"):
+        data.find_photos(str(source))
 
 
 def test_a_class_may_be_a_link_to_a_folder_of_another_name(tmp_path):

@@ -63,6 +63,7 @@ async function reached(wanted) {
 // gradio would lose a photo that does not arrive, and tell it in its own words.
 const ask = window.fetch;
 let uploading = Promise.resolve(); // the upload that began last
+let ofSeveral = false; // whether the upload that begins next is of several leaves
 window.fetch = (address, options) => {
   const place = String(address.url ?? address);
   if (place.includes("/gradio_api/run/")) return call(address, options);
@@ -85,10 +86,10 @@ async function call(address, options) {
 }
 
 async function upload(address, options) {
-  const turn = latest;
+  const [turn, several] = [latest, ofSeveral];
   for (;;) {
     const reply = await ask(address, options).catch(() => null);
-    if (turn !== latest) return reply ?? Response.error(); // another photo came meanwhile
+    if (!several && turn !== latest) return reply ?? Response.error(); // another photo came meanwhile
     const busy = !reply || reply.status === 429 || reply.status === 503;
     if (busy) tell("error.offline");
     else if (!reply.ok) tell("refused.lost");
@@ -140,9 +141,11 @@ async function handOver(files) {
   const change = new Event("change", { bubbles: true });
   handed.add(change);
   const [rows, before] = [listed(), uploading];
+  ofSeveral = true;
   input.dispatchEvent(change);
   // Until they are listed: what gradio is given before that would take their place.
   await soon(() => uploading !== before);
+  ofSeveral = false;
   if ((await uploading)?.ok) await soon(() => listed() > rows);
 }
 

@@ -430,6 +430,20 @@ def test_a_photo_that_a_busy_server_refuses_is_sent_again(refused, server):
         expect(refused.locator("#offline")).to_be_empty()
 
 
+def test_of_several_none_is_lost_while_the_server_is_busy_whatever_becomes_of_one_leaf(refused):
+    drop(refused, LEAF)
+    expect(refused.locator("#history figure")).to_have_count(1)
+    refused.get_by_label("Several leaves").click()
+    busy = {"status": 503, "headers": {"Retry-After": "3"}, "json": {"detail": "Too many."}}
+    refused.route("**/upload?*", lambda request: request.fulfill(**busy), times=2)
+    refused.set_input_files("#photos input[type=file]", files=several(("a.jpg", LEAF)))
+    expect(refused.locator("#offline")).to_contain_text("can't be reached")
+    refused.get_by_label("One leaf").click()
+    refused.get_by_role("button", name="Remove Image").click()
+    refused.get_by_label("Several leaves").click()
+    expect(refused.locator("#joint figure small")).to_have_text(["a.jpg"])
+
+
 def test_of_several_no_answer_stands_beside_photos_that_could_not_be_sent(refused):
     refused.get_by_label("Several leaves").click()
     refused.set_input_files("#photos input[type=file]", files=several(("a.jpg", LEAF)))
