@@ -99,9 +99,11 @@ def create_api(serving: Serving) -> FastAPI:
 
     @api.post("/predict", operation_id="predict", response_model=None, responses=responses(Answer))
     async def predict(
-        file: Annotated[UploadFile, File(description="a photo")], heatmap: bool = False
+        request: Request, file: Annotated[UploadFile, File(description="a photo")], heatmap: bool = False
     ) -> JSONResponse:
         """Diagnose one photo."""
+        if len((await request.form()).getlist("file")) > 1:
+            raise HTTPException(422, "Send one photo at a time, or several to /predict/batch.")
         with answering.place():
             classifier, found = serving.now
             _, answered = await answering.run(answer, classifier, file, heatmap)
@@ -153,9 +155,7 @@ def create_api(serving: Serving) -> FastAPI:
     def explain(_: Request, error: RequestValidationError) -> JSONResponse:
         field, why = str(error.errors()[0]["loc"][1]), error.errors()[0]["msg"]
         if field in ("file", "files"):
-            return JSONResponse(
-                {"detail": f"Send the photo as multipart form data, in the field {field}."}, 422
-            )
+            return JSONResponse({"detail": refusals.NO_FILE.format(field=field)}, 422)
         return JSONResponse({"detail": f"The parameter {field} is wrong: {why}."}, 422)
 
     return api

@@ -24,6 +24,7 @@ from model import bundle, photo
 from model.__main__ import photos_in
 from model.classifier import Classifier
 from model.serving import Serving
+from web.refusals import NO_FILE
 
 LEAF = draw("Potato___Late_blight", seed=99)
 
@@ -92,14 +93,22 @@ def test_what_is_refused_with_which_status(server, name):
 def test_no_file_is_422(server):
     response = httpx2.post(f"{server.url}/predict")
     assert response.status_code == 422
-    assert response.json() == {"detail": "Send the photo as multipart form data, in the field file."}
+    assert response.json() == {"detail": NO_FILE.format(field="file")}
 
 
 def test_text_in_place_of_photos_is_422(server):
     for path, field in (("/predict", "file"), ("/predict/batch", "files")):
         response = httpx2.post(server.url + path, files={field: (None, "leaf.jpg")})
         assert response.status_code == 422
-        assert response.json() == {"detail": f"Send the photo as multipart form data, in the field {field}."}
+        assert response.json() == {"detail": NO_FILE.format(field=field)}
+
+
+def test_of_two_photos_none_is_silently_left_out(server):
+    response = httpx2.post(
+        f"{server.url}/predict", files=[("file", ("a.jpg", JPEG)), ("file", ("b.jpg", JPEG))]
+    )
+    assert response.status_code == 422
+    assert response.json() == {"detail": "Send one photo at a time, or several to /predict/batch."}
 
 
 def test_the_app_takes_no_arguments_and_says_so():

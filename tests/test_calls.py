@@ -108,13 +108,8 @@ def test_of_the_page_no_address_is_fetched(client, number, several, capfd):
 
 def test_of_several_photos_some_may_be_gone(client, photo):
     gone = photo | {"path": str(Path(photo["path"]).with_name("gone.jpg"))}
-    answer = client.post(
-        "queue/join", json={"data": [[photo, gone]], "session_hash": "y", "fn_index": SEVERAL}
-    )
-    assert answer.status_code == 200
-    with client.stream("GET", "queue/data?session_hash=y") as told:
-        done = next(line for line in told.iter_lines() if "process_completed" in line)
-    assert json.loads(done.removeprefix("data: "))["success"]
+    sent = {"data": [[photo, gone]], "session_hash": "y", "fn_index": SEVERAL}
+    assert client.post("run/predict", json=sent).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["queue/data?session_hash=zz", "call/predict/zz", "heartbeat/%00"])

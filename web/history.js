@@ -22,11 +22,14 @@ function keep(checks) {
   show();
 }
 
+// The page's language as it is written where the browser is at home: 3/4 is not the same day everywhere.
+const region = () => navigator.languages.find((tag) => tag.split("-")[0] === props.texts.code) ?? props.texts.code;
+
 function show() {
   const told = (check) => ({
     ...check,
     title: props.texts[check.class.toLowerCase()] ?? check.title,
-    when: new Date(check.time).toLocaleString(props.texts.code),
+    when: new Date(check.time).toLocaleString(region()),
   });
   props.value = { open, checks: kept().map(told) };
 }

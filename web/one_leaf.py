@@ -109,7 +109,7 @@ def lay_out(
         return one_as_json(diagnosis) | {"advice": card["advice"], "what_to_do": to_do}
 
     def translate(language: str, displayed: str, shown: Diagnosis | PhotoError | None) -> list:
-        card, chances, advice = anew(partial(on_page, language), displayed, shown)
+        card, chances, advice = anew(partial(on_page, language), displayed, shown, LostError())
         return [
             gr.Image(
                 label=text(language, "photo"),
@@ -214,7 +214,11 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
         start, end = grade(shown.severity)
         grades = {"from": start, "to": percent(language, end / 100)}
         card["severity"] = text(language, "severity", percent=percent(language, shown.severity), **grades)
-    chances = {class_name(language, label): min(p, CERTAIN) for label, p in shown.probabilities.items()}
+    # Nothing is certain, nor out of the question.
+    chances = {
+        class_name(language, label): max(1 - CERTAIN, min(p, CERTAIN))
+        for label, p in shown.probabilities.items()
+    }
     return card, chances, guidance.guidance(language, shown.verdict, shown.likeliest)
 
 
@@ -226,17 +230,17 @@ def on_page(
     return inert(card), chances, advice
 
 
-def anew(say: Callable[[object], Sequence], displayed: str, shown: object) -> list[dict]:
+def anew(say: Callable[[object], Sequence], displayed: str, shown: object, lost: PhotoError) -> list[dict]:
     """Return, as updates, what a card and what belongs to it say in another language.
 
     `displayed` is what the card is in the browser (see DISPLAYED), which changes it without the server:
-    then `shown`, the server's state, is not what stands there. An answer that is still to come, and one that
-    a server since restarted has forgotten, stay as they are.
+    then `shown`, the server's state, is not what stands there, but perhaps the error `lost`. An answer that
+    is still to come, and one that a server since restarted has forgotten, stay as they are.
     """
     if displayed == "pending" or (shown is None and displayed not in ("waiting", "error")):
         return [{} for _ in say(None)]
     if displayed == "error" and not isinstance(shown, PhotoError):
-        shown = LostError()
+        shown = lost
     return [{"value": value} for value in say(shown)]
 
 

@@ -5,6 +5,7 @@
 const LONGEST = 1024; // pixels; the model sees far fewer
 const AGAIN = 1000; // milliseconds between attempts to reach the server
 const SILENCE = 5000; // milliseconds without an answer mean that it can't be reached
+const BUSY = [429, 502, 503, 504]; // so a proxy answers, too, while the server restarts
 const LOOKS = 100; // whether something has happened that will soon, 20 milliseconds apart
 const megabytes = window.gradio_config.max_file_size / 1e6;
 const handed = new WeakSet();
@@ -72,31 +73,27 @@ window.fetch = (address, options) => {
   return uploading;
 };
 
-// A call that is lost would leave the answer pending for ever.
-async function call(address, options) {
-  for (let lost = false; ; lost = true) {
+// Asks again and again while the server can't be reached or is too busy, and the answer is wanted.
+async function askPatiently(address, options, wanted) {
+  for (;;) {
     const reply = await ask(address, options).catch(() => null);
-    if (reply || options?.signal?.aborted) {
-      if (lost) tell("");
-      return reply ?? Response.error();
-    }
+    const busy = !reply || BUSY.includes(reply.status);
+    if (!busy && told === "error.offline") tell("");
+    if (!busy || !wanted()) return reply ?? Response.error();
     tell("error.offline");
-    await pause(AGAIN);
+    await pause(reply?.headers.has("Retry-After") ? 1000 * reply.headers.get("Retry-After") : AGAIN);
   }
 }
 
+// A call that is lost would leave the answer pending for ever.
+const call = (address, options) => askPatiently(address, options, () => !options?.signal?.aborted);
+
 async function upload(address, options) {
   const [turn, several] = [latest, ofSeveral];
-  for (;;) {
-    const reply = await ask(address, options).catch(() => null);
-    if (!several && turn !== latest) return reply ?? Response.error(); // another photo came meanwhile
-    const busy = !reply || reply.status === 429 || reply.status === 503;
-    if (busy) tell("error.offline");
-    else if (!reply.ok) tell("refused.lost");
-    else if (told === "error.offline") tell("");
-    if (!busy) return reply;
-    await pause(1000 * (reply?.headers.get("Retry-After") ?? 1));
-  }
+  const wanted = () => several || turn === latest; // or another photo has come meanwhile
+  const reply = await askPatiently(address, options, wanted);
+  if (!reply.ok && wanted()) tell("refused.lost");
+  return reply;
 }
 
 document.addEventListener("blightcheck:cleared", () => {
@@ -227,12 +224,15 @@ const agree = () => setTimeout(() => {
 watch("texts", agree);
 watch("value", agree);
 
+element.tabIndex = -1; // can have the focus
 // The history keeps each answer once, with the photo it is about; said anew in another language it names none.
 watch("value", () => {
   const { photo, verdict } = props.value;
   if (photo && told !== "error.offline") tell(""); // another photo has been answered meanwhile
   // On a phone the answer is below the photo, out of sight.
   if (photo || verdict === "error") element.scrollIntoView({ block: "nearest" });
+  // The button that had the focus is gone; keys would begin at the page's top again.
+  if (photo && document.activeElement === document.body) element.focus({ preventScroll: true });
   const picture = document.querySelector("#photo .image-frame img");
   if (photo && picture?.src.includes(photo)) {
     document.dispatchEvent(new CustomEvent("blightcheck:answered", { detail: { ...props.value, picture } }));

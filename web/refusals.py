@@ -12,7 +12,8 @@ from starlette.responses import Response
 from model import disk
 
 NO_CALL = "Neither the page nor a client of gradio's calls like this; see /gradio_api/info."
-NO_FORM = "Send the photo as multipart form data, in the field files."
+NO_FILE = "Send the photo as a file of multipart form data, in the field {field} (curl -F {field}=@leaf.jpg)."
+NO_FORM = NO_FILE.format(field="files")
 NO_ROOM = "The server can't keep the photo, as its disk is full or closed; please try again later."
 ONLY_POST = "Send photos by POST, as multipart form data; see /docs."
 

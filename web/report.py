@@ -22,6 +22,8 @@ figure, section {{ break-inside: avoid; }} small {{ color: #555; }}
 img {{ width: 160px; border-radius: 8px; }}</style>
 <h1>{title}</h1>{paragraphs}{counts}{leaves}{guidance}<p><small>{made}</small></p></html>"""
 
+FORMULA = ("=", "+", "-", "@")  # how one begins
+
 
 @dataclass(frozen=True)
 class Leaf:
@@ -33,12 +35,13 @@ class Leaf:
 
 
 def table(leaves: Sequence[Leaf]) -> str:
-    """Return the answers as a CSV file's data URL."""
+    """Return the answers as a CSV file's data URL, in which a spreadsheet takes no name for a formula."""
     labels = next((list(x.answered.probabilities) for x in leaves if isinstance(x.answered, Diagnosis)), [])
     file = io.StringIO()
     table = csv.DictWriter(file, columns(labels))
     table.writeheader()
-    table.writerows(row(leaf.name, leaf.answered) for leaf in leaves)
+    for leaf in leaves:
+        table.writerow(row("'" * leaf.name.startswith(FORMULA) + leaf.name, leaf.answered))
     return "data:text/csv;base64," + base64.b64encode(file.getvalue().encode("utf-8-sig")).decode()
 
 

@@ -23,10 +23,9 @@ from web.one_leaf import CARD, NOTHING_YET, anew, on_page
 from web.pictures import thumbnail
 from web.report import Leaf
 from web.texts import ENGLISH, LANGUAGES, chance, class_name, explain, in_language, percent, text
-from web.uploads import LostError, opened
+from web.uploads import opened
 
 Shown = Sequence[Leaf] | PhotoError | None
-NO_PROGRESS = gr.Progress()  # gradio puts a visible one in its place
 
 
 class TooManyError(PhotoError):
@@ -34,6 +33,13 @@ class TooManyError(PhotoError):
 
     reason = "too_many"
     sentence = "At most {most} photos at once, please; these are {photos}: remove some."
+
+
+class LostPhotosError(PhotoError):
+    """The uploads are gone: a server since restarted knows none of them, however often it is asked."""
+
+    reason = "lost_photos"
+    sentence = "The photos did not arrive, or the server was restarted; please remove and choose them again."
 
 
 # Handlebars escapes every text; names of files are whatever their senders called them.
@@ -71,13 +77,13 @@ def lay_out(
     a function that says them all in a language.
     """
 
-    def diagnose(photos: list[dict] | None, progress: gr.Progress = NO_PROGRESS) -> Shown:
+    def diagnose(photos: list[dict] | None) -> Shown:
         if not photos:
             return None
         try:
             if len(photos) > MAX_PHOTOS:
                 raise TooManyError(most=MAX_PHOTOS, photos=len(photos))
-            return diagnose_all(serving, photos, Path(pictures.GRADIO_CACHE), progress)
+            return diagnose_all(serving, photos, Path(pictures.GRADIO_CACHE))
         except PhotoError as error:
             return error
 
@@ -85,7 +91,10 @@ def lay_out(
         return [
             gr.File(label=text(language, "several.photos")),
             gr.Button(text(language, "several.add")),
-            *(gr.update(**said) for said in anew(partial(summarise, language), displayed, shown)),
+            *(
+                gr.update(**said)
+                for said in anew(partial(summarise, language), displayed, shown, LostPhotosError())
+            ),
         ]
 
     shown = gr.State(None)
@@ -119,7 +128,8 @@ def lay_out(
         api_visibility="private",
         preprocess=False,
         trigger_mode="always_last",
-        concurrency_limit=1,
+        queue=False,  # one request instead of three, which page.js sends again if it is lost
+        show_progress="minimal",
         show_progress_on=joint,
     )
     answering.success(  # in the language that is chosen by then
@@ -134,12 +144,12 @@ def lay_out(
     focus = "() => {{ setTimeout(() => document.querySelector('{}')?.focus()); }}"
     pictures.delete(None, js=focus.format("#add"), api_visibility="private")
     pictures.clear(None, js=focus.format("#photos button"), api_visibility="private")
-    lost = {code: summarise(code, LostError())[0] for code in LANGUAGES}
+    lost = {code: summarise(code, LostPhotosError())[0] for code in LANGUAGES}
     answering.failure(None, language, joint, js=in_language(lost), api_visibility="private")
     return shown, joint, [pictures, add, joint, advice], translate
 
 
-def diagnose_all(serving: Serving, photos: Sequence[dict], folder: Path, progress: gr.Progress) -> list[Leaf]:
+def diagnose_all(serving: Serving, photos: Sequence[dict], folder: Path) -> list[Leaf]:
     """Diagnose photos that lie in `folder`, as gradio describes them, on all cores, in order."""
 
     def one(photo: dict) -> Leaf:
@@ -152,7 +162,7 @@ def diagnose_all(serving: Serving, photos: Sequence[dict], folder: Path, progres
             return Leaf(name, error, None)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(progress.tqdm(pool.map(one, photos), total=len(photos)))
+        return list(pool.map(one, photos))
 
 
 def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
@@ -178,16 +188,20 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
     joint = joint_answer(diagnoses)
     key = "several.voters" if joint.voters else "several.nobody"
     advice = [text(language, key, voters=joint.voters, photos=len(leaves))]
-    if joint.verdict == DIAGNOSIS:
-        together = f"{class_name(language, joint.label)} {chance(language, joint.confidence)}"
-        advice.append(text(language, "several.together", confidence=together))
+    diseases = ", ".join(class_name(language, disease) for disease in joint.suspects)
+    found = any(disease in joint.counts for disease in joint.suspects)  # not only suspected of unsure leaves
     if joint.suspects:
-        diseases = ", ".join(class_name(language, disease) for disease in joint.suspects)
-        advice.append(text(language, "several.suspect", disease=diseases))
+        advice.append(text(language, "several.found" if found else "several.suspect", disease=diseases))
+    if joint.voters:
+        known = ", ".join(class_name(language, label) for label in joint.probabilities)
+        advice.append(text(language, "several.look", classes=known))
     shown |= {
         "verdict": joint.verdict,
         "healthy": is_healthy(joint.label),
-        "title": class_name(language, joint.label),
+        # The leaves don't agree on one answer, but that is no reason to call what some show unsure.
+        "title": text(language, "several.some", disease=diseases)
+        if found and joint.verdict == UNSURE
+        else class_name(language, joint.label),
         "advice": " ".join(advice),
         "severity": None
         if joint.severity is None
@@ -198,9 +212,9 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
     }
     likeliest = joint.label if joint.verdict == DIAGNOSIS or not joint.suspects else joint.suspects[0]
     to_do = guidance.guidance(language, joint.verdict, likeliest)
-    if any(disease in joint.counts for disease in joint.suspects):  # and not only suspected of unsure leaves
-        found = [joint.label] * (joint.verdict == DIAGNOSIS)
-        to_do = guidance.about(language, [*found, *joint.suspects], named=True) or to_do
+    if found:
+        agreed = [joint.label] * (joint.verdict == DIAGNOSIS)
+        to_do = guidance.about(language, [*agreed, *joint.suspects], named=True) or to_do
     return inert(shown | {"report": report.printable(language, shown, to_do)}), to_do
 
 
@@ -209,14 +223,13 @@ def _caption(language: str, leaf: Leaf) -> dict:
         why = explain(language, leaf.answered)
         caption = {"verdict": "error", "title": why, "chance": ""}
     else:
-        certainty = chance(language, leaf.answered.confidence)
         caption = {
             "verdict": leaf.answered.verdict,
             "healthy": is_healthy(leaf.answered.label),
             "title": class_name(language, leaf.answered.label),
             "chance": {
-                DIAGNOSIS: certainty,
-                UNSURE: f"({class_name(language, leaf.answered.likeliest)}? {certainty})",
+                DIAGNOSIS: chance(language, leaf.answered.confidence),
+                UNSURE: f"({class_name(language, leaf.answered.likeliest)}?)",
                 NOT_POTATO: "",
             }[leaf.answered.verdict],
         }

@@ -22,6 +22,7 @@ from PIL import ExifTags, Image
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 from model import bundle, cnn, export
+from web.several import LostPhotosError
 
 LEAF = jpeg(draw("Potato___Late_blight", 900))
 OTHER_LEAF = jpeg(draw("Potato___healthy", 901))
@@ -223,7 +224,7 @@ def test_one_that_is_too_large_is_told_in_every_language_and_the_answer_before_s
 def test_no_answer_stands_beside_a_photo_that_could_not_be_sent(refused, server):
     drop(refused, LEAF)
     check_answer(refused, server.predict(LEAF).json())
-    refused.route("**/run/predict*", lambda request: request.fulfill(status=503, json={"detail": "Busy."}))
+    refused.route("**/run/predict*", lambda request: request.fulfill(status=500, json={"detail": "No."}))
     drop(refused, OTHER_LEAF)
     check_sentence(refused, LOST)
     overlay = refused.locator("#verdict [data-testid=status-tracker] .error")
@@ -364,13 +365,13 @@ def test_an_answer_comes_in_the_language_chosen_meanwhile(page):
 
 
 def test_in_another_language_an_error_stays_one_and_no_earlier_answer_comes_back(refused):
-    refused.route("**/run/predict*", lambda request: request.fulfill(status=503), times=1)
+    refused.route("**/run/predict*", lambda request: request.fulfill(status=500), times=1)
     drop(refused, LEAF)
     check_sentence(refused, LOST)
     refused.get_by_label("Several leaves").click()
     refused.set_input_files("#photos input[type=file]", files=several(("a.jpg", LEAF)))
     expect(refused.locator("#joint figure")).to_have_count(1)
-    refused.route("**/queue/join*", lambda request: request.fulfill(status=503))
+    refused.route("**/run/predict*", lambda request: request.fulfill(status=500), times=1)
     refused.set_input_files("#photos input[type=file]", files=several(("b.jpg", OTHER_LEAF)))
     expect(refused.locator("#joint .card.error")).to_be_visible()
     choose_french(refused)
@@ -421,9 +422,13 @@ def test_what_is_asked_while_the_connection_is_lost_is_answered_afterwards(refus
 
 
 def test_a_photo_that_a_busy_server_refuses_is_sent_again(refused, server):
-    busy = {"status": 429, "headers": {"Retry-After": "3"}, "json": {"detail": "Too many."}}
-    for photo in (LEAF, OTHER_LEAF):
-        refused.route("**/upload?*", lambda request: request.fulfill(**busy), times=1)
+    for photo, call, status in (
+        (LEAF, "run/predict", 502),
+        (LEAF, "upload?", 429),
+        (OTHER_LEAF, "upload?", 503),
+    ):
+        busy = {"status": status, "headers": {"Retry-After": "3"}, "json": {"detail": "Too many."}}
+        refused.route(f"**/{call}*", lambda request, busy=busy: request.fulfill(**busy), times=1)
         drop(refused, photo)
         expect(refused.locator("#offline")).to_contain_text("can't be reached")
         check_answer(refused, server.predict(photo).json())
@@ -448,10 +453,18 @@ def test_of_several_no_answer_stands_beside_photos_that_could_not_be_sent(refuse
     refused.get_by_label("Several leaves").click()
     refused.set_input_files("#photos input[type=file]", files=several(("a.jpg", LEAF)))
     expect(refused.locator("#joint figure")).to_have_count(1)
-    refused.route("**/queue/join*", lambda request: request.fulfill(status=429, json={"detail": "Too many."}))
+    refused.route("**/run/predict*", lambda request: request.fulfill(status=400, json={"detail": "Gone."}))
     refused.set_input_files("#photos input[type=file]", files=several(("b.jpg", OTHER_LEAF)))
-    expect(refused.locator("#joint .card.error p")).to_have_text(LOST)
+    expect(refused.locator("#joint .card.error p")).to_have_text(str(LostPhotosError()))
     expect(refused.locator("#joint figure")).to_have_count(0)
+
+
+def test_of_several_a_lost_call_is_made_again(refused):
+    refused.get_by_label("Several leaves").click()
+    refused.route("**/run/predict*", lambda request: request.abort(), times=1)
+    refused.set_input_files("#photos input[type=file]", files=several(("a.jpg", LEAF), ("b.jpg", OTHER_LEAF)))
+    expect(refused.locator("#joint figure small")).to_have_text(["a.jpg", "b.jpg"])
+    expect(refused.locator("#offline")).to_be_empty()
 
 
 def test_of_several_one_that_is_too_large_is_told_and_the_others_are_answered(page):
@@ -467,7 +480,7 @@ def test_of_several_one_that_is_too_large_is_told_and_the_others_are_answered(pa
 def test_several_dropped_on_one_leaf_are_answered_as_several(page):
     drop_together(page, [LEAF, OTHER_LEAF])
     expect(page.locator("#joint figure")).to_have_count(2)
-    expect(page.locator("#joint .card p").first).to_contain_text("look like: Late blight")
+    expect(page.locator("#joint .card p").first).to_contain_text("leaves show: Late blight")
     expect(page.locator("#several")).to_contain_text("Check with your own eyes")
 
 
@@ -548,7 +561,7 @@ def test_while_the_server_is_away_a_photo_waits(browser, tiny, start):
             visit(opened, first.url)
         drop(opened, LEAF)
         expect(opened.get_by_role("alert")).to_have_text(
-            "The server can't be reached. Your photo is sent as soon as it answers."
+            "The server can't be reached. This page goes on by itself as soon as it answers."
         )
         with start(MODEL_REPO=tiny, GRADIO_SERVER_PORT=urlsplit(first.url).port) as again:
             check_answer(opened, again.predict(LEAF).json())
