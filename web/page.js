@@ -75,10 +75,10 @@ window.fetch = (address, options) => {
 
 // Asks again and again while the server can't be reached or is too busy, and the answer is wanted.
 async function askPatiently(address, options, wanted) {
-  for (;;) {
+  for (let waited = false; ; waited = true) {
     const reply = await ask(address, options).catch(() => null);
     const busy = !reply || BUSY.includes(reply.status);
-    if (!busy && told === "error.offline") tell("");
+    if (waited && !busy && told === "error.offline") tell(""); // others may still wait for the server
     if (!busy || !wanted()) return reply ?? Response.error();
     tell("error.offline");
     await pause(reply?.headers.has("Retry-After") ? 1000 * reply.headers.get("Retry-After") : AGAIN);

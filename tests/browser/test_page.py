@@ -421,14 +421,19 @@ def test_what_is_asked_while_the_connection_is_lost_is_answered_afterwards(refus
     expect(refused.locator("#history figure")).to_have_count(2)
 
 
+def refuse(page: Page, call: str, status: int, times: int = 1) -> None:
+    """Have the server refuse the next calls, as if it were too busy."""
+    busy = {"status": status, "headers": {"Retry-After": "3"}, "json": {"detail": "Too many."}}
+    page.route(f"**/{call}*", lambda request: request.fulfill(**busy), times=times)
+
+
 def test_a_photo_that_a_busy_server_refuses_is_sent_again(refused, server):
     for photo, call, status in (
         (LEAF, "run/predict", 502),
-        (LEAF, "upload?", 429),
-        (OTHER_LEAF, "upload?", 503),
+        (OTHER_LEAF, "upload?", 429),
+        (LEAF, "upload?", 503),
     ):
-        busy = {"status": status, "headers": {"Retry-After": "3"}, "json": {"detail": "Too many."}}
-        refused.route(f"**/{call}*", lambda request, busy=busy: request.fulfill(**busy), times=1)
+        refuse(refused, call, status)
         drop(refused, photo)
         expect(refused.locator("#offline")).to_contain_text("can't be reached")
         check_answer(refused, server.predict(photo).json())
@@ -439,8 +444,7 @@ def test_of_several_none_is_lost_while_the_server_is_busy_whatever_becomes_of_on
     drop(refused, LEAF)
     expect(refused.locator("#history figure")).to_have_count(1)
     refused.get_by_label("Several leaves").click()
-    busy = {"status": 503, "headers": {"Retry-After": "3"}, "json": {"detail": "Too many."}}
-    refused.route("**/upload?*", lambda request: request.fulfill(**busy), times=2)
+    refuse(refused, "upload?", 503, times=2)
     refused.set_input_files("#photos input[type=file]", files=several(("a.jpg", LEAF)))
     expect(refused.locator("#offline")).to_contain_text("can't be reached")
     refused.get_by_label("One leaf").click()
