@@ -28,6 +28,10 @@ ROOM = 2_000 * MEGABYTE  # bytes of all visitors' photos, and at most half of wh
 OLD = 2 * 3600  # seconds
 HOPS = 5  # addresses that a photo may have moved to, one after the other
 EVERY = 5  # seconds, to look whether they do
+NOT_FETCHED = (
+    f"The photo can't be fetched: its address must be public, and give {MAX_UPLOAD_MB} MB at most within "
+    f"{PATIENCE} seconds."
+)
 
 _places = anyio.Semaphore(AT_ONCE)
 
@@ -55,7 +59,7 @@ class Picture(gr.Image):
                 async with _places:
                     data = await fetch_from_outside(url)
         except (ValueError, TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
-            raise gr.Error(str(LostError()), print_exception=False) from error
+            raise gr.Error(NOT_FETCHED, print_exception=False) from error
         file = Path(self.GRADIO_CACHE) / secrets.token_hex(16) / "photo"
         file.parent.mkdir(parents=True)
         file.write_bytes(data)
