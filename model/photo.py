@@ -145,8 +145,8 @@ def prepare(source: bytes | Path, size: int) -> np.ndarray:
     The square is as large as the photo's shorter side, whatever its shape. Of an animation it is the first
     frame; transparent parts become white. Raises one of the PhotoErrors, with a sentence.
     """
-    data = source.read_bytes() if isinstance(source, Path) else source
-    with _places:
+    with _places:  # a file is not read before its turn either
+        data = source.read_bytes() if isinstance(source, Path) else source
         return _prepared(_open(data), size)
 
 
