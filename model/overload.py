@@ -5,6 +5,7 @@ megabytes of comments, tiny pieces or empty scans keep a core busy for minutes, 
 far below these limits. Pieces are told apart as Pillow does it, right or wrong: another way, some would hide.
 """
 
+import itertools
 import re
 import struct
 from collections.abc import Iterator
@@ -47,8 +48,10 @@ def is_heavy_exif(exif: bytes) -> bool:
     """Tell whether EXIF data is more than any camera writes."""
     if len(exif) > MAX_EXIF:
         return True
-    while exif.startswith(b"Exif\0\0"):
-        exif = exif[6:]
+    start = 0
+    while exif.startswith(b"Exif\0\0", start):
+        start += 6
+    exif = exif[start:]
     order = "<" if exif.startswith(b"II") else ">"
     try:
         (at,) = struct.unpack_from(order + "I", exif, 4)
@@ -79,7 +82,9 @@ def _scans(data: bytes) -> int:
     pairs = (np.frombuffer(data, "<u2", (len(data) - start) // 2, start) for start in (0, 1))
     if sum(np.count_nonzero(pair == 0xDAFF) for pair in pairs) <= MAX_SCANS:
         return 0
-    return sum(kind == START_OF_SCAN[1] for kind, _, _ in _jpeg(data, whole=True))
+    most = MAX_PIECES["JPEG"]  # of the picture, too: more would take as long to count as to read
+    kinds = [kind for kind, _, _ in itertools.islice(_jpeg(data, whole=True), most + 1)]
+    return kinds.count(START_OF_SCAN[1]) if len(kinds) <= most else len(kinds)
 
 
 def _png(data: bytes) -> Iterator[tuple[bytes, int, int]]:

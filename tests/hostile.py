@@ -33,6 +33,12 @@ def jpeg_of_empty_scans(side: int, scans: int) -> bytes:
     return plain[: plain.index(START_OF_SCAN)] + scan * scans + plain[-2:]
 
 
+def jpeg_of_markers(markers: int, scans: int) -> bytes:
+    """Return a baseline JPEG whose picture holds that many markers of nothing, and what looks like scans."""
+    plain = saved(Image.new("RGB", (64, 64), GREEN), "JPEG")
+    return plain[:-2] + b"\xff\x01" * markers + START_OF_SCAN * scans + plain[-2:]
+
+
 def chunk(kind: bytes, body: bytes) -> bytes:
     """Return a chunk of a PNG file."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

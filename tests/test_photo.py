@@ -142,6 +142,7 @@ REFUSED = {
         MUCH,
     ),
     "many scans": (hostile.jpeg_of_many_scans(64, 101), photo.OverloadedError, MUCH),
+    "many markers": (hostile.jpeg_of_markers(100_000, 101), photo.OverloadedError, MUCH),
     "many empty scans": (hostile.jpeg_of_empty_scans(64, 101), photo.OverloadedError, MUCH),
     "many segments": (
         hostile.jpeg_with(hostile.segment(0xE1, b"Exif\0\0") * 1_001),
