@@ -129,7 +129,8 @@ def fit(
 
     split = hashlib.sha256(np.concatenate(list(splits.values())).tobytes()).hexdigest()
     identity = asdict(settings) | {"fingerprint": photos.fingerprint(), "split": split}
-    identity["weights it learns from"] = [weights_digest(folder) for folder in earlier.values()]
+    if earlier:
+        identity["weights it learns from"] = [weights_digest(folder) for folder in earlier.values()]
     checkpoint = Checkpoint(folder, identity, validate, settings.patience)
     if resume and checkpoint.exists():
         checkpoint.restore(network)

@@ -56,17 +56,22 @@ def test_no_more_is_fetched_than_a_photo_may_have(photos, monkeypatch):
         run_async(uploads.fetch, f"{photos}/compressed")
 
 
-INSIDE = "127.0.0.1 10.0.0.1 169.254.169.254 100.100.100.200 224.0.0.1 ::1 fe80::1 fec0::1 ::ffff:10.0.0.1"
+INSIDE = (
+    *("127.0.0.1", "10.0.0.1", "169.254.169.254", "100.100.100.200", "224.0.0.1", "localhost"),
+    *("::1", "fe80::1", "fec0::1", "::ffff:10.0.0.1", "::ffff:100.100.100.200", "::10.0.0.1"),
+    *("64:ff9b::a00:1", "2002:a9fe:a9fe::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "ff02::1"),
+)
 
 
-@pytest.mark.parametrize("host", [*INSIDE.split(), "localhost"])
+@pytest.mark.parametrize("host", INSIDE)
 def test_an_address_in_this_network_is_not_outside(host):
     with pytest.raises(ValueError, match=f"^{host} is in this network$"):
         run_async(uploads.address_outside, host)
 
 
 def test_an_address_elsewhere_is_outside():
-    assert run_async(uploads.address_outside, "8.8.8.8") == "8.8.8.8"
+    for address in ("8.8.8.8", "2606:4700:4700::1111"):
+        assert run_async(uploads.address_outside, address) == address
 
 
 def test_a_photo_that_has_moved_is_fetched_from_there_unless_that_is_in_this_network(photos, monkeypatch):

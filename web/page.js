@@ -5,7 +5,8 @@
 const LONGEST = 1024; // pixels; the model sees far fewer
 const AGAIN = 1000; // milliseconds between attempts to reach the server
 const SILENCE = 5000; // milliseconds without an answer mean that it can't be reached
-const BUSY = [429, 502, 503, 504]; // so a proxy answers, too, while the server restarts
+const BUSY = [429, 502, 503]; // so a proxy answers, too, while the server restarts
+const LONGEST_WAIT = 60_000; // milliseconds, whatever the server asks for
 const LOOKS = 100; // whether something has happened that will soon, 20 milliseconds apart
 const megabytes = window.gradio_config.max_file_size / 1e6;
 const handed = new WeakSet();
@@ -81,7 +82,8 @@ async function askPatiently(address, options, wanted) {
     if (waited && !busy && told === "error.offline") tell(""); // others may still wait for the server
     if (!busy || !wanted()) return reply ?? Response.error();
     tell("error.offline");
-    await pause(reply?.headers.has("Retry-After") ? 1000 * reply.headers.get("Retry-After") : AGAIN);
+    const asked = 1000 * reply?.headers.get("Retry-After"); // no number if it is a date
+    await pause(asked > 0 ? Math.min(asked, LONGEST_WAIT) : AGAIN);
   }
 }
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -89,10 +89,15 @@ async def address_outside(host: str) -> str:
     except OSError as error:
         raise ValueError(f"{host} is not known") from error
     for *_, (address, *_) in found:
-        ip = ip_address(address)
-        if ip.is_global and not ip.is_multicast and not (ip.version == 6 and ip.is_site_local):
+        if _is_outside(ip_address(address)):
             return address
     raise ValueError(f"{host} is in this network")
+
+
+def _is_outside(ip: IPv4Address | IPv6Address) -> bool:
+    if ip.version == 6 and (ip.is_site_local or ip.ipv4_mapped or ip.sixtofour or ip.teredo):
+        return False  # the last three hide an IPv4 address, as do reserved ones
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved)
 
 
 async def fetch(url: str, transport: httpx.AsyncBaseTransport | None = None) -> bytes | httpx.URL:
