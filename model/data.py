@@ -127,7 +127,7 @@ def find_photos(source: str) -> list[LabelledPhoto]:
         for name in sorted(names)
         if photo.is_called_photo(name) and (Path(folder) / name).is_file()
     ]
-    for name in {source, *(p.folder for p in found)}:
+    for name in sorted({source, *(p.folder for p in found)}):
         if (shown := disk.printable(name)) != name:
             raise DataError(f"The name of the folder {shown} is no UTF-8; please rename it.")
     splits = {photo.split for photo in found} - {None}

@@ -40,7 +40,7 @@ def is_overloaded(data: bytes) -> bool:
                     return True
                 if kind == 0xE1 and data.startswith(b"Exif\0\0", body):
                     exif += data[body + 6 : body + length]
-            return (form == "JPEG" and _scans(data) > MAX_SCANS) or is_heavy_exif(exif)
+            return (form == "JPEG" and _has_many_scans(data)) or is_heavy_exif(exif)
     return False
 
 
@@ -76,15 +76,15 @@ def _jpeg(data: bytes, whole: bool = False) -> Iterator[tuple[int, int, int]]:
         at = body + length
 
 
-def _scans(data: bytes) -> int:
+def _has_many_scans(data: bytes) -> bool:
     # Quick: pairs of bytes, from the first and from the second on (bytes.count takes five times as long). But
     # what follows the picture may look like scans.
     pairs = (np.frombuffer(data, "<u2", (len(data) - start) // 2, start) for start in (0, 1))
     if sum(np.count_nonzero(pair == 0xDAFF) for pair in pairs) <= MAX_SCANS:
-        return 0
+        return False
     most = MAX_PIECES["JPEG"]  # of the picture, too: more would take as long to count as to read
     kinds = [kind for kind, _, _ in itertools.islice(_jpeg(data, whole=True), most + 1)]
-    return kinds.count(START_OF_SCAN[1]) if len(kinds) <= most else len(kinds)
+    return len(kinds) > most or kinds.count(START_OF_SCAN[1]) > MAX_SCANS
 
 
 def _png(data: bytes) -> Iterator[tuple[bytes, int, int]]:

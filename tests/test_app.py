@@ -18,13 +18,13 @@ from drawing import draw
 from fastapi.testclient import TestClient
 from PIL import Image
 from test_photo import JPEG, REFUSED, encode
+from test_requests import SEND_A_PHOTO, SEND_PHOTOS
 
 import app
 from model import bundle, photo
 from model.__main__ import photos_in
 from model.classifier import Classifier
 from model.serving import Serving
-from web.refusals import NO_FILE
 
 LEAF = draw("Potato___Late_blight", seed=99)
 
@@ -93,14 +93,17 @@ def test_what_is_refused_with_which_status(server, name):
 def test_no_file_is_422(server):
     response = httpx2.post(f"{server.url}/predict")
     assert response.status_code == 422
-    assert response.json() == {"detail": NO_FILE.format(field="file")}
+    assert response.json() == {"detail": SEND_A_PHOTO}
 
 
 def test_text_in_place_of_photos_is_422(server):
-    for path, field in (("/predict", "file"), ("/predict/batch", "files")):
+    for path, field, sentence in (
+        ("/predict", "file", SEND_A_PHOTO),
+        ("/predict/batch", "files", SEND_PHOTOS),
+    ):
         response = httpx2.post(server.url + path, files={field: (None, "leaf.jpg")})
         assert response.status_code == 422
-        assert response.json() == {"detail": NO_FILE.format(field=field)}
+        assert response.json() == {"detail": sentence}
 
 
 def test_of_two_photos_none_is_silently_left_out(server):

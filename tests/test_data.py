@@ -72,13 +72,16 @@ def test_a_class_that_is_not_there_is_told():
         data.class_folders(found, [*CLASSES[:2], "Potato___Lateblight"])
 
 
-@pytest.mark.parametrize("place", ["set/Potato___Fr\udcfch", "s\udcfct/Potato___healthy"])
-def test_a_folder_whose_name_is_no_text_is_told(tmp_path, place):
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [("set/Potato___Fr\udcfch", r"Potato___Fr\?h"), ("s\udcfct/Potato___healthy", r"/\S*/s\?t")],
+)
+def test_a_folder_whose_name_is_no_text_is_told(tmp_path, place, told):
     draw_set(tmp_path / "drawn", leaves=2, kinds=("Potato___healthy",))
     source = tmp_path / place.split("/")[0]
     source.mkdir()
     (tmp_path / "drawn" / "Potato___healthy").rename(tmp_path / place)
-    with pytest.raises(data.DataError, match=r"^The name of the folder .*(Fr\?h|s\?t) is no UTF-8;"):
+    with pytest.raises(data.DataError, match=f"^The name of the folder {told} is no UTF-8;"):
         data.find_photos(str(source))
 
 

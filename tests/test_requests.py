@@ -8,10 +8,10 @@ import pytest
 from test_photo import JPEG, REFUSED
 
 from model import photo
-from web.refusals import NO_FILE
 
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
-SEND_A_PHOTO = NO_FILE.format(field="file")
+SEND = "Send the photo as a file of multipart form data, in the field "
+SEND_A_PHOTO, SEND_PHOTOS = SEND + "file (curl -F file=@leaf.jpg).", SEND + "files (curl -F files=@leaf.jpg)."
 
 
 def part(name: str, filename: bytes, data: bytes = JPEG) -> bytes:
@@ -71,7 +71,7 @@ def test_what_is_refused_and_why(server, name):
 
 def test_a_batch_without_photos_is_422(server):
     answer = httpx2.post(f"{server.url}/predict/batch")
-    assert (answer.status_code, answer.json()) == (422, {"detail": NO_FILE.format(field="files")})
+    assert (answer.status_code, answer.json()) == (422, {"detail": SEND_PHOTOS})
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "TRACE", "OPTIONS"])

@@ -1,3 +1,6 @@
+import base64
+import csv
+import io
 import re
 from pathlib import Path
 
@@ -7,7 +10,7 @@ from model.classifier import Diagnosis
 from model.photo import PhotoError
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 from web.guidance import SOURCES, STATEMENTS, about, guidance
-from web.report import Leaf
+from web.report import Leaf, table
 from web.several import summarise
 from web.texts import ENGLISH, LANGUAGES, TEXTS, choose, class_name, text
 
@@ -111,6 +114,15 @@ def test_one_diseased_leaf_among_healthy_ones_is_named_with_what_to_do(language)
         assert class_name(language, "Late blight") in card[words]
     assert advice == about(language, ["Late blight"], named=True)
     assert class_name(language, "Late blight") in advice["parts"][0]["title"]
+
+
+def test_a_spreadsheet_takes_no_name_for_a_formula():
+    answered = Diagnosis(DIAGNOSIS, "Healthy", 1.0, {"Healthy": 1.0}, 1.0, None, None, None)
+    names = ("=1+1.jpg", "+1.jpg", "-1.jpg", "@a.jpg", "leaf-1.jpg")
+    encoded = table([Leaf(name, answered, None) for name in names]).split(",")[1]
+    rows = csv.DictReader(io.StringIO(base64.b64decode(encoded).decode("utf-8-sig")))
+    written = ["'=1+1.jpg", "'+1.jpg", "'-1.jpg", "'@a.jpg", "leaf-1.jpg"]
+    assert [row["photo"] for row in rows] == written
 
 
 def test_what_unsure_leaves_may_have_comes_with_what_to_look_for_and_no_sprays():

@@ -92,7 +92,9 @@ def test_no_address_of_this_network_is_asked(server, photos):
     asked = {"data": [{"path": f"{photos}/1000", "meta": {"_type": "gradio.FileData"}}, "en"]}
     answer = httpx2.post(f"{server.url}/gradio_api/run/predict", json=asked, timeout=60)
     assert answer.status_code == 500
-    assert answer.json()["error"] == uploads.NOT_FETCHED
+    assert answer.json()["error"] == (
+        "The photo can't be fetched: its address must be public, and give 20 MB at most within 15 seconds."
+    )
 
 
 def test_a_name_that_no_file_can_have_is_no_upload(server):

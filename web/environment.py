@@ -28,8 +28,8 @@ def number_of_minutes(name: str) -> float:
 
 def origins(name: str) -> list[str]:
     """Return the sites in a variable as browsers name them, such as https://farm.example, or * for all."""
-    sites = [site.strip(" /").lower() for site in os.environ.get(name, "").split(",")]
-    sites = [site for site in sites if site]
+    told = os.environ.get(name, "").split(",")
+    sites = [site for part in told if (site := part.strip(" /").lower())]
     if wrong := [site for site in sites if not ORIGIN.fullmatch(site)]:
         sys.exit(
             f"app.py: {name} names sites like https://farm.example, separated by commas; not {wrong[0]}."

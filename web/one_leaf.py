@@ -20,10 +20,10 @@ from model.verdict import UNSURE
 from web import feedback, guidance, heat
 from web.inert import inert
 from web.texts import (
-    CERTAIN,
     ENGLISH,
     LANGUAGES,
     TEXTS,
+    cautious,
     chance,
     choose,
     class_name,
@@ -214,11 +214,7 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
         start, end = grade(shown.severity)
         grades = {"from": start, "to": percent(language, end / 100)}
         card["severity"] = text(language, "severity", percent=percent(language, shown.severity), **grades)
-    # Nothing is certain, nor out of the question.
-    chances = {
-        class_name(language, label): max(1 - CERTAIN, min(p, CERTAIN))
-        for label, p in shown.probabilities.items()
-    }
+    chances = {class_name(language, label): cautious(p) for label, p in shown.probabilities.items()}
     return card, chances, guidance.guidance(language, shown.verdict, shown.likeliest)
 
 

@@ -22,7 +22,6 @@ from PIL import ExifTags, Image
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 from model import bundle, cnn, export
-from web.several import LostPhotosError
 
 LEAF = jpeg(draw("Potato___Late_blight", 900))
 OTHER_LEAF = jpeg(draw("Potato___healthy", 901))
@@ -459,7 +458,9 @@ def test_of_several_no_answer_stands_beside_photos_that_could_not_be_sent(refuse
     expect(refused.locator("#joint figure")).to_have_count(1)
     refused.route("**/run/predict*", lambda request: request.fulfill(status=400, json={"detail": "Gone."}))
     refused.set_input_files("#photos input[type=file]", files=several(("b.jpg", OTHER_LEAF)))
-    expect(refused.locator("#joint .card.error p")).to_have_text(str(LostPhotosError()))
+    expect(refused.locator("#joint .card.error p")).to_have_text(
+        "The photos did not arrive, or the server was restarted; please remove and choose them again."
+    )
     expect(refused.locator("#joint figure")).to_have_count(0)
 
 

@@ -32,9 +32,14 @@ def percent(language: str, share: float) -> str:
     return text(language, "percent", number=max(round(share * 100), int(share > 0)))
 
 
+def cautious(probability: float) -> float:
+    """Return a probability, 0 to 1, as it is shown: nothing is certain, nor out of the question."""
+    return max(1 - CERTAIN, min(probability, CERTAIN))
+
+
 def chance(language: str, probability: float) -> str:
-    """Write a probability, 0 to 1, as a percentage, of CERTAIN at most."""
-    return percent(language, min(probability, CERTAIN))
+    """Write a probability, 0 to 1, as a percentage."""
+    return percent(language, cautious(probability))
 
 
 def class_key(label: str) -> str:
