@@ -67,7 +67,7 @@ def build(
         network = cnn.build_cnn(shape, len(outputs), momentum, FusedNormalization)
         if start:
             known = bundle.read(start).outputs()
-            new = export.copy_weights(export.load_keras(start), known, network, outputs)
+            new = export.copy_weights(export.load_fitted(start), known, network, outputs)
             if asked := ", ".join(name for name in outputs[:classes] if name in new):
                 print(f"{settings.start_from} doesn't know {asked}: that part starts anew.")
         rate = keras.optimizers.schedules.CosineDecay(

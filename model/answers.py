@@ -28,7 +28,7 @@ def together_as_json(joint: Joint) -> dict:
 
 def columns(labels: Sequence[str]) -> list[str]:
     """Name the columns, given the labels of the classes."""
-    return ["photo", "class", "confidence", "verdict", "severity", *labels, "error"]
+    return ["photo", "class", "confidence", "verdict", "leaf_probability", "severity", *labels, "error"]
 
 
 def row(name: str, answered: Diagnosis | Exception) -> dict[str, str]:
@@ -41,6 +41,7 @@ def row(name: str, answered: Diagnosis | Exception) -> dict[str, str]:
         "class": answered.label,
         "confidence": f"{answered.confidence:.4f}",
         "verdict": answered.verdict,
+        "leaf_probability": f"{answered.leaf:.4f}",
         "severity": severity,
         **{label: f"{share:.4f}" for label, share in answered.probabilities.items()},
     }

@@ -18,6 +18,7 @@ from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE, verdicts
 
 # What to call the answers that name no class.
 LABELS = {UNSURE: "Unsure", NOT_POTATO: "Not a potato leaf"}
+PERHAPS = 0.05  # the least leaf probability of what may be a potato leaf though it was not taken for one
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,12 @@ class Diagnosis:
     def likeliest(self) -> str:
         """The label of the likeliest class, whatever the verdict."""
         return max(self.probabilities, key=self.probabilities.get)
+
+    @property
+    def suspicion(self) -> str | None:
+        """The label of the disease that it looks like without a diagnosis, if it may be a potato leaf."""
+        open_to_doubt = self.verdict == UNSURE or (self.verdict == NOT_POTATO and self.leaf >= PERHAPS)
+        return self.likeliest if open_to_doubt and not is_healthy(self.likeliest) else None
 
     def words(self) -> "Diagnosis":
         """Return it without its arrays, for keeping."""

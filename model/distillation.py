@@ -18,8 +18,9 @@ def load_teacher(folder: Path, name: str, outputs: Sequence[str], size: int, pre
 
     Raises BundleError if its outputs are others, or if it is no network of ours.
     """
-    trained, known = export.load_keras(folder), bundle.read(folder).outputs()
+    known = bundle.read(folder).outputs()
     try:
+        trained = export.load_fitted(folder)
         weights = keras.Model(trained.input, trained.get_layer("softmax").output).get_weights()
         if sorted(known) != sorted(outputs):
             raise ValueError("other outputs")

@@ -20,8 +20,8 @@ class Joint:
 
     verdict, label, confidence, probabilities: as of one Diagnosis; photos: how many there were; voters: how
     many had a say; counts: photos by their own label; severity: their mean where they agree, 0 to 1, or None;
-    suspects: the diseases that some of the voters show by themselves or, if none shows one, that unsure
-    leaves look most like, except the joint answer; the commonest first, and late blight before one as common.
+    found: the diseases that some of the voters show; suspects: these, except the joint answer, and then those
+    that other leaves look like. Late blight, which can't wait, comes first, then the commonest.
     """
 
     verdict: str
@@ -32,6 +32,7 @@ class Joint:
     voters: int
     counts: dict[str, int]
     severity: float | None
+    found: tuple[str, ...]
     suspects: tuple[str, ...]
 
 
@@ -42,8 +43,8 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
     Statistical Science 1, p. 114), of three classes 0.96 at most, since no leaf rules a class out. It is the
     product that independent witnesses would have, tempered by their number: leaves of one plant, photographed
     alike, mislead alike. Leaves without a diagnosis don't vote.
-    Healthy leaves never outvote a diseased one, nor an unsure one that looks diseased: blight begins on a few
-    leaves.
+    Healthy leaves never outvote a diseased one, nor one that looks diseased but has no diagnosis: blight
+    begins on a few leaves.
     """
     voters = [d for d in diagnoses if d.verdict == DIAGNOSIS]
     asked = voters or diagnoses
@@ -53,13 +54,12 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
     pooled /= pooled.sum()
     labels = list(diagnoses[0].probabilities)
     best = int(pooled.argmax())
-    unsure = [d for d in diagnoses if d.verdict == UNSURE]
-    shown = _diseases(voters) or _diseases(unsure)
-    # Late blight before one as common: it can't wait.
-    diseases = sorted(shown, key=lambda label: (-shown[label], label.lower() != "late blight"))
+    found = _most_urgent_first([d.label for d in voters if not is_healthy(d.label)])
+    suspected = _most_urgent_first([d.suspicion for d in diagnoses if d.suspicion not in (None, *found)])
     if voters:
         agreed = len(voters) == 1 or pooled[best] >= AGREEMENT
-        verdict = UNSURE if not agreed or (diseases and is_healthy(labels[best])) else DIAGNOSIS
+        diseased = bool(found or suspected)
+        verdict = UNSURE if not agreed or (diseased and is_healthy(labels[best])) else DIAGNOSIS
     else:
         verdict = NOT_POTATO if all(d.verdict == NOT_POTATO for d in diagnoses) else UNSURE
     label = labels[best] if verdict == DIAGNOSIS else LABELS[verdict]
@@ -73,9 +73,11 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
         voters=len(voters),
         counts=dict(Counter(d.label for d in diagnoses).most_common()),
         severity=float(np.mean(measured)) if measured else None,
-        suspects=tuple(disease for disease in diseases if disease != label),
+        found=tuple(found),
+        suspects=tuple(disease for disease in found + suspected if disease != label),
     )
 
 
-def _diseases(diagnoses: Sequence[Diagnosis]) -> Counter:
-    return Counter(d.likeliest for d in diagnoses if not is_healthy(d.likeliest))
+def _most_urgent_first(diseases: Sequence[str]) -> list[str]:
+    commonest = [disease for disease, _ in Counter(diseases).most_common()]
+    return sorted(commonest, key=lambda disease: disease.lower() != "late blight")

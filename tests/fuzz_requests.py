@@ -60,8 +60,8 @@ def good_requests(url: str) -> dict[bytes, tuple[bytes, bytes]]:
         b"/gradio_api/upload": (multipart, form("files")),
         b"/gradio_api/run/predict": (call_type, call(photo, "en")),
         b"/gradio_api/call/predict": (call_type, call(photo, "en")),
-        b"/gradio_api/queue/join": (call_type, call(photo, "en", fn_index=3)),
-        b"/gradio_api/cancel": (call_type, call(fn_index=3, event_id="a")),
+        b"/gradio_api/queue/join": (call_type, call(photo, "en", fn_index=4)),
+        b"/gradio_api/cancel": (call_type, call(fn_index=4, event_id="a")),
         b"/gradio_api/reset": (call_type, call(event_id="a")),
     }
 

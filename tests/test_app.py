@@ -346,7 +346,10 @@ def test_the_command_line_writes_a_row_for_each_photo(tiny, server, tmp_path):
     header, good, bad, odd = (tmp_path / "out.csv").read_bytes().splitlines()
     assert b"bl\xe4tt.jpg" in odd
     header, good, bad = header.decode(), good.decode(), bad.decode()
-    assert header == "photo,class,confidence,verdict,severity,Early blight,Late blight,Healthy,error"
+    assert (
+        header
+        == "photo,class,confidence,verdict,leaf_probability,severity,Early blight,Late blight,Healthy,error"
+    )
     expected = server.predict(folder / "a.png").json()
     assert good.startswith(f"{folder / 'a.png'},Late blight,{expected['confidence']:.4f},diagnosis,")
     assert bad.endswith(f'"{REFUSED["text"][2]}"')

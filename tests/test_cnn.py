@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model import cnn, evaluation, export, slim
+from model import bundle, cnn, evaluation, export, slim
 
 SIZE, OUTPUTS, CLASSES = 64, 5, 3
 SAME = np.eye(OUTPUTS, CLASSES, dtype=np.float32)
@@ -115,6 +115,18 @@ def test_answers_are_the_networks_own_at_the_temperature(network, photos):
     asked[:, 0] += 0.25 * np.exp(logits[:, 3])
     np.testing.assert_allclose(answer["probabilities"], asked / asked.sum(1, keepdims=True), atol=1e-6)
     np.testing.assert_allclose(answer["probabilities"], evaluation.probabilities(logits, SAME), atol=1e-6)
+
+
+def test_who_learns_from_it_learns_from_the_network_without_its_temperature(network, photos, tmp_path):
+    folder = tmp_path / "bundle"
+    with bundle.writing(folder) as draft:
+        export.save_keras(export.answering_model(network, SAME, 1.7), draft)
+        (draft / bundle.LITERT_MODEL).write_bytes(b"")
+        thresholds = {"leaf": 0.25, "confidence": 0.5}
+        bundle.seal(draft, {"classes": [], "image_size": SIZE, "temperature": 1.7, "thresholds": thresholds})
+    fitted = export.load_fitted(folder).get_layer("logits").get_weights()
+    for weights, ours in zip(fitted, network.get_layer("logits").get_weights(), strict=True):
+        np.testing.assert_allclose(weights, ours, rtol=1e-6)
 
 
 def test_without_kin_it_is_the_softmax_over_the_classes(network, photos):

@@ -1,14 +1,18 @@
+from dataclasses import replace
+
 import pytest
 
 from model.classifier import Diagnosis
 from model.plant import joint_answer
 
 
-def leaf(late: float, verdict: str = "diagnosis", severity: float | None = None) -> Diagnosis:
+def leaf(
+    late: float, verdict: str = "diagnosis", severity: float | None = None, potato: float = 0.9
+) -> Diagnosis:
     probabilities = {"Late blight": late, "Healthy": 1 - late}
     label = {"unsure": "Unsure", "not_a_potato_leaf": "Not a potato leaf"}.get(verdict)
     label = label or max(probabilities, key=probabilities.get)
-    return Diagnosis(verdict, label, max(late, 1 - late), probabilities, 0.9, severity, None, None)
+    return Diagnosis(verdict, label, max(late, 1 - late), probabilities, potato, severity, None, None)
 
 
 def test_leaves_that_agree_make_a_diagnosis_with_their_mean_severity():
@@ -41,8 +45,12 @@ def test_healthy_leaves_do_not_outvote_a_diseased_one():
     assert joint.probabilities["Healthy"] > 0.9
     doubtful = joint_answer([leaf(0.9, "unsure"), *[leaf(0.0)] * 9])
     assert (doubtful.label, doubtful.voters, doubtful.suspects) == ("Unsure", 9, ("Late blight",))
-    doubtful = joint_answer([leaf(0.1, "unsure"), leaf(0.9, "not_a_potato_leaf"), *[leaf(0.0)] * 9])
+    scene = leaf(0.9, "not_a_potato_leaf", potato=0.01)
+    doubtful = joint_answer([leaf(0.1, "unsure"), scene, *[leaf(0.0)] * 9])
     assert (doubtful.label, doubtful.suspects) == ("Healthy", ())
+    perhaps = leaf(0.9, "not_a_potato_leaf", potato=0.2)
+    doubtful = joint_answer([perhaps, *[leaf(0.0)] * 9])
+    assert (doubtful.label, doubtful.suspects) == ("Unsure", ("Late blight",))
 
 
 def test_leaves_that_contradict_each_other_are_unsure():
@@ -58,11 +66,16 @@ def test_diseases_that_are_not_the_joint_answer_are_named_late_blight_first():
     late = Diagnosis("diagnosis", "Late blight", 0.98, chances, 0.9, None, None, None)
     assert joint_answer([early, late]).suspects == ("Late blight", "Early blight")
     joint = joint_answer([early, late, early])
-    assert (joint.label, joint.suspects) == ("Early blight", ("Late blight",))
+    assert (joint.label, joint.found) == ("Early blight", ("Late blight", "Early blight"))
+    assert joint.suspects == ("Late blight",)
+    doubtful = replace(late, verdict="unsure", label="Unsure")
+    joint = joint_answer([early, doubtful, early])
+    assert (joint.label, joint.found) == ("Early blight", ("Early blight",))
+    assert joint.suspects == ("Late blight",)
 
 
 def test_without_voters_there_is_no_diagnosis():
-    nothing = [leaf(0.9, "not_a_potato_leaf")] * 2
+    nothing = [leaf(0.9, "not_a_potato_leaf", potato=0.01)] * 2
     assert joint_answer(nothing).label == "Not a potato leaf"
     joint = joint_answer([*nothing, leaf(0.9, "unsure")])
     assert (joint.label, joint.suspects) == ("Unsure", ("Late blight",))

@@ -2,6 +2,7 @@ import base64
 import csv
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,8 @@ def test_classes_we_have_no_word_for_keep_their_labels():
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("label", ["Early blight", "Late blight", "Healthy"])
 def test_guidance_names_a_source_for_every_statement(language, label):
-    told = guidance(language, DIAGNOSIS, label)
-    assert told["drawing"].startswith("<svg")
+    told = guidance(language, DIAGNOSIS, label, None)
+    assert [drawing[:4] for drawing in told["drawings"]] == ["<svg"]
     numbers = {source["number"] for source in told["sources"]}
     ours = {text(language, "label"), text(language, "healthy.signs.look")}
     for part in told["parts"]:
@@ -79,18 +80,31 @@ def test_every_source_is_used():
     assert used - {None} == set(SOURCES)
 
 
-@pytest.mark.parametrize(
-    ("verdict", "likeliest"), [(UNSURE, "Healthy"), (UNSURE, "Septoria"), (NOT_POTATO, "Late blight")]
-)
-def test_without_a_diagnosis_guidance_is_how_to_take_a_better_photo(verdict, likeliest):
-    told = guidance("en", verdict, likeliest)
+@pytest.mark.parametrize(("verdict", "suspicion"), [(UNSURE, None), (UNSURE, "Septoria"), (NOT_POTATO, None)])
+def test_without_a_diagnosis_guidance_is_how_to_take_a_better_photo(verdict, suspicion):
+    told = guidance("en", verdict, "", suspicion)
     assert [part["title"] for part in told["parts"]] == ["How to take a better photo"]
-    assert told["drawing"] is None
+    assert told["drawings"] == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "leaf", "late", "suspicion"),
+    [
+        (DIAGNOSIS, 0.9, 0.9, None),
+        (UNSURE, 0.01, 0.9, "Late blight"),
+        (UNSURE, 0.9, 0.1, None),
+        (NOT_POTATO, 0.2, 0.9, "Late blight"),
+        (NOT_POTATO, 0.01, 0.9, None),
+    ],
+)
+def test_a_disease_is_suspected_of_what_may_be_a_potato_leaf(verdict, leaf, late, suspicion):
+    chances = {"Late blight": late, "Healthy": 1 - late}
+    assert Diagnosis(verdict, "", 0.9, chances, leaf, None, None, None).suspicion == suspicion
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_may_be_a_blight_comes_with_what_to_look_for(language):
-    told = guidance(language, UNSURE, "Late blight")
+    told = guidance(language, UNSURE, "Unsure", "Late blight")
     signs, expert, better = told["parts"]
     assert [point["source"] for point in signs["points"] + expert["points"]] == [1, 2, 2, 3]
     assert class_name(language, "Late blight") in signs["title"]
@@ -98,7 +112,7 @@ def test_what_may_be_a_blight_comes_with_what_to_look_for(language):
 
 
 def test_of_other_classes_nothing_is_told():
-    assert guidance("en", DIAGNOSIS, "Septoria") is None
+    assert guidance("en", DIAGNOSIS, "Septoria", None) is None
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -109,11 +123,41 @@ def test_one_diseased_leaf_among_healthy_ones_is_named_with_what_to_do(language)
     diseased = Diagnosis(DIAGNOSIS, "Late blight", 1.0, chances, 1.0, 0.2, None, None)
     leaves = [Leaf("leaf.jpg", answered, None) for answered in (healthy, healthy, healthy, diseased)]
     card, advice = summarise(language, leaves)
-    assert card["verdict"] == UNSURE
+    assert card["verdict"] == DIAGNOSIS
     for words in ("title", "advice"):  # and not "unsure": one was diagnosed
         assert class_name(language, "Late blight") in card[words]
-    assert advice == about(language, ["Late blight"], named=True)
-    assert class_name(language, "Late blight") in advice["parts"][0]["title"]
+    assert advice == about(language, ["Late blight"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_late_blight_comes_first_whatever_else_there_is(language):
+    early = Diagnosis(
+        DIAGNOSIS, "Early blight", 1.0, {"Early blight": 1.0, "Late blight": 0.0}, 1.0, *[None] * 3
+    )
+    late = Diagnosis(
+        DIAGNOSIS, "Late blight", 1.0, {"Early blight": 0.0, "Late blight": 1.0}, 1.0, *[None] * 3
+    )
+    doubtful = replace(late, verdict=UNSURE, label="Unsure")
+    card, advice = summarise(
+        language, [Leaf("leaf.jpg", answered, None) for answered in (early, early, late)]
+    )
+    names = [class_name(language, label) for label in ("Late blight", "Early blight")]
+    assert text(language, "listed").join(names) in card["title"]
+    assert names[0] in advice["parts"][0]["title"]
+    assert len(advice["drawings"]) == 2
+    card, advice = summarise(language, [Leaf("leaf.jpg", answered, None) for answered in (early, doubtful)])
+    assert card["title"] == names[1]
+    assert text(language, "several.suspect", disease=names[0]) in card["advice"]
+    assert advice == about(language, ["Early blight"], ["Late blight"])
+
+
+def test_photos_not_taken_for_potato_leaves_are_told():
+    healthy = Diagnosis(DIAGNOSIS, "Healthy", 1.0, {"Late blight": 0.0, "Healthy": 1.0}, 1.0, *[None] * 3)
+    scene = replace(healthy, verdict=NOT_POTATO, label="Not a potato leaf", leaf=0.0)
+    card, _ = summarise("en", [Leaf("leaf.jpg", answered, None) for answered in (healthy, scene)])
+    assert "Not taken for potato leaves: 1." in card["advice"]
+    card, _ = summarise("en", [Leaf("leaf.jpg", answered, None) for answered in (healthy, healthy)])
+    assert "Not taken" not in card["advice"]
 
 
 def test_a_spreadsheet_takes_no_name_for_a_formula():
@@ -136,11 +180,11 @@ def test_what_unsure_leaves_may_have_comes_with_what_to_look_for_and_no_sprays()
         ["99%", "(Late blight?)"],
     )
     assert "Some leaves look like: Late blight." in card["advice"]
-    assert advice == guidance("en", UNSURE, "Late blight")
+    assert advice == guidance("en", UNSURE, "Unsure", "Late blight")
 
 
 def test_of_two_diseases_it_is_told_what_to_do_about_each():
-    advice = about("en", ["Early blight", "Septoria", "Late blight"], named=True)
+    advice = about("en", ["Early blight", "Septoria", "Late blight"])
     titles = [part["title"] for part in advice["parts"]]
     assert {title.rpartition(" (")[2] for title in titles} == {"Early blight)", "Late blight)"}
     numbers = {point["source"] for part in advice["parts"] for point in part["points"]} - {None}

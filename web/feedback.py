@@ -61,6 +61,8 @@ def lay_out(
                 if file.parent.name != answered_photo:  # its answer is still to come, or of another session
                     raise LostError
                 pixels = photo.prepare(file, SIZE)
+        except LostError:
+            return text(language, "feedback.gone"), said, consent
         except photo.PhotoError as error:
             return explain(language, error), said, consent
         told = {"verdict": answered.verdict, "probabilities": answered.probabilities, "leaf": answered.leaf}
@@ -76,7 +78,7 @@ def lay_out(
         consent = gr.Checkbox(label=text(ENGLISH, "feedback.consent"))
         button = gr.Button(text(ENGLISH, "feedback.send"), size="sm")
         reply = gr.HTML("", html_template='<p role="status">{{value}}</p>', elem_id="reply")
-    failed = {code: text(code, "feedback.failed") for code in LANGUAGES}
+    gone = {code: text(code, "feedback.gone") for code in LANGUAGES}
     button.click(
         send,
         [picture, right, consent, language, about, shown],
@@ -86,7 +88,7 @@ def lay_out(
         show_progress="minimal",
         show_progress_on=reply,
         api_visibility="private",
-    ).failure(None, language, reply, js=in_language(failed), api_visibility="private")
+    ).failure(None, language, reply, js=in_language(gone), api_visibility="private")
     # Another photo, another question.
     picture.input(None, None, [reply, right, consent], js="() => ['', null, false]", api_visibility="private")
 

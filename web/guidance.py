@@ -6,8 +6,7 @@ Statements are keys of web/texts, each with the source it is taken from.
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.diseases import is_healthy
-from model.verdict import DIAGNOSIS, UNSURE
+from model.verdict import DIAGNOSIS
 from web.texts import class_key, class_name, text
 
 SOURCES = {
@@ -63,35 +62,35 @@ STATEMENTS = {
             ("late.signs.mould", "cfsa"),
             ("late.signs.stems", "cfsa"),
         ],
-        "spread": [
-            ("late.spread.wind", "usu"),
-            ("late.spread.weather", "usu"),
-            ("late.spread.tubers", "usu"),
-        ],
         "now": [("late.now.remove", "cfsa"), ("late.now.dry", "cfsa"), ("late.now.harvest", "umaine")],
+        "expert": [("late.expert.fast", "cornell")],
         "substances": [
             ("late.substances.protect", "manitoba"),
             ("late.substances.organic", "cfsa"),
             ("late.substances.chemical", "usu"),
+        ],
+        "spread": [
+            ("late.spread.wind", "usu"),
+            ("late.spread.weather", "usu"),
+            ("late.spread.tubers", "usu"),
         ],
         "next": [
             ("late.next.heaps", "usu"),
             ("late.next.seed", "unl"),
             ("late.next.varieties", "attra"),
         ],
-        "expert": [("late.expert.fast", "cornell")],
     },
     "early_blight": {
         "signs": [("early.signs.spots", "uc"), ("early.signs.rings", "uc"), ("early.signs.yellow", "uc")],
+        "now": [("early.now.care", "uc")],
+        "expert": [("early.expert.doubt", "news")],
+        "substances": [("early.substances.chemical", "miller"), ("early.substances.when", "gnb")],
         "spread": [
             ("early.spread.survives", "uc"),
             ("early.spread.weather", "uc"),
             ("early.spread.stress", "gnb"),
         ],
-        "now": [("early.now.care", "uc")],
-        "substances": [("early.substances.chemical", "miller"), ("early.substances.when", "gnb")],
         "next": [("early.next.rotation", "gnb"), ("early.next.seed", "gnb"), ("early.next.varieties", "uc")],
-        "expert": [("early.expert.doubt", "news")],
     },
     "healthy": {
         "signs": [("healthy.signs.look", None)],
@@ -103,8 +102,8 @@ DRAWINGS = {
     name: (Path(__file__).parent / "drawings" / f"{name}.svg").read_text("utf-8") for name in STATEMENTS
 }
 
-# Statements carry the numbers of their sources. The drawing is the project's own SVG and not escaped.
-TEMPLATE = """{{#if value}}<div class="guidance">{{{value.drawing}}}
+# Statements carry the numbers of their sources. The drawings are the project's own SVG and not escaped.
+TEMPLATE = """{{#if value}}<div class="guidance">{{#each value.drawings}}{{{this}}}{{/each}}
 {{#each value.parts}}<section><h3>{{this.title}}</h3><ul>{{#each this.points}}
 <li>{{this.text}}{{#if this.source}}<sup>{{this.source}}</sup>{{/if}}</li>{{/each}}</ul></section>{{/each}}
 {{#if value.sources}}<section class="sources"><h3>{{value.sources_title}}</h3><ol>{{#each value.sources}}
@@ -115,48 +114,47 @@ BETTER_PHOTO = ("better.one", "better.light", "better.sharp", "better.plain")
 SUSPICION = ("signs", "expert")  # the headings that help with a disease that is not sure
 
 
-def guidance(language: str, verdict: str, likeliest: str) -> dict | None:
-    """Return what to do about a verdict, for the page to lay out; None about classes we know nothing of.
+def guidance(language: str, verdict: str, label: str, suspicion: str | None) -> dict | None:
+    """Return what to do about an answer, for the page to lay out; None about classes we know nothing of.
 
-    Of an unsure answer whose likeliest class is a disease it is what to look for, and a better photo.
-    {"drawing": SVG or None, "parts": [{"title", "points": [{"text", "source": number or None}]}],
+    Without a diagnosis it is how to take a better photo and, of a disease that it looks like, what to look
+    for. {"drawings": [SVG], "parts": [{"title", "points": [{"text", "source": number or None}]}],
     "sources": [{"number", "name", "url"}], "sources_title"}
     """
     if verdict == DIAGNOSIS:
-        return about(language, [likeliest])
-    told = {"drawing": None, "parts": [], "sources": [], "sources_title": ""}
-    if verdict == UNSURE and not is_healthy(likeliest):
-        told = about(language, [likeliest], named=True, headings=SUSPICION) or told
+        return about(language, [label])
+    told = about(language, [], [suspicion] if suspicion else [])
+    told = told or {"drawings": [], "parts": [], "sources": [], "sources_title": ""}
     points = [{"text": text(language, key), "source": None} for key in BETTER_PHOTO]
     return told | {"parts": [*told["parts"], {"title": text(language, "better"), "points": points}]}
 
 
-def about(
-    language: str, labels: Sequence[str], named: bool = False, headings: Sequence[str] = ()
-) -> dict | None:
-    """Return what to do about classes, as `guidance` does, under all headings or some.
+def about(language: str, found: Sequence[str], suspected: Sequence[str] = ()) -> dict | None:
+    """Return what to do about classes found, and what to look for of those suspected, as `guidance` does.
 
-    Each part's title has its class's name behind it, if `named`.
+    Each part's title has its class's name behind it, unless there is only one class, and it is found.
     """
-    known = [label for label in labels if class_key(label) in STATEMENTS]
+    headings = {label: None for label in found} | {label: SUSPICION for label in suspected}
+    known = [label for label in headings if class_key(label) in STATEMENTS]
     if not known:
         return None
+    named = len(headings) > 1 or bool(suspected)
     used, parts = [], []
     for label in known:
         for heading, statements in STATEMENTS[class_key(label)].items():
-            if headings and heading not in headings:
+            if headings[label] and heading not in headings[label]:
                 continue
             used += dict.fromkeys(source for _, source in statements if source and source not in used)
             points = [
                 {"text": text(language, key), "source": used.index(source) + 1 if source else None}
                 for key, source in statements
             ]
-            if heading == "substances":
-                points.append({"text": text(language, "label"), "source": None})
+            if heading == "substances":  # first of all: not everything named below is allowed everywhere
+                points.insert(0, {"text": text(language, "label"), "source": None})
             name = f" ({class_name(language, label)})" if named else ""
             parts.append({"title": text(language, heading) + name, "points": points})
     return {
-        "drawing": DRAWINGS[class_key(known[0])],
+        "drawings": [DRAWINGS[class_key(label)] for label in known],
         "parts": parts,
         "sources": [
             {"number": number, "name": SOURCES[source][0], "url": SOURCES[source][1]}

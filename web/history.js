@@ -55,7 +55,7 @@ document.addEventListener("blightcheck:answered", async ({ detail }) => {
   keep([check, ...kept()].slice(0, MOST));
 });
 element.addEventListener("click", (event) => {
-  if (!event.target.closest("button")) return;
+  if (!event.target.closest("button") || !confirm(props.texts.sure)) return;
   keep([]);
   document.querySelector("#part input:checked").focus(); // or keys would begin at the page's top again
 });

@@ -1,6 +1,5 @@
 """The part of the page for one leaf: a photo in; the verdict, its chances, the heat map and advice out."""
 
-import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,14 +15,13 @@ from model.feedback import Feedback
 from model.photo import PhotoError
 from model.serving import Serving
 from model.severity import grade
-from model.verdict import UNSURE
+from model.verdict import NOT_POTATO, UNSURE
 from web import feedback, guidance, heat
 from web.inert import inert
 from web.texts import (
     ENGLISH,
     LANGUAGES,
     TEXTS,
-    cautious,
     chance,
     choose,
     class_name,
@@ -59,7 +57,13 @@ REAR_CAMERA = {"video": {"facingMode": "environment"}}
 CARD = """<div class="card {{value.verdict}}{{#if value.healthy}} healthy{{/if}}" role="status">
 <h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>"""
 
-NOTHING_YET = {"verdict": "waiting", "pending": True, "title": "…", "advice": ""}
+CHANCES = """{{#if value}}<h3>{{texts.chances}}</h3><ul class="counts">{{#each value}}
+<li><span>{{this.title}}</span><meter max="1" value="{{this.share}}" aria-hidden="true"></meter>
+<b>{{this.chance}}</b></li>{{/each}}</ul>{{/if}}"""
+NOTHING_YET = {
+    code: {"verdict": "waiting", "pending": True, "title": text(code, "looking"), "advice": ""}
+    for code in LANGUAGES
+}
 # Tells what a card is that stands in the browser.
 DISPLAYED = '({ verdict, pending }) => (pending ? "pending" : verdict)'
 
@@ -117,9 +121,10 @@ def lay_out(
                 placeholder=text(language, "photo.place"),
             ),
             gr.update(texts=_spoken(language), **card),
-            gr.update(label=text(language, "chances"), **chances),
+            gr.update(texts={"chances": text(language, "chances")}, **chances),
             gr.update(**advice),
             gr.HTML(texts=heat.spoken(language)),
+            gr.Button(text(language, "photo.take")),
             *form.say(language),
         ]
 
@@ -128,7 +133,7 @@ def lay_out(
         with gr.Row(elem_id="answer"):
             with gr.Column():
                 picture = Picture(
-                    sources=["upload", "webcam", "clipboard"],
+                    sources=["upload", "webcam"],
                     webcam_options=gr.WebcamOptions(mirror=False, constraints=REAR_CAMERA),
                     label=text(ENGLISH, "photo"),
                     alt_text=text(ENGLISH, "photo.alt"),
@@ -137,6 +142,7 @@ def lay_out(
                     buttons=["fullscreen"],
                     elem_id="photo",
                 )
+                take = gr.Button(text(ENGLISH, "photo.take"), elem_id="take")
                 looked = heat.lay_out()
             with gr.Column():
                 verdict = gr.HTML(
@@ -148,14 +154,21 @@ def lay_out(
                     texts=_spoken(ENGLISH),
                 )
                 with gr.Column(elem_id="details"):
-                    label = gr.Label(
-                        label=text(ENGLISH, "chances"), show_heading=False, elem_id="probabilities"
+                    chances = gr.HTML(
+                        None,
+                        label="Chances",
+                        html_template=CHANCES,
+                        elem_id="probabilities",
+                        texts={"chances": text(ENGLISH, "chances")},
                     )
         advice = gr.HTML(None, label="What to do", html_template=guidance.TEMPLATE, elem_id="guidance")
         form = feedback.lay_out(serving.bundle.classes, kept, picture, language, about, shown)
     lost = {code: on_page(code, LostError())[0] for code in LANGUAGES}
     # At once, and in the browser: an answer never stands beside another photo, whatever becomes of that.
-    picture.input(None, None, verdict, js=f"() => ({json.dumps(NOTHING_YET)})", api_visibility="private")
+    picture.input(None, language, verdict, js=in_language(NOTHING_YET), api_visibility="private")
+    take.click(
+        None, js="() => { document.dispatchEvent(new Event('blightcheck:take')); }", api_visibility="private"
+    )
     # The button that had the focus is gone; keys would begin at the page's top again.
     picture.clear(
         None,
@@ -168,7 +181,7 @@ def lay_out(
     picture.input(
         diagnose,
         inputs=[picture, language],
-        outputs=[verdict, label, advice, looked, shown, about],
+        outputs=[verdict, chances, advice, looked, shown, about],
         api_visibility="private",
         preprocess=False,
         # A photo dropped over another one is two events: cleared, then a new photo. The last must count.
@@ -185,18 +198,22 @@ def lay_out(
         preprocess=False,
         queue=False,
     )
-    return shown, verdict, [picture, verdict, label, advice, looked, *form.components], translate
+    return shown, verdict, [picture, verdict, chances, advice, looked, take, *form.components], translate
 
 
-def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, dict[str, float], dict | None]:
-    """Return the card, the probabilities and the guidance of what is shown, in a language."""
+def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, list[dict], dict | None]:
+    """Return the card, the chances of the classes and the guidance of what is shown, in a language."""
     if shown is None:
         title, advice = text(language, "waiting"), text(language, "waiting.advice")
-        return {"verdict": "waiting", "title": title, "advice": advice}, {}, None
+        return {"verdict": "waiting", "title": title, "advice": advice}, [], None
     if isinstance(shown, PhotoError):
         said = {"title": text(language, "error"), "advice": explain(language, shown)}
-        return {"verdict": "error"} | said, {}, None
-    doubtful = shown.verdict == UNSURE and shown.leaf < shown.confidence
+        return {"verdict": "error"} | said, [], None
+    key = shown.verdict
+    if shown.verdict == UNSURE and shown.leaf < shown.confidence:
+        key = "doubtful_leaf"
+    elif shown.verdict == NOT_POTATO and shown.suspicion:
+        key = "perhaps_potato"
     card = {
         "verdict": shown.verdict,
         "class": shown.label,
@@ -204,7 +221,7 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
         "title": class_name(language, shown.label),
         "advice": text(
             language,
-            "advice.doubtful_leaf" if doubtful else f"advice.{shown.verdict}",
+            f"advice.{key}",
             likeliest=class_name(language, shown.likeliest),
             confidence=chance(language, shown.confidence),
         ),
@@ -214,16 +231,18 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, d
         start, end = grade(shown.severity)
         grades = {"from": start, "to": percent(language, end / 100)}
         card["severity"] = text(language, "severity", percent=percent(language, shown.severity), **grades)
-    chances = {class_name(language, label): cautious(p) for label, p in shown.probabilities.items()}
-    return card, chances, guidance.guidance(language, shown.verdict, shown.likeliest)
+    chances = [
+        {"title": class_name(language, label), "share": share, "chance": chance(language, share)}
+        for label, share in sorted(shown.probabilities.items(), key=lambda item: -item[1])
+        if shown.verdict != NOT_POTATO  # of which they say nothing
+    ]
+    return card, chances, guidance.guidance(language, shown.verdict, shown.label, shown.suspicion)
 
 
-def on_page(
-    language: str, shown: Diagnosis | PhotoError | None
-) -> tuple[dict, dict[str, float], dict | None]:
+def on_page(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, list[dict], dict | None]:
     """Return an answer as the page shows it: no text in its card runs as code."""
     card, chances, advice = answer(language, shown)
-    return inert(card), chances, advice
+    return inert(card), inert(chances), advice
 
 
 def anew(say: Callable[[object], Sequence], displayed: str, shown: object, lost: PhotoError) -> list[dict]:
@@ -243,4 +262,5 @@ def anew(say: Callable[[object], Sequence], displayed: str, shown: object, lost:
 def _spoken(language: str) -> dict[str, str]:
     """Return what page.js says by itself."""
     keys = ("error.large", "error.again", "error.offline", "error.camera", "refused.lost")
+    keys += ("part", "feedback.ask")  # what the choices are called, for screen readers
     return {"code": language} | {key: TEXTS[language][key] for key in keys}

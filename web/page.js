@@ -125,6 +125,25 @@ function take(event, file) {
   hand(file);
 }
 
+// gradio's own camera is a small picture in the page; a phone's is better. And where a photo can't be answered, the
+// empty place asks for another one.
+const picker = document.createElement("input");
+picker.type = "file";
+picker.accept = "image/*,.heic,.heif";
+picker.hidden = true;
+document.body.append(picker);
+
+function pick(camera) {
+  picker.removeAttribute("capture");
+  if (camera) picker.setAttribute("capture", "environment");
+  picker.value = "";
+  picker.click();
+}
+document.addEventListener("blightcheck:take", () => pick(true));
+document.addEventListener("click", ({ target }) => {
+  if (target.closest("#photo .image-frame") && element.querySelector(".card.error")) pick(false);
+});
+
 // Several photos go in together, each shrunk, one after the other: decoded, each takes 50 megabytes and more.
 async function handOver(files) {
   const carried = new DataTransfer();
@@ -197,14 +216,12 @@ window.addEventListener("unhandledrejection", ({ reason }) => {
 });
 document.body.classList.toggle("no-camera", !navigator.mediaDevices);
 
-// gradio names each choice otherwise, anew after each change, and arrow keys only go through those of one name. And it
-// makes the chances buttons, which do nothing.
+// gradio names each choice otherwise, anew after each change, and arrow keys only go through those of one name.
 document.addEventListener(
   "keydown",
   (event) => {
     const choices = event.target.closest?.("fieldset")?.querySelectorAll("input[type=radio]") ?? [];
     for (const choice of choices) choice.name = choices[0].name; // of no other group: that would lose its choice
-    for (const row of document.querySelectorAll("#probabilities button")) row.tabIndex = -1;
   },
   capture,
 );
@@ -213,6 +230,8 @@ document.addEventListener(
 function speak() {
   document.documentElement.lang = props.texts.code;
   document.documentElement.style.setProperty("--again", JSON.stringify(props.texts["error.again"]));
+  for (const [group, key] of [["part", "part"], ["feedback", "feedback.ask"]])
+    document.querySelector(`#${group} fieldset`)?.setAttribute("aria-label", props.texts[key]);
   tell(told);
 }
 speak();

@@ -10,7 +10,7 @@ from PIL import Image
 from model import photo
 
 SIZE = 320  # pixels
-RED = np.array([230, 60, 20], np.float32)
+RED, BLUE = np.array([[230, 60, 20], [30, 90, 230]], np.float32)  # of what looks diseased, and healthy
 STRENGTH = 0.7  # of the colour where the heat is 1
 FADED = 0.6  # of the photo's own colour is taken away: red on green would look like a brown spot
 
@@ -20,19 +20,20 @@ def thumbnail(pixels: np.ndarray) -> str:
     return _data_url(Image.fromarray(pixels), "jpeg", quality=80)
 
 
-def heat_layer(heat: np.ndarray) -> str:
-    """Return heat, [h, w] from 0 to 1, as a PNG to lay over the photo's centre square: red, clear where 0."""
+def heat_layer(heat: np.ndarray, healthy: bool) -> str:
+    """Return heat, [h, w] from 0 to 1, as a PNG to lay over the photo's centre square; it is clear at 0."""
     alpha = _alpha(heat, SIZE // 4)  # smooth as it is: the browser makes it larger
-    red = np.broadcast_to(RED, (*alpha.shape[:2], 3))
-    return _data_url(Image.fromarray(np.concatenate([red, alpha * 255], axis=-1).astype(np.uint8)), "png")
+    colour = np.broadcast_to(BLUE if healthy else RED, (*alpha.shape[:2], 3))
+    return _data_url(Image.fromarray(np.concatenate([colour, alpha * 255], axis=-1).astype(np.uint8)), "png")
 
 
-def heat_over(source: bytes | Path, heat: np.ndarray) -> str:
+def heat_over(source: bytes | Path, heat: np.ndarray, healthy: bool) -> str:
     """Return the photo's centre square, paled, with the heat laid over it, as a PNG."""
     square = photo.prepare(source, SIZE).astype(np.float32)
     square += (square.mean(axis=-1, keepdims=True) - square) * FADED
     alpha = _alpha(heat, SIZE)
-    return _data_url(Image.fromarray((square * (1 - alpha) + RED * alpha).astype(np.uint8)), "png")
+    colour = BLUE if healthy else RED
+    return _data_url(Image.fromarray((square * (1 - alpha) + colour * alpha).astype(np.uint8)), "png")
 
 
 def _alpha(heat: np.ndarray, size: int) -> np.ndarray:

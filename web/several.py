@@ -1,16 +1,16 @@
 """The part of the page for several leaves of one plant or field: each answer, and the joint one."""
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import gradio as gr
 from gradio.components import Component
 
-from model.classifier import Diagnosis
+from model.classifier import LABELS, Diagnosis
 from model.diseases import is_healthy
 from model.photo import PhotoError
 from model.plant import joint_answer
@@ -22,17 +22,28 @@ from web.limits import MAX_PHOTOS
 from web.one_leaf import CARD, NOTHING_YET, anew, on_page
 from web.pictures import thumbnail
 from web.report import Leaf
-from web.texts import ENGLISH, LANGUAGES, chance, class_name, explain, in_language, percent, text
+from web.texts import (
+    ENGLISH,
+    LANGUAGES,
+    chance,
+    class_name,
+    class_names,
+    explain,
+    in_language,
+    percent,
+    sentences,
+    text,
+)
 from web.uploads import opened
 
 Shown = Sequence[Leaf] | PhotoError | None
 
 
 class TooManyError(PhotoError):
-    """More photos than are answered at once."""
+    """A photo beyond those that are answered at once."""
 
     reason = "too_many"
-    sentence = "At most {most} photos at once, please; these are {photos}: remove some."
+    sentence = "At most {most} photos at once: this one was left out; please choose it again afterwards."
 
 
 class LostPhotosError(PhotoError):
@@ -78,14 +89,7 @@ def lay_out(
     """
 
     def diagnose(photos: list[dict] | None) -> Shown:
-        if not photos:
-            return None
-        try:
-            if len(photos) > MAX_PHOTOS:
-                raise TooManyError(most=MAX_PHOTOS, photos=len(photos))
-            return diagnose_all(serving, photos, Path(pictures.GRADIO_CACHE))
-        except PhotoError as error:
-            return error
+        return diagnose_all(serving, photos, Path(pictures.GRADIO_CACHE)) if photos else None
 
     def translate(language: str, displayed: str, shown: Shown) -> list:
         return [
@@ -115,11 +119,21 @@ def lay_out(
                 )
         advice = gr.HTML(None, label="What to do together", html_template=guidance.TEMPLATE)
     add.click(
-        None, js="() => document.querySelector('#photos input[type=file]').click()", api_visibility="private"
+        None,
+        js="""() => {
+          const input = document.querySelector("#photos input[type=file]");
+          input.accept = "image/*,.heic,.heif"; // only then phones offer photos first
+          input.click();
+        }""",
+        api_visibility="private",
     )
     # At once, and in the browser: an answer never stands beside other photos, whatever becomes of those.
     pictures.change(
-        None, None, [joint, advice], js=f"() => [{json.dumps(NOTHING_YET)}, null]", api_visibility="private"
+        None,
+        language,
+        [joint, advice],
+        js=in_language({code: [card, None] for code, card in NOTHING_YET.items()}),
+        api_visibility="private",
     )
     answering = pictures.change(
         diagnose,
@@ -152,9 +166,11 @@ def lay_out(
 def diagnose_all(serving: Serving, photos: Sequence[dict], folder: Path) -> list[Leaf]:
     """Diagnose photos that lie in `folder`, as gradio describes them, on all cores, in order."""
 
-    def one(photo: dict) -> Leaf:
+    def one(photo: dict, number: int) -> Leaf:
         name = photo.get("orig_name") or ""
         try:
+            if number >= MAX_PHOTOS:
+                raise TooManyError(most=MAX_PHOTOS)
             with opened(photo, folder) as file:
                 diagnosis = serving.diagnose(file)
             return Leaf(name, diagnosis.words(), thumbnail(diagnosis.pixels))
@@ -162,7 +178,7 @@ def diagnose_all(serving: Serving, photos: Sequence[dict], folder: Path) -> list
             return Leaf(name, error, None)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(one, photos))
+        return list(pool.map(one, photos, count()))
 
 
 def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
@@ -188,21 +204,25 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
     joint = joint_answer(diagnoses)
     key = "several.voters" if joint.voters else "several.nobody"
     advice = [text(language, key, voters=joint.voters, photos=len(leaves))]
-    diseases = ", ".join(class_name(language, disease) for disease in joint.suspects)
-    found = any(disease in joint.counts for disease in joint.suspects)  # not only suspected of unsure leaves
-    if joint.suspects:
-        advice.append(text(language, "several.found" if found else "several.suspect", disease=diseases))
+    if joint.voters and (rejected := joint.counts.get(LABELS[NOT_POTATO])):
+        advice.append(text(language, "several.rejected", count=rejected))
+    several = joint.found not in ((), (joint.label,))  # answers, that is; or only some leaves have one
+    suspected = [disease for disease in joint.suspects if disease not in joint.found]
+    some = class_names(language, joint.found)
+    if several:
+        advice.append(text(language, "several.found", disease=some))
+    if suspected:
+        advice.append(text(language, "several.suspect", disease=class_names(language, suspected)))
     if joint.voters:
-        known = ", ".join(class_name(language, label) for label in joint.probabilities)
-        advice.append(text(language, "several.look", classes=known))
+        advice.append(text(language, "several.look", classes=class_names(language, joint.probabilities)))
     shown |= {
-        "verdict": joint.verdict,
+        # What some leaves show is no less of a diagnosis because the leaves don't agree on one.
+        "verdict": DIAGNOSIS if joint.found else joint.verdict,
         "healthy": is_healthy(joint.label),
-        # The leaves don't agree on one answer, but that is no reason to call what some show unsure.
-        "title": text(language, "several.some", disease=diseases)
-        if found and joint.verdict == UNSURE
+        "title": text(language, "several.some", disease=some)
+        if several
         else class_name(language, joint.label),
-        "advice": " ".join(advice),
+        "advice": sentences(language, advice),
         "severity": None
         if joint.severity is None
         else text(language, "several.severity", percent=percent(language, joint.severity)),
@@ -210,11 +230,10 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
             {"title": class_name(language, label), "count": count} for label, count in joint.counts.items()
         ],
     }
-    likeliest = joint.label if joint.verdict == DIAGNOSIS or not joint.suspects else joint.suspects[0]
-    to_do = guidance.guidance(language, joint.verdict, likeliest)
-    if found:
-        agreed = [joint.label] * (joint.verdict == DIAGNOSIS)
-        to_do = guidance.about(language, [*agreed, *joint.suspects], named=True) or to_do
+    if joint.found:
+        to_do = guidance.about(language, joint.found, suspected)
+    else:
+        to_do = guidance.guidance(language, joint.verdict, joint.label, next(iter(suspected), None))
     return inert(shown | {"report": report.printable(language, shown, to_do)}), to_do
 
 

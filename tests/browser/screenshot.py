@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 DESKTOP = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light", "locale": "en"}
-PHONE = DESKTOP | {"viewport": {"width": 390, "height": 844}}
+PHONE = DESKTOP | {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 LEAF, SCENE = draw_portrait(seed=3), draw("scenes", seed=500, size=400)
 LEAVES = [*(draw_portrait(seed) for seed in range(3)), SCENE]
 PICTURES = {  # file name -> the visitor's browser, and what is shown to the page
@@ -41,7 +41,7 @@ def take(browser: Browser, url: str, file: Path, visitor: dict, drawn: list[Imag
         page.wait_for_function("(code) => document.documentElement.lang === code", arg=visitor["locale"][:2])
         if len(drawn) == 1:
             drop(page, jpeg(drawn[0]))
-            expect(page.locator("#probabilities .confidence-set").first).to_be_visible()
+            expect(page.locator("#guidance h3").first).to_be_visible()
         else:
             page.get_by_label("Several leaves").click()
             files = [

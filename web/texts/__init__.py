@@ -1,6 +1,7 @@
 """Every text of the page, in every language: one JSON file a language, for a translator to edit."""
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from model.photo import PhotoError
@@ -32,14 +33,10 @@ def percent(language: str, share: float) -> str:
     return text(language, "percent", number=max(round(share * 100), int(share > 0)))
 
 
-def cautious(probability: float) -> float:
-    """Return a probability, 0 to 1, as it is shown: nothing is certain, nor out of the question."""
-    return max(1 - CERTAIN, min(probability, CERTAIN))
-
-
 def chance(language: str, probability: float) -> str:
-    """Write a probability, 0 to 1, as a percentage."""
-    return percent(language, cautious(probability))
+    """Write a probability, 0 to 1, as a percentage: nothing is certain, nor out of the question."""
+    rounded = round(min(probability, CERTAIN) * 100)
+    return text(language, "percent", number=rounded or "<1")
 
 
 def class_key(label: str) -> str:
@@ -50,6 +47,16 @@ def class_key(label: str) -> str:
 def class_name(language: str, label: str) -> str:
     """Name a class, or "Unsure" and the like, in a language; labels we have no word for stay as they are."""
     return TEXTS[language].get("class." + class_key(label), label)
+
+
+def class_names(language: str, labels: Iterable[str]) -> str:
+    """Name classes one after the other."""
+    return text(language, "listed").join(class_name(language, label) for label in labels)
+
+
+def sentences(language: str, said: Sequence[str]) -> str:
+    """Put sentences one behind the other."""
+    return ("" if language == "zh" else " ").join(said)
 
 
 def choose(asked: str | None, accept_language: str | None) -> str:
