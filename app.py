@@ -26,13 +26,11 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is sent an
 import uvicorn
 from anyio import to_thread
 from fastapi import FastAPI, File, HTTPException, Request, UploadFile
-from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from pydantic import WithJsonSchema
-from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Route
 
 from model import bundle, disk, hub, photo
@@ -71,7 +69,7 @@ def create_api(serving: Serving) -> FastAPI:
     api = FastAPIOffline(
         title="Blightcheck",
         summary="Early blight, late blight or healthy? A potato leaf checker.",
-        exception_handlers={StarletteHTTPException: refusals.explain_form},
+        exception_handlers=refusals.OF_API,
         routes=[
             Route(path, refusals.only_post, methods=["GET", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"])
             for path in ("/predict", "/predict/batch")
@@ -152,13 +150,6 @@ def create_api(serving: Serving) -> FastAPI:
             "notice": serving.notice,
             "uptime_seconds": round(time.monotonic() - started, 1),
         }
-
-    @api.exception_handler(RequestValidationError)
-    def explain(_: Request, error: RequestValidationError) -> JSONResponse:
-        field, why = str(error.errors()[0]["loc"][1]), error.errors()[0]["msg"]
-        if field in ("file", "files"):
-            return JSONResponse({"detail": refusals.NO_FILE.format(field=field)}, 422)
-        return JSONResponse({"detail": f"The parameter {field} is wrong: {why}."}, 422)
 
     return api
 

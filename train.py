@@ -30,7 +30,7 @@ import tensorflow as tf
 from model import bundle, card, cnn, data, dataset, disk, evaluation, export, hub, pixels, plots, publish
 from model.calibration import ask, calibrate
 from model.checkpoint import Checkpoint, DivergedError, ResumeError, discard
-from model.dataset import OTHER, Dataset
+from model.dataset import Dataset
 from model.diseases import described
 from model.distillation import load_teacher, taught
 from model.folds import cross_validate
@@ -121,7 +121,7 @@ def fit(
         softmax = predict(photos.images, splits["validation"])
         asked = softmax[:, : len(photos.classes)]
         potato = asked.sum(1)
-        guess = np.where(potato < 0.5, OTHER, asked.argmax(1))
+        guess = np.where(potato < 0.5, data.OTHER, asked.argmax(1))
         return {
             "cross_entropy": evaluation.cross_entropy(np.column_stack([asked, 1 - potato]), labels),
             "recall": evaluation.macro_recall(guess, labels),
@@ -224,7 +224,8 @@ def main(argv: list[str]) -> None:
     bundle.check_place(out)
     tf.config.experimental.enable_op_determinism()
 
-    if options.push:
+    if options.push is not None:
+        hub.require_repo_id(options.push)
         hub.require_token()  # before the work, not after it
     earlier = {name: hub.whole_bundle(name) for name in (settings.start_from, *settings.teacher) if name}
     for name, folder in earlier.items():
@@ -237,7 +238,7 @@ def main(argv: list[str]) -> None:
             settings.image_size,
             cache,
         )
-        for name, source in (named.split("=", 1) for named in options.evaluate)
+        for name, source in options.evaluate.items()
     }
     labels = data.labels_of(photos.classes)
     if kin := described(photos.outputs, len(photos.classes)):

@@ -122,7 +122,7 @@ def main(argv: list[str]) -> int:
 
     def answer(path: Path) -> Diagnosis | Exception:
         try:
-            return classifier.diagnose(path).words()
+            return classifier.diagnose(path).without_arrays()
         except photo.PhotoError as error:
             return error
         except OSError as error:

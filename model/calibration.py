@@ -4,10 +4,16 @@ import keras
 import numpy as np
 
 from model import evaluation, export, pixels
-from model.dataset import OTHER, Dataset
+from model.data import OTHER
+from model.dataset import Dataset
 from model.diseases import same_disease
+from model.evaluation import probabilities, softmax
 from model.settings import Settings, public_names
-from model.verdict import DIAGNOSIS, Thresholds, verdicts
+from model.verdict import DIAGNOSIS, Thresholds, certainty, verdicts
+
+FEW = 20  # photos: sources with fewer are judged together
+ENOUGH = 100  # photos in all: with fewer a network is never made surer
+UNLIKELY = 0.25  # of being a potato leaf: "not one" is said at odds of three to one; above, it is "unsure"
 
 
 def calibrate(
@@ -18,11 +24,11 @@ def calibrate(
     logits = pixels.predictor(to_logits, settings.batch_size)(photos.images, indices)
     labels, k = photos.asked(indices), len(photos.classes)
     potato, sources, same = labels != OTHER, photos.sources(indices), same_disease(photos.outputs, k)
-    temperature = evaluation.fit_temperature(logits[potato], same, labels[potato], sources[potato])
-    leaf = evaluation.softmax(logits / temperature)[:, :k].sum(1)
-    probabilities = evaluation.probabilities(logits / temperature, same)
-    thresholds = evaluation.choose_thresholds(probabilities, leaf, labels, sources)
-    if not (verdicts(probabilities, leaf, thresholds)[potato] == DIAGNOSIS).any():
+    temperature = fit_temperature(logits[potato], same, labels[potato], sources[potato])
+    leaf = softmax(logits / temperature)[:, :k].sum(1)
+    chances = probabilities(logits / temperature, same)
+    thresholds = choose_thresholds(chances, leaf, labels, sources)
+    if not (verdicts(chances, leaf, thresholds)[potato] == DIAGNOSIS).any():
         print(
             'Beware: it answers none of the validation photos, but says "Unsure" to all: train for more '
             "epochs, on more photos, or with --start-from default."
@@ -43,3 +49,76 @@ def ask(
         leaves=photos.leaves[indices],
         sources=np.array([names[source] for source in photos.sources(indices)]),
     )
+
+
+def fit_temperature(logits: np.ndarray, same: np.ndarray, labels: np.ndarray, sources: np.ndarray) -> float:
+    """Return the T, 0.25 to 8, for which probabilities(logits / T, same) make `labels` likeliest.
+
+    logits: [n, outputs]; same: [outputs, K]; labels: int [n]; sources: [n], where a photo comes from. Each
+    source weighs the same, those of few photos together, and no more than they are: a temperature for the
+    many photos of a lab would be too sure of the few of a field. Of few photos in all it is 1 at least: who
+    was never wrong on them may still be wrong. A network is made surer only half as much as these photos ask:
+    those of another camera are harder. Temperature scaling: Guo et al. 2017, section 4.2.
+    """
+    rows = np.arange(len(labels))
+    _, source, photos = np.unique(sources, return_inverse=True, return_counts=True)
+    group = np.where(photos[source] < FEW, -1, source)
+    groups = [group == one for one in np.unique(group)]
+    weights = [min(1, members.sum() / FEW) for members in groups]
+
+    def loss(temperature: float) -> float:
+        likelihood = np.log(probabilities(logits / temperature, same)[rows, labels].clip(1e-12))
+        return -np.average([likelihood[members].mean() for members in groups], weights=weights)
+
+    least = 0.25 if len(labels) >= ENOUGH else 1
+    best = float(min(np.geomspace(least, 8, 251), key=loss))
+    return max(best, (1 + best) / 2)
+
+
+def choose_thresholds(
+    probabilities: np.ndarray,
+    leaf: np.ndarray,
+    labels: np.ndarray,
+    sources: np.ndarray,
+    risk: float = 0.05,
+    most_mistaken: float = 0.03,
+    most_declined: float = 0.05,
+) -> Thresholds:
+    """Choose from held-out photos when to answer.
+
+    confidence: what it takes so that at most `risk` of the answers are wrong, and at most `most_mistaken` of
+    the other pictures get one; never less than a half, so that no answer is likelier wrong than right,
+    however well these photos go. leaf: declines at most `most_declined` of the potato leaves, and none that
+    is likelier than UNLIKELY. Each share is kept of all, and of each source that has enough photos for one of
+    them to be within it: labs are easier than fields, and a risk kept on average would not be kept in the
+    field. labels: int [n], OTHER for "not a potato leaf"; sources: [n], where a photo comes from.
+    """
+    sure, right = certainty(probabilities, leaf), probabilities.argmax(1) == labels
+    potato = labels != OTHER
+    least = [_least_confidence(sure[part], right[part], risk) for part in _parts(potato, sources, risk)]
+    for part in _parts(~potato, sources, most_mistaken):
+        most = np.quantile(sure[part], 1 - most_mistaken, method="higher")
+        least.append(float(np.nextafter(most, 2)))
+    parts = _parts(potato, sources, most_declined)
+    unlikely = [UNLIKELY, *(np.quantile(leaf[part], most_declined, method="lower") for part in parts)]
+    return Thresholds(leaf=float(min(unlikely)), confidence=max(0.5, *least))
+
+
+def _parts(mask: np.ndarray, sources: np.ndarray, share: float) -> list[np.ndarray]:
+    """Return the photos of a mask, and of them those of each source that `share` means one of at least."""
+    of_sources = [mask & (sources == source) for source in np.unique(sources[mask])]
+    whole = [mask] if mask.any() else []
+    return whole + [part for part in of_sources if part.sum() * share >= 1]
+
+
+def _least_confidence(confidence: np.ndarray, right: np.ndarray, risk: float) -> float:
+    order = np.argsort(-confidence)
+    confidence, right = confidence[order], right[order]
+    wrong = np.cumsum(~right) / np.arange(1, len(right) + 1)
+    # Equal ones are answered together or not at all.
+    whole = np.append(confidence[1:] != confidence[:-1], True)
+    kept = np.flatnonzero((wrong <= risk) & whole)
+    if not len(kept):
+        return float(np.nextafter(confidence[0], 2))
+    # Where all may be answered, the least sure of them is no limit: another source's may be as right.
+    return 0.0 if kept[-1] == len(right) - 1 else float(confidence[kept[-1]])

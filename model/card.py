@@ -63,15 +63,16 @@ advises; it does not replace a look at the plant or an expert.
   sets below.
 {alone}- Two answers name no class: "Not a potato leaf", if the probability of a {leaf} is below
   {thresholds["leaf"]:.2f}, and else "Unsure", if that times the probability of the likeliest class is below
-  {thresholds["confidence"]:.2f}. Both limits were chosen on validation photos; some pictures of other things
-  will still get a diagnosis.
+  {thresholds["confidence"]:.2f}. The first limit is a quarter or less, the second was chosen on validation
+  photos; some pictures of other things will still get a diagnosis.
 
 ## How good it is
 
 {figures_table(description)}
 
-With 95 % intervals, leaves, not photos, being the trials. "Accuracy" is the share of photos of its classes
-whose likeliest class is right, answered or not, "macro recall" the mean of that share over the classes;
+In brackets are 95 % intervals, which count leaves, not photos, as trials. "Accuracy" is the share of photos
+of its classes whose likeliest class is right, answered or not, "macro recall" the mean of that share over the
+classes;
 "answered" are those that get a diagnosis, "confidently wrong" wrong ones of over 90 %; "others" are pictures
 of other things, "declined" those that get no diagnosis. No leaf is in two of training, validation and test,
 as far as file names and near-identical photos tell.

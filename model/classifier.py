@@ -53,7 +53,7 @@ class Diagnosis:
         open_to_doubt = self.verdict == UNSURE or (self.verdict == NOT_POTATO and self.leaf >= PERHAPS)
         return self.likeliest if open_to_doubt and not is_healthy(self.likeliest) else None
 
-    def words(self) -> "Diagnosis":
+    def without_arrays(self) -> "Diagnosis":
         """Return it without its arrays, for keeping."""
         return replace(self, pixels=None, heat=None)
 

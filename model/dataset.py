@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from model import data, pixels
 from model.diseases import is_healthy
+from model.leaves import leaves_by_name, merge_near_identical
 from model.settings import Settings
 
-OTHER = -1  # the label of photos that show none of the classes asked for
 FEW = 5  # skipped files named; a broken set has thousands
 SHOWN = 8  # folders named
 
@@ -39,7 +39,7 @@ class Dataset:
     def asked(self, indices: np.ndarray) -> np.ndarray:
         """Return the labels of some photos, OTHER in place of any class that was not asked for."""
         labels = self.labels[indices]
-        return np.where(labels < len(self.classes), labels, OTHER)
+        return np.where(labels < len(self.classes), labels, data.OTHER)
 
     def fingerprint(self, indices: np.ndarray | None = None) -> str:
         """Identify these photos, or some, by their contents and class folders, in any order: a sha256."""
@@ -125,7 +125,7 @@ def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, 
             print(f"  ... and {len(made.skipped) - FEW} more")
     if not made.readable:
         raise data.DataError(f"None of the {len(found)} photos of {found[0].source} can be read.")
-    leaves, warnings = data.leaves_by_name(found)
+    leaves, warnings = leaves_by_name(found)
     for warning in warnings:
         print("Beware:", warning)
     photos = [found[i] for i in made.readable]
@@ -137,7 +137,7 @@ def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, 
         print(f"Beware: {len(twice)} photos also lie in another class's folder, such as in {where}.")
     outputs = classes + sorted({photo.folder for photo in photos} - set(classes))
     labels = np.array([outputs.index(photo.folder) for photo in photos])
-    leaves = data.merge_near_identical(leaves[made.readable], made.hashes)
+    leaves = merge_near_identical(leaves[made.readable], made.hashes)
     return Dataset(photos, made.images, made.masks, outputs, classes, labels, leaves, made.digests)
 
 

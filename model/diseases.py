@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 NOT = {"not", "non"}
-KIN = 0.1  # how much they count: more helps more with another camera, but costs leaves like those learnt from
+KIN = 0.1  # how much they count: more helps with cameras never seen, and harms on known ones
 LEAST = 1e-30  # added to what outputs sum up to for a class, so that its log is a number
 
 

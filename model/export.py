@@ -22,7 +22,7 @@ from model.data import label_of
 from model.diseases import LEAST
 from model.quantization import with_8_bit_operators
 
-AROUND = 5  # cells, that heat is averaged over: what hangs by little in one of them is steady in all
+AROUND = 5  # cells: heat is averaged over so many squared; that of a single cell is unstable
 FLOOR = 0.65  # heat below this share of a photo's hottest spot is mostly background, and left out
 
 

@@ -2,7 +2,8 @@
 
 Pillow reads a header piece by piece, in Python, and joins or rereads some of it again and again: a few
 megabytes of comments, tiny pieces or empty scans keep a core busy for minutes, or take gigabytes. Photos stay
-far below these limits. Pieces are told apart as Pillow does it, right or wrong: another way, some would hide.
+far below these limits. Pieces are found exactly as Pillow finds them, even where that is wrong; else a file
+could hide some.
 """
 
 import itertools

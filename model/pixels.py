@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from model import foreground, photo
-from model.data import difference_hash
+from model.leaves import difference_hash
 
 VERSION = 2  # of the cache
 CHUNK = 256  # photos decoded ahead of the writer at most

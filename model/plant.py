@@ -47,7 +47,7 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
     begins on a few leaves.
     """
     voters = [d for d in diagnoses if d.verdict == DIAGNOSIS]
-    asked = voters or diagnoses
+    asked = voters or [d for d in diagnoses if d.verdict == UNSURE] or diagnoses
     least = LEAST if len(asked) > 1 else np.finfo(float).tiny  # one alone says what it says
     logs = np.log([[max(p, least) for p in d.probabilities.values()] for d in asked])
     pooled = np.exp(logs.mean(axis=0))

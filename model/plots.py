@@ -9,7 +9,8 @@ matplotlib.use("Agg")  # no screen needed
 from matplotlib import pyplot
 
 from model import data, disk
-from model.dataset import OTHER, Dataset
+from model.data import OTHER
+from model.dataset import Dataset
 from model.evaluation import Answers, worst_mistakes
 from model.verdict import certainty
 

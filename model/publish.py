@@ -13,12 +13,11 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import (
     BadRequestError,
     HfHubHTTPError,
-    HFValidationError,
     RepositoryNotFoundError,
 )
 
 from model import bundle, card
-from model.hub import FAILURES, HubError, require_token
+from model.hub import FAILURES, HubError, require_repo_id, require_token
 
 WAITS = (1, 2, 4)  # seconds before asking again a Hub that is busy or can't be reached
 BUSY = (408, 429, 500, 502, 503, 504)
@@ -143,6 +142,7 @@ def persist(attempt: Callable[[], Result], repo: str, consolation: str) -> Resul
     It should look at what is there anew each time: an answer that was lost may have been a yes. Raises
     HubError, a sentence that ends with a consolation.
     """
+    require_repo_id(repo)
     try:
         return _insist(attempt, repo, consolation)
     except KeyboardInterrupt as error:
@@ -160,8 +160,6 @@ def _insist(attempt: Callable[[], Result], repo: str, consolation: str) -> Resul
             if wait is None or not busy:
                 raise HubError(f"{_what_failed(error, repo)}; {consolation}.") from error
             time.sleep(wait)
-        except HFValidationError as error:
-            raise HubError(f"{repo} is not a Hub id, write user/repo; {consolation}.") from error
         except ValueError as error:
             if not isinstance(error.__cause__, BadRequestError):
                 raise

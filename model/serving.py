@@ -22,7 +22,7 @@ def load(found: hub.Found) -> Classifier:
 
 
 class Serving:
-    """The model that MODEL_REPO names; whoever knows a Classifier may ask this instead.
+    """The model that MODEL_REPO names, with a Classifier's `bundle` and `diagnose`.
 
     now: the classifier and where it was found, replaced together; notice: what to tell visitors of it, if
     anything.

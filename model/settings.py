@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable
@@ -202,8 +201,6 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
             parser.error(f"{there} is a file; --cache and --logs take folders")
         if not os.access(there, os.W_OK):
             parser.error(f"{there} can't be written; --cache and --logs take folders that can")
-    if options.push is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", options.push):
-        parser.error("--push takes a model repo on the Hub, USER/REPO")
     if not 0 <= options.seed < 2**32:
         parser.error("--seed must be from 0 to 4294967295")
     names = {named.split("=", 1)[0] for named in options.evaluate if "=" in named} - {""}
@@ -212,6 +209,7 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
             "--evaluate takes NAME=SOURCE, such as field=my_field_photos, each with a name of its own, and "
             f'none that begins with "{evaluation.HELD_OUT}"'
         )
+    options.evaluate = dict(named.split("=", 1) for named in options.evaluate)
 
 
 def public(source: str) -> str:

@@ -17,7 +17,7 @@ def severity(pixels: np.ndarray) -> float | None:
 
     pixels: uint8 [S, S, 3]. A pixel is a symptom if its excess green, (2g - r - b) / (r + g + b) (Woebbecke
     et al. 1995, Transactions of the ASAE 38, p. 259), is far below that of the leaf's own healthy tissue, so
-    that neither the camera's white balance nor the variety's green matter. A leaf with no healthy tissue left
+    that neither the camera's white balance nor the variety's green matter. A leaf that has all turned yellow
     is measured too low, as is one with small dark dots; one with a jagged outline, between whose teeth paper
     shows, or with bluish glare, too high. Only a single leaf on a plain background has a measurable area.
     """

@@ -6,7 +6,7 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoCard
 
 from model.bundle import DEFAULT
-from model.hub import SERVED_FILES, HubError, require_token
+from model.hub import SERVED_FILES, require_repo_id, require_token
 from model.publish import persist
 
 ROOT = Path(__file__).parents[1]
@@ -19,8 +19,8 @@ def space_files(model: str | None) -> dict[str, bytes]:
 
     Raises HubError if it is no Hub id.
     """
-    if model and model.partition("@")[0].count("/") != 1:
-        raise HubError(f"{model} is no model on the Hub, user/repo; publish it first: python -m model push.")
+    if model:
+        require_repo_id(model.partition("@")[0])
     files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in _served()}
     files["requirements.txt"] = (ROOT / "requirements.txt").read_text("utf-8").split(TRAINING)[0].encode()
     card = RepoCard((ROOT / "README.md").read_text("utf-8"))

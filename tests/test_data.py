@@ -13,6 +13,7 @@ from loopback_kaggle import STORAGE, LoopbackKaggle
 
 from model import data, dataset, drawn, settings
 from model.data import LabelledPhoto
+from model.leaves import difference_hash, leaves_by_name, merge_near_identical
 
 
 def plant_village(leaves: int, folder: str = "Potato___Late_blight") -> list[LabelledPhoto]:
@@ -191,7 +192,7 @@ def test_labels_are_for_people():
 @pytest.mark.parametrize("folder", ["Potato___Late_blight", "potato_late_blight", "late blight"])
 def test_plant_village_shows_each_leaf_four_times(folder):
     photos = plant_village(leaves=10, folder=folder)
-    leaves, warnings = data.leaves_by_name(photos)
+    leaves, warnings = leaves_by_name(photos)
     assert not warnings
     in_order = sorted(range(len(photos)), key=lambda i: shot(photos[i]))
     runs = [{leaves[i] for i in in_order[k : k + 4]} for k in range(0, 40, 4)]
@@ -205,21 +206,21 @@ def test_near_identical_photos_are_one_leaf():
         draw("Potato___healthy", 1).resize((90, 90)),
         draw("Potato___healthy", 2),
     ]
-    hashes = np.array([data.difference_hash(np.asarray(image.resize((64, 64)))) for image in twins])
-    assert list(data.merge_near_identical(np.array([3, 5, 9]), hashes)) == [0, 0, 2]
-    assert list(data.merge_near_identical(np.array([3, 5, 3]), hashes)) == [0, 0, 0]
+    hashes = np.array([difference_hash(np.asarray(image.resize((64, 64)))) for image in twins])
+    assert list(merge_near_identical(np.array([3, 5, 9]), hashes)) == [0, 0, 2]
+    assert list(merge_near_identical(np.array([3, 5, 3]), hashes)) == [0, 0, 0]
 
 
 def test_photos_of_a_part_of_plant_village_are_not_taken_for_leaves():
     photos = sorted(plant_village(leaves=40), key=shot)[::4]  # one of each leaf
-    leaves, warnings = data.leaves_by_name(photos)
+    leaves, warnings = leaves_by_name(photos)
     assert len(set(leaves)) == 40
     assert "some are missing" in warnings[0]
 
 
 def test_a_missing_shot_is_told():
     photos = plant_village(leaves=10)[1:]
-    assert data.leaves_by_name(photos)[1] == [
+    assert leaves_by_name(photos)[1] == [
         "Potato___Late_blight of lab has 39 shots, not 4 of each leaf: some are missing, so photos of one "
         "leaf may stand in two splits."
     ]
@@ -228,7 +229,7 @@ def test_a_missing_shot_is_told():
 def test_one_shot_under_two_names_is_one_leaf():
     photos = plant_village(leaves=3)
     copies = [LabelledPhoto(Path("color") / p.path, p.folder, p.source) for p in photos]
-    leaves, warnings = data.leaves_by_name(photos + copies)
+    leaves, warnings = leaves_by_name(photos + copies)
     assert (len(np.unique(leaves)), warnings) == (3, [])
     assert (leaves[:12] == leaves[12:]).all()
 

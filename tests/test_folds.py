@@ -6,13 +6,14 @@ from test_data import plant_village
 
 from model import data
 from model.folds import split_into_folds
+from model.leaves import leaves_by_name
 from model.splits import check_no_shared_leaf
 
 
 def test_folds_test_every_leaf_once_and_every_class_each_time():
     photos = plant_village(7) + plant_village(10, "Potato___healthy")
     photos += [replace(p, source="field") for p in plant_village(3)]
-    leaves = data.leaves_by_name(photos)[0]
+    leaves = leaves_by_name(photos)[0]
     classes = sorted({p.folder for p in photos})
     folds = list(split_into_folds(photos, leaves, classes, folds=5, validation=0.15, seed=1))
     assert sorted(np.concatenate([fold["test"] for fold in folds])) == list(range(len(photos)))

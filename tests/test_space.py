@@ -44,5 +44,5 @@ def test_a_space_that_can_t_be_published_is_one_sentence(hub, at):
     )
     assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
     ended = run("-m", "model", "space", SPACE, "--model", "mine", "--dry-run", **at)
-    sentence = "mine is no model on the Hub, user/repo; publish it first: python -m model push."
+    sentence = "mine is neither a folder here nor a Hub id like user/repo."
     assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"

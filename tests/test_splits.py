@@ -7,6 +7,7 @@ from test_data import plant_village, shot
 
 from model import data, splits
 from model.data import LabelledPhoto
+from model.leaves import leaves_by_name
 
 
 def split(photos: list[LabelledPhoto], leaves: np.ndarray, seed: int = 1) -> dict[str, np.ndarray]:
@@ -16,7 +17,7 @@ def split(photos: list[LabelledPhoto], leaves: np.ndarray, seed: int = 1) -> dic
 
 def test_a_split_keeps_leaves_whole_and_every_class_in_every_part():
     photos = plant_village(30) + plant_village(8, "Potato___healthy")
-    leaves = data.leaves_by_name(photos)[0]
+    leaves = leaves_by_name(photos)[0]
     splits = split(photos, leaves)
     assert sorted(np.concatenate(list(splits.values()))) == list(range(len(photos)))
     for indices in splits.values():
@@ -32,10 +33,10 @@ def test_a_split_keeps_leaves_whole_and_every_class_in_every_part():
 
 def test_the_leaf_check_fails_when_names_are_shuffled():
     photos = plant_village(30)
-    leaves = data.leaves_by_name(photos)[0]
+    leaves = leaves_by_name(photos)[0]
     order = np.random.default_rng(2).permutation(len(photos))
     shuffled = [LabelledPhoto(photos[j].path, p.folder, p.source) for p, j in zip(photos, order, strict=True)]
-    blind = split(shuffled, data.leaves_by_name(shuffled)[0])
+    blind = split(shuffled, leaves_by_name(shuffled)[0])
     with pytest.raises(data.DataError, match=r"^Photos of one leaf \(number \d+\) are in both"):
         splits.check_no_shared_leaf(leaves, blind)
 
@@ -45,13 +46,13 @@ def test_a_class_with_too_few_leaves_is_one_sentence():
     with pytest.raises(
         data.DataError, match=r"^Potato___healthy has too few leaves to train, validate and test on"
     ):
-        split(photos, data.leaves_by_name(photos)[0])
+        split(photos, leaves_by_name(photos)[0])
 
 
 def test_no_leaf_is_in_two_splits_of_the_real_photos(real_photos):
     found = data.find_photos(str(real_photos / "PlantVillage"))
     potato = [p for p in found if p.folder.startswith("Potato")]
-    leaves = data.leaves_by_name(potato)[0]
+    leaves = leaves_by_name(potato)[0]
     assert len(np.unique(leaves)) == 200 + 200 + 30
     splits = split(potato, leaves)
     for p, q in ((a, b) for a in splits for b in splits if a < b):
@@ -113,7 +114,7 @@ def test_a_split_by_photo_of_plant_village_leaks_and_is_mended():
     photos = plant_village(30) + plant_village(30, "Potato___healthy")
     random = np.random.default_rng(1)
     photos = [replace(p, split=str(random.choice(data.SPLITS, p=(0.6, 0.2, 0.2)))) for p in photos]
-    leaves = data.leaves_by_name(photos)[0]
+    leaves = leaves_by_name(photos)[0]
     parts = split(photos, leaves)
     assert {p.split for p in (photos[i] for i in parts["train"])} == {"train"}
     assert list(parts["test"]) == [i for i, p in enumerate(photos) if p.split == "test"]

@@ -8,7 +8,8 @@ from conftest import TINY, run, weights_of
 from drawing import draw_set
 from PIL import Image
 
-from model import bundle, settings
+import train
+from model import bundle, hub, settings
 from model.classifier import Classifier
 
 
@@ -112,7 +113,6 @@ def test_two_sources_of_one_name_keep_apart():
         (["--teacher", "default", "--teacher", ""], "a SOURCE or a BUNDLE needs a name"),
         (["--logs", __file__], "is a file; --cache and --logs take folders"),
         (["--evaluate", "field="], "a SOURCE or a BUNDLE needs a name"),
-        (["--push", ""], "--push takes a model repo on the Hub, USER/REPO"),
         (["--test", "0"], "--validation and --test must be above 0 and together below 1"),
         (
             ["--folds", "5", "--push", "me/leaf"],
@@ -153,3 +153,11 @@ def test_the_command_kept_is_the_one_that_makes_the_model_again():
         "a=/home/b",
     ]
     assert settings.command(typed) == "python train.py --data set --evaluate a=b"
+
+
+def test_a_repo_that_can_t_be_one_is_told_before_the_work():
+    for repo in ("leaf", "", "a/b/c"):
+        with pytest.raises(
+            hub.HubError, match=f"^{repo} is neither a folder here nor a Hub id like user/repo"
+        ):
+            train.main(["--push", repo])

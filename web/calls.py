@@ -110,6 +110,4 @@ def _check_value(component: Component, value: object, of_predict: bool) -> None:
             # Only programs name addresses: the page uploads, and gradio fetches many one after the other.
             if not (of_predict and is_http_url_like(str(file.get("path")))):
                 # Of several, those still there are answered.
-                uploaded(
-                    {"path": None} | file, Path(component.GRADIO_CACHE), there=not isinstance(value, list)
-                )
+                uploaded(file, Path(component.GRADIO_CACHE), there=not isinstance(value, list))

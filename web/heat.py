@@ -25,7 +25,6 @@ def lay_out() -> gr.HTML:
     """Lay out this part."""
     return gr.HTML(
         None,
-        label="Where the model looked",
         html_template=TEMPLATE,
         js_on_load=SCRIPT.read_text("utf-8"),
         elem_id="heat",

@@ -23,8 +23,8 @@ MEGABYTE = 1_000_000  # bytes
 FORM_OVERHEAD = 100_000  # bytes a multipart form may need beside its photos
 DRAIN = 4  # times the limit that we still read and discard, so that the client gets to read our answer
 IN_HAND = 1_000 * MEGABYTE  # bytes of uploads that may be here at a time, of all clients
-PATIENCE = 60  # seconds an upload may keep us waiting; what comes in meanwhile wins time back,
-SLOWEST = 20_000  # bytes for a second, up to as much as at first
+PATIENCE = 60  # seconds that an upload may keep us waiting
+SLOWEST = 20_000  # bytes that win it one more second, up to PATIENCE
 CLIENTS = 10_000  # whose requests are counted; beyond that, the least recent one is forgotten
 
 BUSY = "Too many photos at once; please try again."
@@ -137,7 +137,7 @@ class LimitRate:
         return await self.app(scope, receive, send)
 
     def seconds_to_wait(self, client: str, now: float) -> float:
-        """Count a request of a client's at a time in seconds; return 0 if it may go on, or how long not."""
+        """Count a request of a client's at a time in seconds; return how many it must wait, 0 if none."""
         left, then = self.buckets.pop(client, (self.per_minute, now))
         left = min(self.per_minute, left + (now - then) * self.per_minute / 60)
         self.buckets[client] = (left - 1 if left >= 1 else left, now)

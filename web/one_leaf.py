@@ -1,6 +1,5 @@
 """The part of the page for one leaf: a photo in; the verdict, its chances, the heat map and advice out."""
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +16,9 @@ from model.serving import Serving
 from model.severity import grade
 from model.verdict import NOT_POTATO, UNSURE
 from web import feedback, guidance, heat
+from web.fetching import Picture
 from web.inert import inert
+from web.part import CARD, NOTHING_YET, Part, anew
 from web.texts import (
     ENGLISH,
     LANGUAGES,
@@ -30,7 +31,7 @@ from web.texts import (
     percent,
     text,
 )
-from web.uploads import LostError, Picture, opened
+from web.uploads import LostError, opened
 
 
 class JsonText(JsonData):
@@ -53,24 +54,12 @@ class JsonOutput(gr.JSON):
 SCRIPT = Path(__file__).parent / "page.js"
 REAR_CAMERA = {"video": {"facingMode": "environment"}}
 
-# A verdict is a dictionary: the page shows it as a card (Handlebars escapes its texts), the API hands it on.
-CARD = """<div class="card {{value.verdict}}{{#if value.healthy}} healthy{{/if}}" role="status">
-<h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>"""
-
 CHANCES = """{{#if value}}<h3>{{texts.chances}}</h3><ul class="counts">{{#each value}}
 <li><span>{{this.title}}</span><meter max="1" value="{{this.share}}" aria-hidden="true"></meter>
 <b>{{this.chance}}</b></li>{{/each}}</ul>{{/if}}"""
-NOTHING_YET = {
-    code: {"verdict": "waiting", "pending": True, "title": text(code, "looking"), "advice": ""}
-    for code in LANGUAGES
-}
-# Tells what a card is that stands in the browser.
-DISPLAYED = '({ verdict, pending }) => (pending ? "pending" : verdict)'
 
 
-def lay_out(
-    serving: Serving, language: Component, kept: Feedback | None
-) -> tuple[gr.State, gr.HTML, list[Component], Callable[[str, str, Diagnosis | PhotoError | None], list]]:
+def lay_out(serving: Serving, language: Component, kept: Feedback | None) -> Part:
     """Lay out this part; `kept` is where visitors' corrections go, if anywhere.
 
     Returns the state, which holds what is shown (a diagnosis in words, an error, or None); its card; the
@@ -90,7 +79,7 @@ def lay_out(
         # Tells page.js which photo this is about, and the language; said anew, an answer has neither.
         name = file.parent.name
         card |= {"photo": name, "language": language}
-        return card, chances, advice, heat.seen(diagnosis), diagnosis.words(), name
+        return card, chances, advice, heat.seen(diagnosis), diagnosis.without_arrays(), name
 
     def predict(photo: dict, language: str = ENGLISH) -> dict:
         """Tell early blight, late blight and healthy potato leaves apart on a photo.
@@ -104,7 +93,7 @@ def lay_out(
         """
         language = choose(language, None)
         try:
-            with opened(photo or {"path": None}, Path(picture.GRADIO_CACHE)) as file:
+            with opened(photo or {}, Path(picture.GRADIO_CACHE)) as file:
                 diagnosis = serving.diagnose(file)
         except PhotoError as error:
             raise gr.Error(explain(language, error), print_exception=False) from error
@@ -147,7 +136,6 @@ def lay_out(
             with gr.Column():
                 verdict = gr.HTML(
                     answer(ENGLISH, None)[0],
-                    label="Verdict",
                     html_template=CARD,
                     js_on_load=SCRIPT.read_text("utf-8"),
                     elem_id="verdict",
@@ -161,7 +149,7 @@ def lay_out(
                         elem_id="probabilities",
                         texts={"chances": text(ENGLISH, "chances")},
                     )
-        advice = gr.HTML(None, label="What to do", html_template=guidance.TEMPLATE, elem_id="guidance")
+        advice = gr.HTML(None, html_template=guidance.TEMPLATE, elem_id="guidance")
         form = feedback.lay_out(serving.bundle.classes, kept, picture, language, about, shown)
     lost = {code: on_page(code, LostError())[0] for code in LANGUAGES}
     # At once, and in the browser: an answer never stands beside another photo, whatever becomes of that.
@@ -198,7 +186,8 @@ def lay_out(
         preprocess=False,
         queue=False,
     )
-    return shown, verdict, [picture, verdict, chances, advice, looked, take, *form.components], translate
+    components = [picture, verdict, chances, advice, looked, take, *form.components]
+    return Part(shown, verdict, components, translate)
 
 
 def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, list[dict], dict | None]:
@@ -243,20 +232,6 @@ def on_page(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, 
     """Return an answer as the page shows it: no text in its card runs as code."""
     card, chances, advice = answer(language, shown)
     return inert(card), inert(chances), advice
-
-
-def anew(say: Callable[[object], Sequence], displayed: str, shown: object, lost: PhotoError) -> list[dict]:
-    """Return, as updates, what a card and what belongs to it say in another language.
-
-    `displayed` is what the card is in the browser (see DISPLAYED), which changes it without the server:
-    then `shown`, the server's state, is not what stands there, but perhaps the error `lost`. An answer that
-    is still to come, and one that a server since restarted has forgotten, stay as they are.
-    """
-    if displayed == "pending" or (shown is None and displayed not in ("waiting", "error")):
-        return [{} for _ in say(None)]
-    if displayed == "error" and not isinstance(shown, PhotoError):
-        shown = lost
-    return [{"value": value} for value in say(shown)]
 
 
 def _spoken(language: str) -> dict[str, str]:

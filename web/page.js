@@ -7,7 +7,7 @@ const AGAIN = 1000; // milliseconds between attempts to reach the server
 const SILENCE = 5000; // milliseconds without an answer mean that it can't be reached
 const BUSY = [429, 502, 503]; // so a proxy answers, too, while the server restarts
 const LONGEST_WAIT = 60_000; // milliseconds, whatever the server asks for
-const LOOKS = 100; // whether something has happened that will soon, 20 milliseconds apart
+const LOOKS = 100; // 20 milliseconds apart, for what will soon have happened
 const megabytes = window.gradio_config.max_file_size / 1e6;
 const handed = new WeakSet();
 let latest = 0; // of the photos handed over as one leaf, the one that counts
@@ -83,7 +83,8 @@ async function askPatiently(address, options, wanted) {
     if (!busy || !wanted()) return reply ?? Response.error();
     tell("error.offline");
     const asked = 1000 * reply?.headers.get("Retry-After"); // no number if it is a date
-    await pause(asked > 0 ? Math.min(asked, LONGEST_WAIT) : AGAIN);
+    const until = Date.now() + (asked > 0 ? Math.min(asked, LONGEST_WAIT) : AGAIN);
+    while (Date.now() < until && wanted()) await pause(200); // another photo does not wait for one no longer wanted
   }
 }
 
@@ -116,13 +117,6 @@ async function hand(original) {
   const drop = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
   handed.add(drop);
   (await present("#photo .upload-container")).dispatchEvent(drop);
-}
-
-function take(event, file) {
-  if (!file || handed.has(event)) return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  hand(file);
 }
 
 // gradio's own camera is a small picture in the page; a phone's is better. And where a photo can't be answered, the
@@ -184,27 +178,23 @@ async function present(selector) {
 
 let earlier = Promise.resolve(); // what was chosen before, and is still being handed over
 
-function handSeveral(files) {
-  earlier = earlier.then(() => handOver(files));
-}
-
-function takeAll(event, files) {
-  if (document.body.dataset.part !== "several" && files.length < 2) take(event, files[0]);
-  else if (files.length && !handed.has(event)) {
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    document.querySelector("#part label:last-child input").click();
-    handSeveral([...files]);
-  }
+function take(event, files) {
+  if (!files.length || handed.has(event)) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const all = [...files]; // of a drop they are there only as long as the event
+  if (all.length === 1 && document.body.dataset.part !== "several") return hand(all[0]);
+  document.querySelector("#part label:last-child input").click();
+  earlier = earlier.then(() => handOver(all));
 }
 
 const capture = { capture: true };
 document.addEventListener("dragover", (event) => event.preventDefault(), capture);
-document.addEventListener("drop", (event) => takeAll(event, event.dataTransfer.files), capture);
-document.addEventListener("paste", (event) => takeAll(event, event.clipboardData.files), capture);
+document.addEventListener("drop", (event) => take(event, event.dataTransfer.files), capture);
+document.addEventListener("paste", (event) => take(event, event.clipboardData.files), capture);
 document.addEventListener(
   "change",
-  (event) => event.target.matches("input[type=file]") && takeAll(event, event.target.files),
+  (event) => event.target.matches("input[type=file]") && take(event, event.target.files),
   capture,
 );
 

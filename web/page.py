@@ -8,7 +8,7 @@ from model.feedback import Feedback
 from model.serving import Serving
 from web import history, one_leaf, several
 from web.inert import inert
-from web.one_leaf import DISPLAYED
+from web.part import CARD, DISPLAYED
 from web.texts import ENGLISH, LANGUAGES, choose, text
 
 HERE = Path(__file__).parent
@@ -96,9 +96,9 @@ def build(serving: Serving, kept: Feedback | None) -> gr.Blocks:
         before = gr.Textbox(visible=False)
         # page.js presses it when an answer comes in another language than is chosen by then.
         again = gr.Button(visible="hidden", elem_id="again")
-        about_model = gr.HTML(visible=False, html_template=one_leaf.CARD)
+        about_model = gr.HTML(visible=False, html_template=CARD)
         # Not gradio's tabs, whose labels can't be changed to another language.
-        part = gr.Radio(
+        chosen = gr.Radio(
             _parts(ENGLISH),
             value="one",
             label=text(ENGLISH, "part"),
@@ -106,8 +106,8 @@ def build(serving: Serving, kept: Feedback | None) -> gr.Blocks:
             container=False,
             elem_id="part",
         )
-        part.change(
-            None, part, js="(part) => { document.body.dataset.part = part; }", api_visibility="private"
+        chosen.change(
+            None, chosen, js="(part) => { document.body.dataset.part = part; }", api_visibility="private"
         )
         parts = [one_leaf.lay_out(serving, language, kept), several.lay_out(serving, language)]
         earlier = history.lay_out()
@@ -120,14 +120,13 @@ def build(serving: Serving, kept: Feedback | None) -> gr.Blocks:
                 gr.Radio(_parts(language), label=text(language, "part")),
                 told(language),
             ]
-            shown, displayed = of_parts[: len(parts)], of_parts[len(parts) :]
-            for (*_, say), card, of_part in zip(parts, displayed, shown, strict=True):
-                said += say(language, card, of_part)
+            for part, shown, displayed in zip(parts, of_parts[:2], of_parts[2:], strict=True):
+                said += part.say(language, displayed, shown)
             return [*said, gr.HTML(texts=history.spoken(language))]
 
-        states, cards = [state for state, *_ in parts], [card for _, card, *_ in parts]
-        components = [introduction, language, part, about_model]
-        components += [component for _, _, of_part, _ in parts for component in of_part]
+        states, cards = [part.state for part in parts], [part.card for part in parts]
+        components = [introduction, language, chosen, about_model]
+        components += [component for part in parts for component in part.components]
         components.append(earlier)
         quietly = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
         blocks.load(greet, before, [language, about_model], js=REMEMBERED, **quietly)

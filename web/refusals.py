@@ -29,7 +29,7 @@ async def only_post(_: Request) -> Response:
 
 
 async def explain_form(request: Request, error: HTTPException) -> Response:
-    """Tell that a form could not be kept, where FastAPI says that it could not be read."""
+    """Tell that the disk is full, where FastAPI says only that a form could not be read."""
     if disk.trouble(error.__cause__):
         return JSONResponse({"detail": NO_ROOM}, 507)
     return await http_exception_handler(request, error)
@@ -59,6 +59,16 @@ async def nobody_there(_: Request, error: ClientDisconnect) -> Response:
     return Response(status_code=400)
 
 
+async def explain_field(_: Request, error: RequestValidationError) -> Response:
+    """Tell which field of a request to the REST API is wrong."""
+    first = error.errors()[0]
+    field = str(first["loc"][1])
+    if field in ("file", "files"):
+        return JSONResponse({"detail": NO_FILE.format(field=field)}, 422)
+    return JSONResponse({"detail": f"The parameter {field} is wrong: {first['msg']}."}, 422)
+
+
+OF_API = {HTTPException: explain_form, RequestValidationError: explain_field}
 OF_GRADIO = {
     ClientDisconnect: nobody_there,
     OSError: explain_disk,

@@ -1,7 +1,7 @@
 """The part of the page for several leaves of one plant or field: each answer, and the joint one."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
@@ -19,7 +19,8 @@ from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 from web import guidance, report
 from web.inert import inert
 from web.limits import MAX_PHOTOS
-from web.one_leaf import CARD, NOTHING_YET, anew, on_page
+from web.one_leaf import on_page
+from web.part import CARD, NOTHING_YET, Part, anew
 from web.pictures import thumbnail
 from web.report import Leaf
 from web.texts import (
@@ -79,9 +80,7 @@ watch("value", () => {
 });"""
 
 
-def lay_out(
-    serving: Serving, language: Component
-) -> tuple[gr.State, gr.HTML, list[Component], Callable[[str, str, Shown], list]]:
+def lay_out(serving: Serving, language: Component) -> Part:
     """Lay out this part.
 
     Returns the state, which holds what is shown (leaves, an error, or None); its card; the components; and
@@ -112,12 +111,11 @@ def lay_out(
             with gr.Column():
                 joint = gr.HTML(
                     summarise(ENGLISH, None)[0],
-                    label="Together",
                     html_template=SUMMARY,
                     js_on_load=INTO_VIEW,
                     elem_id="joint",
                 )
-        advice = gr.HTML(None, label="What to do together", html_template=guidance.TEMPLATE)
+        advice = gr.HTML(None, html_template=guidance.TEMPLATE)
     add.click(
         None,
         js="""() => {
@@ -160,7 +158,7 @@ def lay_out(
     pictures.clear(None, js=focus.format("#photos button"), api_visibility="private")
     lost = {code: summarise(code, LostPhotosError())[0] for code in LANGUAGES}
     answering.failure(None, language, joint, js=in_language(lost), api_visibility="private")
-    return shown, joint, [pictures, add, joint, advice], translate
+    return Part(shown, joint, [pictures, add, joint, advice], translate)
 
 
 def diagnose_all(serving: Serving, photos: Sequence[dict], folder: Path) -> list[Leaf]:
@@ -173,7 +171,7 @@ def diagnose_all(serving: Serving, photos: Sequence[dict], folder: Path) -> list
                 raise TooManyError(most=MAX_PHOTOS)
             with opened(photo, folder) as file:
                 diagnosis = serving.diagnose(file)
-            return Leaf(name, diagnosis.words(), thumbnail(diagnosis.pixels))
+            return Leaf(name, diagnosis.without_arrays(), thumbnail(diagnosis.pixels))
         except PhotoError as error:
             return Leaf(name, error, None)
 

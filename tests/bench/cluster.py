@@ -53,7 +53,7 @@ class Worker:
     def answer(self, path: str) -> dict[str, str]:
         """Return the row of `python -m model` for a photo."""
         try:
-            answered = self.classifier.diagnose(Path(path)).words()
+            answered = self.classifier.diagnose(Path(path)).without_arrays()
         except (photo.PhotoError, OSError) as error:
             answered = error
         return dict.fromkeys(columns(self.classifier.labels), "") | row(path, answered)

@@ -35,9 +35,10 @@ def main() -> None:
         found = [p for p in photos if p.folder in label_of]
         answers = diagnose_all(classifier, [p.path for p in found])
         for size in SIZES:
-            answered, right = [], []
+            answered, right, groups = [], [], {}
             for folder, label in label_of.items():
                 of_class = [a for a, p in zip(answers, found, strict=True) if p.folder == folder]
+                groups[label] = len(of_class) // size
                 for _ in range(ROUNDS):
                     order = random.permutation(len(of_class))
                     for start in range(0, len(order) - size + 1, size):
@@ -47,7 +48,8 @@ def main() -> None:
             if answered:
                 print(
                     f"{name}, {size} photos: {np.mean(answered):.3f} answered, "
-                    f"{np.sum(right) / max(1, np.sum(answered)):.3f} of these rightly"
+                    f"{np.sum(right) / max(1, np.sum(answered)):.3f} of these rightly; groups at a time: "
+                    + ", ".join(f"{label} {number}" for label, number in groups.items())
                 )
 
 

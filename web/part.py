@@ -1,0 +1,47 @@
+"""A part of the page, as page.py puts it together: a card that says the answer, and what belongs to it."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import gradio as gr
+from gradio.components import Component
+
+from model.photo import PhotoError
+from web.texts import LANGUAGES, text
+
+# A verdict is a dictionary: the page shows it as a card (Handlebars escapes its texts), the API hands it on.
+CARD = """<div class="card {{value.verdict}}{{#if value.healthy}} healthy{{/if}}" role="status">
+<h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>"""
+
+NOTHING_YET = {
+    code: {"verdict": "waiting", "pending": True, "title": text(code, "looking"), "advice": ""}
+    for code in LANGUAGES
+}
+# Tells what a card is that stands in the browser.
+DISPLAYED = '({ verdict, pending }) => (pending ? "pending" : verdict)'
+
+
+class Part(NamedTuple):
+    """What is shown (the server's state, and the card in the browser), and how to say it in a language.
+
+    say(language, displayed, shown) returns the updates of `components`, in order.
+    """
+
+    state: gr.State
+    card: gr.HTML
+    components: list[Component]
+    say: Callable[[str, str, object], list]
+
+
+def anew(say: Callable[[object], Sequence], displayed: str, shown: object, lost: PhotoError) -> list[dict]:
+    """Return, as updates, what a card and what belongs to it say in another language.
+
+    `displayed` tells which card the browser shows (see DISPLAYED); `shown` is what the server remembers. The
+    browser may show another one: while an answer is still to come, or the error `lost`. An answer that is
+    still to come, and one that a server since restarted has forgotten, stay as they are.
+    """
+    if displayed == "pending" or (shown is None and displayed not in ("waiting", "error")):
+        return [{} for _ in say(None)]
+    if displayed == "error" and not isinstance(shown, PhotoError):
+        shown = lost
+    return [{"value": value} for value in say(shown)]
