@@ -55,20 +55,22 @@ def fit_temperature(logits: np.ndarray, same: np.ndarray, labels: np.ndarray, so
     """Return the T, 0.25 to 8, for which probabilities(logits / T, same) make `labels` likeliest.
 
     logits: [n, outputs]; same: [outputs, K]; labels: int [n]; sources: [n], where a photo comes from. Each
-    source weighs the same, those of few photos together, and no more than they are: a temperature for the
-    many photos of a lab would be too sure of the few of a field. Of few photos in all it is 1 at least: who
-    was never wrong on them may still be wrong. A network is made surer only half as much as these photos ask:
-    those of another camera are harder. Temperature scaling: Guo et al. 2017, section 4.2.
+    source weighs the same, those of few photos together, or with the smallest other one if they are few even
+    together: a temperature for the many photos of a lab would be too sure of the few of a field. Of few
+    photos in all it is 1 at least: who was never wrong on them may still be wrong. A network is made surer
+    only half as much as these photos ask: those of another camera are harder. Temperature scaling: Guo et al.
+    2017, section 4.2.
     """
     rows = np.arange(len(labels))
     _, source, photos = np.unique(sources, return_inverse=True, return_counts=True)
-    group = np.where(photos[source] < FEW, -1, source)
+    few = photos[source] < FEW
+    smallest = np.where(photos < FEW, len(rows) + 1, photos).argmin()
+    group = np.where(few, -1 if few.sum() >= FEW or few.all() else smallest, source)
     groups = [group == one for one in np.unique(group)]
-    weights = [min(1, members.sum() / FEW) for members in groups]
 
     def loss(temperature: float) -> float:
         likelihood = np.log(probabilities(logits / temperature, same)[rows, labels].clip(1e-12))
-        return -np.average([likelihood[members].mean() for members in groups], weights=weights)
+        return -np.mean([likelihood[members].mean() for members in groups])
 
     least = 0.25 if len(labels) >= ENOUGH else 1
     best = float(min(np.geomspace(least, 8, 251), key=loss))
