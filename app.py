@@ -43,7 +43,7 @@ from model.serving import Serving
 from web import pictures, refusals
 from web.answering import Answering
 from web.connections import Connection, allow_many_files, listen
-from web.environment import number_of_minutes, origins, whole_number
+from web.environment import networks, number_of_minutes, origins, whole_number
 from web.headers import BrowserHeaders
 from web.later import Later
 from web.limits import MAX_PER_MINUTE, MAX_PHOTOS, MAX_UPLOAD_MB, MEGABYTE, LimitRate, LimitUploads
@@ -61,7 +61,12 @@ MAX_AT_ONCE = 64  # requests in progress or waiting; others are told at once tha
 # Makes /docs offer a file picker for a list of files, too.
 FileOfList = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
 # HTTP status for a photo that can't be answered; 400 if it is not listed.
-STATUS = {photo.UnreadTypeError: 415, photo.TooLargeError: 413, photo.OverloadedError: 413}
+STATUS = {
+    photo.UnreadTypeError: 415,
+    photo.TooLargeError: 413,
+    photo.TooLongError: 413,
+    photo.OverloadedError: 413,
+}
 
 
 def create_api(serving: Serving) -> FastAPI:
@@ -177,16 +182,24 @@ def create_app() -> FastAPI:
             expose_headers=["Retry-After", "Mcp-Session-Id"],
         )
     api.add_middleware(BrowserHeaders)
-    behind = Later(lambda: create_page(serving))
+    photos = photos_folder()
+    behind = Later(lambda: create_page(serving, photos))
     api.mount("/", behind)
     api.router.lifespan_context = behind.lifespan
     return api
 
 
+def photos_folder() -> tempfile.TemporaryDirectory:
+    """Make the folder for visitors' photos, readable by nobody else. Ends the program if that can't be."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="blightcheck-")
+    except FileNotFoundError:  # as tempfile says it
+        sys.exit("app.py: no folder for temporary files can be written; name one in TMPDIR.")
+
+
 @quick_start()
-def create_page(serving: Serving) -> FastAPI:
-    """Build the page, also for gradio's clients and, as an MCP tool, for agents."""
-    photos = tempfile.TemporaryDirectory(prefix="blightcheck-")  # visitors'; readable by nobody else
+def create_page(serving: Serving, photos: tempfile.TemporaryDirectory) -> FastAPI:
+    """Build the page, also for gradio's clients and, as an MCP tool, for agents; `photos` is for uploads."""
     os.environ["GRADIO_TEMP_DIR"] = photos.name
     import gradio as gr  # here, because it takes longer than all the rest together
 
@@ -258,10 +271,10 @@ def main() -> None:
     listening = listen(host, whole_number("GRADIO_SERVER_PORT", 7860, most=65_535))
     config = uvicorn.Config(
         app,
-        log_level="warning",
+        log_level="error",  # not a line for all that is no HTTP
         http=Connection,
         ws="none",
-        forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None),
+        forwarded_allow_ips=networks("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None),
         timeout_graceful_shutdown=GRACE,
     )
     with contextlib.suppress(KeyboardInterrupt):

@@ -138,6 +138,8 @@ def sha256(path: Path) -> str:
 def place(folder: Path) -> Path:
     """Return where the bundle of `folder` lies: there, or aside if a writer is replacing it or was killed."""
     folder = folder.resolve()
+    if not folder.name:  # the root, beside which there is nothing
+        return folder
     retired = _beside(folder, "retired")
     return retired if retired.exists() and not folder.exists() else folder
 
@@ -169,6 +171,10 @@ def _is_plain(name: str) -> bool:
     return Path(name).name == name and name not in ("", "..") and "\0" not in name
 
 
+def _is_label(label: object) -> bool:
+    return isinstance(label, str) and label.strip() != "" and len(label) <= 200 and label.isprintable()
+
+
 def check_files(folder: Path) -> None:
     """Raise BundleError unless all files are those that bundle.json was written with."""
     for name, digest in read(folder).description["files"].items():
@@ -181,7 +187,7 @@ def check_files(folder: Path) -> None:
 
 def read(folder: Path, name: str | None = None) -> Bundle:
     """Read and check the bundle in `folder`, called `name`. Raises BundleError saying what is wrong."""
-    name = name or folder.name
+    name = name or folder.name or str(folder)
     try:
         text, model = _read_files(folder)
         description = json.loads(text)
@@ -190,13 +196,13 @@ def read(folder: Path, name: str | None = None) -> Bundle:
         raise BundleError(f"{name} is no Blightcheck model: it has no {missing}.") from error
     except OSError as error:
         raise BundleError(f"{name} can't be read ({error.strerror}); give it the rights it needs.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{DESCRIPTION} in {name} is damaged; fetch or train the model again.") from error
     try:
         version = description["format_version"]
         if version != FORMAT_VERSION:
             raise BundleError(
-                f"{name} has bundle format {version}, and this program reads {FORMAT_VERSION}; "
+                f"{name} has bundle format {version!r}, and this program reads {FORMAT_VERSION}; "
                 "update whichever is older."
             )
         if description["files"][LITERT_MODEL] != hashlib.sha256(model).hexdigest():
@@ -207,16 +213,21 @@ def read(folder: Path, name: str | None = None) -> Bundle:
             if not _is_plain(known["folder"]):  # feedback is kept in folders of these names
                 raise BundleError(f"{name} has a class whose folder, {known['folder']}, is not a plain name.")
         labels = [known["label"] for known in description["classes"]]
+        if wrong := [label for label in labels if not _is_label(label)]:
+            raise BundleError(f"{name} has a class that can't be called {wrong[0]!r:.60}.")
         if len(set(labels)) != len(labels):
             raise BundleError(f"{name} has two classes of one name ({', '.join(labels)}).")
+        thresholds = {key: float(value) for key, value in description["thresholds"].items()}
+        if not all(0 <= value < 1.01 for value in thresholds.values()):  # by a hair above 1, never
+            raise BundleError(f"{name} has thresholds that are no probabilities; train the model again.")
         return Bundle(
             classes=tuple(ClassName(**known) for known in description["classes"]),
             image_size=int(description["image_size"]),
-            thresholds=Thresholds(**{key: float(value) for key, value in description["thresholds"].items()}),
+            thresholds=Thresholds(**thresholds),
             model=model,
             description=description,
         )
     except BundleError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BundleError(f"{DESCRIPTION} in {name} lacks something it needs: {error}.") from error

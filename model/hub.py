@@ -47,6 +47,7 @@ class Found:
     name: str
     revision: str | None = None
     notice: str | None = None
+    is_local: bool = False
 
 
 def find(name: str | None) -> Found:
@@ -82,7 +83,7 @@ def fetch(name: str | None, files: list[str] | None = SERVED_FILES) -> Found:
         return Found(bundle.DEFAULT, "default")
     folder = Path(disk.at_home(name))
     if bundle.place(folder).is_dir():
-        return Found(folder.resolve(), folder.absolute().name)
+        return Found(folder.resolve(), folder.absolute().name or str(folder), is_local=True)
     repo, _, revision = name.partition("@")
     folder = download(repo, revision or None, "model", files)
     return Found(folder, repo, folder.name)

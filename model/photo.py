@@ -36,6 +36,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF")
 FORMAT_NAMES = "JPEG, PNG, WebP, GIF, BMP, AVIF, HEIC"
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif", ".heic", ".heif")
 MAX_PIXELS = 64_000_000  # a 50-megapixel phone photo passes; a decompression bomb does not
+MAX_SIDE = 65_535  # as in JPEG; of a million rows Pillow's own bookkeeping would take gigabytes
 # Their decoders need 10 to 16 bytes a pixel: half a gigabyte for this many.
 MAX_PIXELS_OF = {"WEBP": 32_000_000, "AVIF": 32_000_000}
 
@@ -48,6 +49,9 @@ UNREAD_TYPES = {
     "MP4": (4, (b"ftypisom", b"ftypmp4", b"ftypqt", b"ftypM4V")),
     "ZIP": (0, (b"PK\x03\x04",)),
 }
+
+# How those begin (offset, bytes) that are decoded while they are opened: if that fails, they are damaged.
+READ_AT_ONCE = ((8, b"WEBP"), (4, (b"ftypavif", b"ftypavis")))
 
 # EXIF orientation (TIFF 6.0 / EXIF 2.3, tag 0x0112) -> what makes the picture upright.
 UPRIGHT = {
@@ -116,6 +120,13 @@ class TooLargeError(PhotoError):
     sentence = "The picture has more than {megapixels} megapixels; please send a smaller one."
 
 
+class TooLongError(PhotoError):
+    """More pixels in a row or a column than we are ready to decode."""
+
+    reason = "too_long"
+    sentence = "A side of the picture has more than {pixels} pixels; please send a smaller one."
+
+
 class OverloadedError(PhotoError):
     """A header that would keep us busy for minutes."""
 
@@ -179,6 +190,8 @@ def _open(data: bytes) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise TooLargeError(megapixels=MAX_PIXELS // 1_000_000) from error
     except DECODE_ERRORS as error:
+        if any(data.startswith(starts, offset) for offset, starts in READ_AT_ONCE):
+            raise DamagedError from error
         for name, (offset, starts) in UNREAD_TYPES.items():
             if data.startswith(starts, offset):
                 raise UnreadTypeError(kind=name, formats=FORMAT_NAMES) from error
@@ -186,6 +199,8 @@ def _open(data: bytes) -> Image.Image:
     most = MAX_PIXELS_OF.get(image.format, MAX_PIXELS)
     if image.width * image.height > most:
         raise TooLargeError(megapixels=most // 1_000_000)
+    if max(image.size) > MAX_SIDE:
+        raise TooLongError(pixels=MAX_SIDE)
     return image
 
 

@@ -3,13 +3,14 @@
 import sys
 import threading
 import time
+import traceback
 from functools import partial
 from pathlib import Path
 
 from huggingface_hub.utils import disable_progress_bars
 
 from model import hub, selftest
-from model.bundle import Bundle, BundleError, read
+from model.bundle import Bundle, BundleError, place, read
 from model.classifier import Classifier, Diagnosis
 
 
@@ -50,14 +51,21 @@ class Serving:
         def look() -> None:
             while True:
                 time.sleep(60 * minutes)
-                self.refresh()
+                try:
+                    self.refresh()
+                except Exception:  # whatever it was: the model before goes on, and so does the looking
+                    traceback.print_exc()
+                    self.notice = "The newest model can't be served, and the model before goes on answering."
 
         threading.Thread(target=look, name="refresh", daemon=True).start()
 
     def refresh(self) -> None:
         """Let the newest revision answer from now on, if it is good; otherwise the one before goes on."""
-        which = self.name or "default"
+        before = self.now[1]
+        which = before.name if before.is_local else self.name or "default"
         try:
+            if before.is_local and not place(before.folder).is_dir():
+                raise BundleError("its folder is gone.")  # the Hub may have another one of that name
             found = hub.fetch(self.name)
             which = f"{found.name}@{found.revision}" if found.revision else found.name
             newest = self._newest(found)

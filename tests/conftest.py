@@ -176,3 +176,11 @@ def browser() -> Iterator:
         (pytest.fail if "CI" in os.environ else pytest.skip)("Chromium is not on this machine")
     with open_browser(chromium) as running:
         yield running
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    """Wait until something is true, half a minute at most."""
+    until = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.02)

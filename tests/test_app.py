@@ -79,7 +79,8 @@ def test_exif_webp_animations_and_a_single_pixel_get_an_answer(server):
         assert server.predict(data).status_code == 200
 
 
-STATUS = {photo.TooLargeError: 413, photo.OverloadedError: 413, photo.UnreadTypeError: 415}
+TOO_MUCH = (photo.TooLargeError, photo.TooLongError, photo.OverloadedError)
+STATUS = dict.fromkeys(TOO_MUCH, 413) | {photo.UnreadTypeError: 415}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -287,7 +288,8 @@ def test_the_page_comes_up_without_type_stubs():
         "import gc, sys; opened = []\n"
         "sys.addaudithook(lambda event, told: event == 'open' and opened.append(str(told[0])))\n"
         "import app; from model.serving import Serving\n"
-        "app.create_page(Serving(None)); print([f for f in opened if f.endswith('.pyi')], gc.isenabled())"
+        "app.create_page(Serving(None), app.photos_folder()); "
+        "print([f for f in opened if f.endswith('.pyi')], gc.isenabled())"
     )
     told = run("-c", code)
     assert told.stdout == "[] True\n", told.stderr

@@ -124,6 +124,27 @@ def test_class_folders_are_plain_names(tmp_path, folder):
         bundle.read(tmp_path / "leaf")
 
 
+@pytest.mark.parametrize("label", [5, None, "", " ", "\ud800", "a\nb", "x" * 1_000])
+def test_classes_are_called_something_that_can_be_shown(tmp_path, label):
+    write(tmp_path / "leaf")
+    change(tmp_path / "leaf", classes=[{"folder": "a", "label": label}])
+    with pytest.raises(bundle.BundleError, match=r"^leaf has a class that can't be called "):
+        bundle.read(tmp_path / "leaf")
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), -1, 2])
+def test_thresholds_are_probabilities(tmp_path, threshold):
+    write(tmp_path / "leaf")
+    change(tmp_path / "leaf", thresholds={"leaf": 0.25, "confidence": threshold})
+    with pytest.raises(bundle.BundleError, match=r"^leaf has thresholds that are no probabilities; "):
+        bundle.read(tmp_path / "leaf")
+
+
+def test_the_root_is_no_bundle():
+    with pytest.raises(bundle.BundleError, match=r"^/ is no Blightcheck model: it has no bundle.json\.$"):
+        bundle.read(Path("/"))
+
+
 def test_a_description_that_is_no_file_is_one_sentence(tmp_path):
     (tmp_path / "leaf" / "bundle.json").mkdir(parents=True)
     with pytest.raises(bundle.BundleError, match=r"^leaf can't be read (.*); give it the rights it needs\."):
@@ -192,6 +213,7 @@ def test_what_is_refused_and_why(tmp_path):
     )
     for damage in (
         {"image_size": "big"},
+        {"image_size": float("inf")},
         {"thresholds": {"leaf": None, "confidence": 0.5}},
         {"thresholds": 1},
     ):

@@ -1,12 +1,14 @@
 """Calls of gradio's routes as none of its clients makes them: one sentence each, and nothing in the log."""
 
 import contextlib
+import gc
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
+from conftest import wait_for
 from test_limits import listening
 from test_photo import JPEG
 
@@ -95,6 +97,26 @@ def test_while_there_are_too_many_uploads_a_call_is_one_sentence_and_what_is_ask
     assert refused.headers["retry-after"] == "1"
     assert '"class"' in client.get(f"call/predict/{sent.json()['event_id']}").text
     assert capfd.readouterr().err == ""
+
+
+def test_further_readers_of_an_answer_leave_nothing_behind(client, photo, capfd):
+    event = client.post("call/predict", json={"data": [photo, "en"]}).json()["event_id"]
+    assert '"class"' in client.get(f"call/predict/{event}").text
+
+    def reading() -> int:
+        return sum(type(task).__name__ == "Task" and "heartbeat" in repr(task) for task in gc.get_objects())
+
+    for _ in range(5):
+        with contextlib.suppress(httpx2.ReadTimeout):
+            client.get(f"call/predict/{event}", timeout=0.5)
+    wait_for(lambda: reading() == 0)
+    assert "KeyError" not in capfd.readouterr().err
+
+
+def test_of_a_session_that_nobody_knows_there_is_no_more_to_say(client, caplog):
+    told = client.get("queue/data", params={"session_hash": "nobody's"})
+    assert told.text.startswith("data: ")
+    assert "without completing response" not in caplog.text
 
 
 @pytest.mark.parametrize(("number", "several"), [(DIAGNOSE, False), (SEVERAL, True)])

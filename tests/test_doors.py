@@ -49,7 +49,7 @@ def serving(tiny) -> Serving:
 @pytest.fixture(scope="module")
 def of_gradio(serving) -> set[tuple[str, str]]:
     """All that gradio would answer, with something in place of each parameter."""
-    page = app.create_page(serving)
+    page = app.create_page(serving, app.photos_folder())
     return {(method, re.sub(r"\{[^}]*\}", "x", path)) for method, path in routes(page.routes)}
 
 
@@ -137,6 +137,22 @@ def test_it_fetches_and_passes_on_no_address(server):
     for address in (f"{server.url}/ping", "https://huggingface.co", "http://169.254.169.254/latest"):
         for route in ("file=", "proxy=", "file/"):
             assert raw(server, f"/gradio_api/{route}{address}")[0] == 404
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *({"X-Forwarded-Host": host} for host in ("[::1", "a:x", "a:99999", "a" * 5_000, "a/b", "")),
+        {"X-Gradio-Server": "http://evil.example"},
+    ],
+)
+def test_the_page_believes_no_address_that_is_none(server, header):
+    shown = httpx2.get(f"{server.url}/config", headers=header, timeout=60)
+    assert shown.json()["root"] == server.url
+    shown = httpx2.get(
+        f"{server.url}/config", headers={"X-Forwarded-Host": "page.example, proxy"}, timeout=60
+    )
+    assert shown.json()["root"] == "http://page.example"
 
 
 def test_a_link_names_no_saved_session_of_somebody_else(server, own_photo):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -92,6 +93,15 @@ def test_a_stop_waits_for_the_request_in_hand(tiny, start):
             connection.sendall(rest)
             assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
         server.process.wait(timeout=20)
+
+
+def test_without_a_folder_for_temporary_files_it_does_not_start():
+    command = ["bash", "-c", f"ulimit -f 0; exec {shlex.quote(sys.executable)} app.py"]  # no file can grow
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.stderr.splitlines()[-1] == (
+        "app.py: no folder for temporary files can be written; name one in TMPDIR."
+    )
+    assert "Traceback" not in ended.stderr
 
 
 def test_it_runs_without_rights_and_without_a_home(tmp_path):

@@ -24,7 +24,7 @@ import app
 from model.serving import Serving
 from web import connections, limits
 from web.connections import Connection, listen
-from web.environment import origins, whole_number
+from web.environment import networks, origins, whole_number
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="leaf.jpg"\r\n\r\n'
 
@@ -125,13 +125,33 @@ def test_sites_are_named_as_browsers_name_them_or_it_ends_in_one_sentence(monkey
         ("", []),
         ("*", ["*"]),
         ("null, HTTPS://Farm.example/,", ["null", "https://farm.example"]),
+        ("https://a.example:443,http://a.example:80", ["https://a.example", "http://a.example"]),
+        ("https://a.example:80,http://a.example:443", ["https://a.example:80", "http://a.example:443"]),
     ):
         monkeypatch.setenv("SETTING", told)
         assert origins("SETTING") == sites
-    for told in ("farm.example", "https://farm.example/page", "*, https://"):
+    for told in ("farm.example", "https://farm.example/page", "*, https://", "https://*.farm.example"):
         monkeypatch.setenv("SETTING", told)
         with pytest.raises(SystemExit, match=r"^app.py: SETTING names sites like https://farm.example, "):
             origins("SETTING")
+
+
+def test_proxies_are_addresses_or_networks_or_it_ends_in_one_sentence(monkeypatch):
+    for told in ("", "*", "127.0.0.1", "10.0.0.0/8, fc00::/7"):
+        monkeypatch.setenv("SETTING", told)
+        assert networks("SETTING") == told
+    for told in ("bananas", "10.0.0.0/99", "10.0.0.1,"):
+        monkeypatch.setenv("SETTING", told)
+        with pytest.raises(
+            SystemExit, match=r"^app.py: SETTING names addresses or networks, like 10.0.0.0/8; "
+        ):
+            networks("SETTING")
+
+
+def test_a_name_that_is_no_address_is_one_sentence():
+    for host in ("ü..x", "no such host", "\udcff"):
+        with pytest.raises(SystemExit, match=r", port 1, can't be used \(.+\); choose others with "):
+            connections.listen(host, 1)
 
 
 def test_a_client_that_asks_too_often_has_to_wait(space):

@@ -105,7 +105,7 @@ def png_claiming(width: int, height: int, colour_type: int = 2) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-JPEG, AVIF, HEIC = (encode(LEAF, form) for form in ("JPEG", "AVIF", "HEIF"))
+JPEG, AVIF, HEIC, WEBP = (encode(LEAF, form) for form in ("JPEG", "AVIF", "HEIF", "WEBP"))
 READ = "please send one of JPEG, PNG, WebP, GIF, BMP, AVIF, HEIC."
 DAMAGED = "The picture is damaged and can't be read; please send the original file."
 MUCH = "The file holds too much besides its picture; please send a plain photo."
@@ -117,6 +117,18 @@ REFUSED = {
     "damaged": (png_claiming(300, 300), photo.DamagedError, DAMAGED),
     "without its palette": (png_claiming(48, 48, colour_type=3), photo.DamagedError, DAMAGED),
     "damaged AVIF": (AVIF[: len(AVIF) // 2] + bytes(len(AVIF) // 2), photo.DamagedError, DAMAGED),
+    "half an AVIF": (AVIF[: len(AVIF) // 2], photo.DamagedError, DAMAGED),
+    "a WebP without its end": (WEBP[:-2], photo.DamagedError, DAMAGED),
+    "a row of a million": (
+        png_claiming(1_000_000, 1),
+        photo.TooLongError,
+        "A side of the picture has more than 65535 pixels; please send a smaller one.",
+    ),
+    "a column of a million": (
+        png_claiming(1, 1_000_000),
+        photo.TooLongError,
+        "A side of the picture has more than 65535 pixels; please send a smaller one.",
+    ),
     "huge": (png_claiming(30_000, 30_000), photo.TooLargeError, LARGE),
     "large": (png_claiming(9_000, 9_000), photo.TooLargeError, LARGE),
     "damaged HEIC": (HEIC[: len(HEIC) // 2], photo.DamagedError, DAMAGED),

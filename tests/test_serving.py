@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
-from conftest import run
+from conftest import run, wait_for
 from drawing import draw
 from loopback_repo import Repo
 from test_photo import encode
@@ -109,9 +109,28 @@ def test_a_folder_that_is_written_anew_is_served_anew(tiny, tmp_path):
         "leaf can't be read (Is a directory); give it the rights it needs."
     )
     shutil.rmtree(folder)
-    serving.refresh()
-    assert serving.notice.startswith(f"{folder} is not served, and the model before goes on answering: ")
+    serving.refresh()  # and asks no Hub for one of that name
+    assert serving.notice == (
+        "leaf is not served, and the model before goes on answering: its folder is gone."
+    )
     assert serving.bundle.description == bundle.read(tiny).description
+
+
+def test_looking_for_a_newer_model_goes_on_whatever_it_finds(tmp_path, capfd):
+    folder = tmp_path / "leaf"
+    shutil.copytree(bundle.DEFAULT, folder)
+    serving = Serving(str(folder))
+    serving.keep_fresh(0.001)
+    good = (folder / "bundle.json").read_text()
+    (folder / "bundle.json").write_text("[" * 100_000)
+    wait_for(lambda: "bundle.json in leaf is damaged" in (serving.notice or ""))
+    folder.rename(tmp_path / "away")
+    folder.symlink_to(folder)  # a loop, of which Python says that it is a RuntimeError
+    wait_for(lambda: serving.notice.startswith("The newest model can't be served"))
+    folder.unlink()
+    (tmp_path / "away" / "bundle.json").write_text(good)
+    (tmp_path / "away").rename(folder)
+    wait_for(lambda: serving.notice is None)
 
 
 def test_a_keras_model_of_somebody_else_is_one_sentence(hub, at):

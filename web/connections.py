@@ -40,9 +40,10 @@ def listen(host: str, port: int) -> socket.socket:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(WAITING)
-    except OSError as error:
+    except (OSError, TypeError, ValueError) as error:  # the last two of what can't be an address at all
+        why = error.strerror.lower() if isinstance(error, OSError) else "no such address"
         sys.exit(
-            f"app.py: {host}, port {port}, can't be used ({error.strerror.lower()}); choose others with "
+            f"app.py: {host}, port {port}, can't be used ({why}); choose others with "
             "GRADIO_SERVER_NAME and GRADIO_SERVER_PORT."
         )
     shown = f"[{host}]" if ":" in host else host

@@ -40,6 +40,20 @@ OPEN = {  # route -> methods; * stands for anything
     "/gradio_api/mcp/schema": LOOK,
 }
 
+# Here gradio itself looks whether the reader is still there. By this version of ASGI Starlette leaves that to
+# it: cut short at once, gradio would leave a task behind, for ever.
+STREAMS = ("/gradio_api/queue/data", "/gradio_api/call/predict/")
+# Of these gradio makes addresses, and stumbles over what can't be one.
+HOST = re.compile(rb"([a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?", re.IGNORECASE)
+
+
+def is_sound(name: bytes, value: bytes) -> bool:
+    """Tell whether gradio may see a header."""
+    if name in (b"host", b"x-forwarded-host"):
+        host = HOST.fullmatch(value.split(b",")[0].strip())
+        return host is not None and int((host[2] or b":0")[1:]) < 65_536
+    return name != b"x-gradio-server"  # which overrides both
+
 
 def is_open(method: str, path: str) -> bool:
     """Tell whether a route, its path decoded, is one of those meant to be open."""
@@ -53,7 +67,7 @@ def is_open(method: str, path: str) -> bool:
 
 
 class OnlyOpen:
-    """ASGI middleware: answers 404 to all that is not open."""
+    """ASGI middleware: answers 404 to all that is not open, and hides headers that are not sound."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -61,4 +75,8 @@ class OnlyOpen:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not is_open(scope["method"], scope["path"]):
             return await JSONResponse({"detail": "There is nothing here."}, 404)(scope, receive, send)
+        if scope["type"] == "http":
+            scope = scope | {"headers": [header for header in scope["headers"] if is_sound(*header)]}
+            if scope["path"].startswith(STREAMS):
+                scope["asgi"] = scope["asgi"] | {"spec_version": "2.4"}
         return await self.app(scope, receive, send)

@@ -1,10 +1,12 @@
 """Settings from environment variables that can be wrong: then the program ends with a sentence."""
 
+import ipaddress
 import os
 import re
 import sys
 
-ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s]+")
+ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s*]+")
+DEFAULT_PORT = re.compile(r"(?<=^http:..)(.*):80$|(?<=^https:..)(.*):443$")  # browsers leave it out
 
 
 def whole_number(name: str, default: int, least: int = 0, most: int = 1_000_000) -> int:
@@ -29,9 +31,20 @@ def number_of_minutes(name: str) -> float:
 def origins(name: str) -> list[str]:
     """Return the sites in a variable as browsers name them, such as https://farm.example, or * for all."""
     told = os.environ.get(name, "").split(",")
-    sites = [site for part in told if (site := part.strip(" /").lower())]
+    sites = [DEFAULT_PORT.sub(r"\1\2", site) for part in told if (site := part.strip(" /").lower())]
     if wrong := [site for site in sites if not ORIGIN.fullmatch(site)]:
         sys.exit(
             f"app.py: {name} names sites like https://farm.example, separated by commas; not {wrong[0]}."
         )
     return sites
+
+
+def networks(name: str) -> str:
+    """Return the addresses and networks in a variable, separated by commas, or * for all."""
+    told = os.environ.get(name, "").strip()
+    for part in told.split(",") if told not in ("", "*") else ():
+        try:
+            ipaddress.ip_network(part.strip())
+        except ValueError:
+            sys.exit(f"app.py: {name} names addresses or networks, like 10.0.0.0/8; not {part.strip()}.")
+    return told

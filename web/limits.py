@@ -92,6 +92,7 @@ class LimitUploads:
             if not isinstance(error.__cause__, StarletteHTTPException):
                 raise
             # Such as gradio's 404 of an unknown session: its answer had begun, and now ends.
+            await send({"type": "http.response.body"})
         finally:
             self.in_hand -= kept
 

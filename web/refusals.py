@@ -10,10 +10,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from model import disk
+from model.photo import PhotoError
 
 NO_CALL = "Neither the page nor a client of gradio's calls like this; see /gradio_api/info."
 NO_FILE = "Send the photo as a file of multipart form data, in the field {field} (curl -F {field}=@leaf.jpg)."
 NO_FORM = NO_FILE.format(field="files")
+NOT_WHOLE = "The form can't be read; please send the photo again, as multipart form data."
 NO_ROOM = "The server can't keep the photo, as its disk is full or closed; please try again later."
 ONLY_POST = "Send photos by POST, as multipart form data; see /docs."
 
@@ -29,9 +31,11 @@ async def only_post(_: Request) -> Response:
 
 
 async def explain_form(request: Request, error: HTTPException) -> Response:
-    """Tell that the disk is full, where FastAPI says only that a form could not be read."""
+    """Tell why a form could not be read, where its reader has words of its own, or the disk is full."""
     if disk.trouble(error.__cause__):
         return JSONResponse({"detail": NO_ROOM}, 507)
+    if error.status_code == 400 and not isinstance(error.__cause__, PhotoError):
+        return JSONResponse({"detail": NOT_WHOLE}, 400)
     return await http_exception_handler(request, error)
 
 
