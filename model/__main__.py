@@ -41,13 +41,12 @@ def photos_in(paths: list[str]) -> Iterator[Path]:
         if not named or not (path := Path(named)).exists():  # Path("") is this folder
             raise FileNotFoundError(f"There is no photo or folder {named or 'without a name'}.")
         if path.is_dir():
-            files = sorted(Path(folder) / name for folder, _, names in data.walk(path) for name in names)
-            found = [p for p in files if photo.is_called_photo(p.name) and p.is_file()]
+            found, left_out = data.photos_below(path, named)
             if not found:
                 raise FileNotFoundError(f"There are no photos in {path}; we read {photo.FORMAT_NAMES}.")
-            if others := len(files) - len(found):
-                print(f"Left out of {path}, no photos by their names: {others} files.", file=sys.stderr)
-            yield from found
+            if left_out:
+                print(left_out, file=sys.stderr)
+            yield from sorted(found)
         else:
             yield path
 
