@@ -156,9 +156,8 @@ def find_photos(source: str) -> list[LabelledPhoto]:
             f"There are no photos in {source}; it should hold one folder of photos for each class."
         )
     if splits and "train" not in splits:
-        print(
-            f"{source} has a folder for {' and '.join(sorted(splits))}, none for train: it is taken as unsplit."
-        )
+        given = " and ".join(sorted(splits))
+        print(f"{source} has a folder for {given}, none for train: it is taken as unsplit.")
     if "train" not in splits or len(splits) == 1:  # a folder that happens to be called so
         found = [replace(photo, split=None) for photo in found]
     return found
@@ -221,7 +220,7 @@ def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> l
     unless they are named outright.
     """
     names, by_pattern = set(), {pattern: set() for pattern in patterns}
-    for folder, around in {(photo.folder, photo.around) for photo in photos}:
+    for folder, around in {(p.folder, p.around) for p in photos}:
         names.add(folder)
         for name in (folder, *reversed(around)):
             plain = name == folder or (name in around[1:] and not _split_called(name))
