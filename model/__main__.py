@@ -20,10 +20,15 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from model import disk
+
+if __name__ == "__main__":  # before what takes a while to come
+    disk.tell_no_traceback()
+
 from huggingface_hub import CommitOperationAdd
 from tqdm import tqdm
 
-from model import data, disk, hub, photo, publish
+from model import data, hub, photo, publish
 from model.answers import columns, row
 from model.bundle import BundleError, check_files
 from model.classifier import Diagnosis
