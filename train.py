@@ -40,7 +40,7 @@ from model.calibration import ask, calibrate
 from model.checkpoint import Checkpoint, DivergedError, ResumeError, discard, resumable
 from model.dataset import Dataset
 from model.diseases import described
-from model.distillation import load_teacher, taught
+from model.distillation import check_teachers, load_teacher, taught
 from model.folds import cross_validate
 from model.logs import logger
 from model.loss import folder_and_disease
@@ -238,7 +238,10 @@ def main(argv: list[str]) -> None:
     earlier = {name: hub.whole_bundle(name) for name in (settings.start_from, *settings.teacher) if name}
     for name, folder in earlier.items():
         bundle.read(folder, name).outputs()  # are there any? Better asked before the work than after it
-    photos = dataset.gather(settings, cache)
+    found, classes = dataset.gather(settings)
+    teachers = {name: earlier[name] for name in settings.teacher}
+    check_teachers(teachers, dataset.outputs_of(found, classes), settings.image_size)
+    photos = dataset.prepare(found, classes, settings.image_size, cache)
     more = {
         name: dataset.prepare(
             dataset.labelled(data.find_photos(source), photos.classes),

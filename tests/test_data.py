@@ -25,6 +25,10 @@ def plant_village(leaves: int, folder: str = "Potato___Late_blight") -> list[Lab
     return sorted((LabelledPhoto(path, folder, "lab") for path in paths), key=lambda p: p.path)
 
 
+def gathered(asked: settings.Settings, cache: Path) -> dataset.Dataset:
+    return dataset.prepare(*dataset.gather(asked), asked.image_size, cache)
+
+
 def shot(p: LabelledPhoto) -> int:
     return int(p.path.stem.split()[-1])
 
@@ -47,7 +51,7 @@ def test_what_lies_deeper_in_a_class_is_of_it_and_what_is_hidden_is_not_seen(tmp
     told, _ = settings.parse(
         ["--data", str(tmp_path / "set"), "--data", str(tmp_path / "phone"), "--image-size", "32"]
     )
-    found = dataset.gather(told, tmp_path / "cache")
+    found = gathered(told, tmp_path / "cache")
     assert Counter(p.folder for p in found.photos) == dict(zip(CLASSES, (4, 2, 2), strict=True)) | {
         "healthy": 1
     }
@@ -109,11 +113,10 @@ def test_a_photo_of_two_classes_is_told(tmp_path, capsys):
     draw_set(tmp_path / "set", 2, CLASSES)
     shutil.copy(tmp_path / "set" / CLASSES[0] / "000.jpg", tmp_path / "set" / CLASSES[1] / "same.jpg")
     told, _ = settings.parse(["--data", str(tmp_path / "set"), "--image-size", "32"])
-    dataset.gather(told, tmp_path / "cache")
-    where = " and ".join(sorted(CLASSES[:2]))
-    assert (
-        f"Beware: 2 photos also lie in another class's folder, such as in {where}." in capsys.readouterr().out
-    )
+    gathered(told, tmp_path / "cache")
+    where = f"{tmp_path}/set/{CLASSES[0]}/000.jpg and {tmp_path}/set/{CLASSES[1]}/same.jpg"
+    said = capsys.readouterr().out
+    assert f"Beware: 2 photos also lie in another class's folder:\n  {where}\n" in said
 
 
 def test_a_class_that_is_not_there_is_told():
@@ -177,7 +180,7 @@ def test_photos_in_a_split_but_in_no_class_are_left_out_and_told(tmp_path, capsy
 def test_classes_of_which_none_is_called_healthy_are_told(tmp_path, capsys):
     draw_set(tmp_path / "set", 3, ("Krautfaeule", "gesund"))
     asked, _ = settings.parse(["--data", str(tmp_path / "set"), "--classes", "Krautfaeule", "gesund"])
-    dataset.gather(asked, tmp_path / "cache")
+    gathered(asked, tmp_path / "cache")
     assert "Beware: no class is called healthy, so each counts as a disease" in capsys.readouterr().out
 
 
@@ -394,9 +397,9 @@ def test_a_name_that_is_no_kaggle_set_is_one_sentence():
 def test_a_set_without_other_things_is_told_how_to_get_some(tmp_path, capsys):
     photos = draw_set(tmp_path / "set", leaves=2, kinds=CLASSES)
     told, _ = settings.parse(["--data", str(photos), "--image-size", "32"])
-    assert dataset.gather(told, tmp_path / "cache").outputs == list(CLASSES)
+    assert gathered(told, tmp_path / "cache").outputs == list(CLASSES)
     assert "python -m model.drawn nothing draws some" in capsys.readouterr().out
     drawn.main([str(tmp_path / "nothing"), "--pictures", "2"])
     told, _ = settings.parse(["--data", str(photos), "--not-potato", str(tmp_path / "nothing")])
-    assert dataset.gather(told, tmp_path / "cache").outputs == [*CLASSES, "Nothing"]
+    assert gathered(told, tmp_path / "cache").outputs == [*CLASSES, "Nothing"]
     assert "Beware" not in capsys.readouterr().out

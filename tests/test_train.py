@@ -106,6 +106,8 @@ def test_two_sources_of_one_name_keep_apart():
     ("arguments", "sentence"),
     [
         (["--image-size", "100"], "--image-size must be a multiple of 32"),
+        (["--image-size", "100000000032"], "--image-size must be a multiple of 32, at most 1024"),
+        (["--data", "x", "--not-potato", "./x/"], "x and ./x/ are one SOURCE; --data and --not-potato take"),
         (["--evaluate", "x"], "--evaluate takes NAME=SOURCE, such as field=my_field_photos"),
         (["--evaluate", "held-out leaves=x"], 'and none that begins with "held-out leaves"'),
         (["--seed", "-1"], "--seed must be from 0 to 4294967295"),
