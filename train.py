@@ -233,8 +233,7 @@ def main(argv: list[str]) -> None:
     tf.config.experimental.enable_op_determinism()
 
     if options.push is not None:
-        hub.require_repo_id(options.push)
-        hub.require_token()  # before the work, not after it
+        publish.check(options.push, options.license)  # before the work, not after it
     earlier = {name: hub.whole_bundle(name) for name in (settings.start_from, *settings.teacher) if name}
     for name, folder in earlier.items():
         bundle.read(folder, name).outputs()  # are there any? Better asked before the work than after it

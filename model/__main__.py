@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from model import data, hub, photo, publish
 from model.answers import columns, row
-from model.bundle import BundleError, check_files
+from model.bundle import BundleError, check_files, place
 from model.classifier import Diagnosis
 from model.plant import joint_answer
 from model.serving import load
@@ -68,6 +68,8 @@ def push_model(argv: list[str]) -> int:
     parser.add_argument("--dry-run", action="store_true", help="only list what would be uploaded")
     options = parser.parse_args(argv)
     folder = Path(options.folder)
+    if not place(folder).is_dir():
+        raise BundleError(f"There is no folder {folder}; give the one that train.py wrote.")
     if options.dry_run:
         check_files(folder)
         look = partial(publish.changes, folder, options.repo, options.force)
