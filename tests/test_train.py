@@ -94,6 +94,16 @@ def test_mistakes_are_told_in_one_sentence():
     assert "Traceback" not in ended.stderr
 
 
+def test_too_few_photos_to_measure_fine_tuning_are_one_sentence(tmp_path):
+    known = [name.folder for name in bundle.read(bundle.DEFAULT).classes]
+    draw_set(tmp_path / "set", 2, known)
+    ended = run("tests/bench/finetune.py", bundle.DEFAULT, tmp_path / "set")
+    lacking = ", ".join(sorted(known))
+    assert ended.stderr == (
+        f"finetune.py: {tmp_path / 'set'} has too few photos of {lacking}; add some, or lower --photos.\n"
+    )
+
+
 def test_two_sources_of_one_name_keep_apart():
     assert settings.public_names(["/lab/potato", "mine", "/field/potato", "/lab/potato"]) == {
         "/lab/potato": "potato",
