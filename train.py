@@ -29,7 +29,7 @@ if __name__ == "__main__":  # before TensorFlow, which takes seconds to come
     disk.tell_no_traceback()
     from model import settings
 
-    settings.parse(sys.argv[1:])
+    _, told = settings.parse(sys.argv[1:])
 
 import keras
 import numpy as np
@@ -313,10 +313,10 @@ def main(argv: list[str]) -> None:
         print("Published " + publish.push(out, options.push, options.private, options.force))
 
 
-def what_next(argv: list[str]) -> str:
-    """Tell how a training goes on that was broken off: from a whole epoch, if there is one."""
-    out = Path(parse(argv)[1].out).absolute()
-    if any(resumable(out.with_name(out.name + ending)) for ending in (".training", ".folds")):
+def what_next(out: str) -> str:
+    """Tell how a training to `out` goes on that was broken off: from a whole epoch, if there is one."""
+    place = Path(out).absolute()
+    if any(resumable(place.with_name(place.name + ending)) for ending in (".training", ".folds")):
         return "the same command with --resume goes on after the last whole epoch"
     return "the same command starts anew, since no epoch is whole yet"
 
@@ -332,8 +332,8 @@ if __name__ == "__main__":
     except (data.DataError, bundle.BundleError, hub.HubError, ResumeError, DivergedError) as error:
         sys.exit(f"train.py: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"Stopped; {what_next(sys.argv[1:])}.")
+        sys.exit(f"Stopped; {what_next(told.out)}.")
     except Exception as error:
         if not (why := disk.trouble(error)):
             raise
-        disk.stop(f"train.py: {why}, and {what_next(sys.argv[1:])}.")
+        disk.stop(f"train.py: {why}, and {what_next(told.out)}.")

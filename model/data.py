@@ -129,8 +129,6 @@ def find_photos(source: str) -> list[LabelledPhoto]:
     """
     root = resolve_source(source)
     paths, left_out = photos_below(root, source)
-    if left_out:
-        print(left_out)
     found = [
         LabelledPhoto(path, around[-1], source, _split_of(around), around)
         for path in paths
@@ -140,6 +138,8 @@ def find_photos(source: str) -> list[LabelledPhoto]:
     for name in sorted({source, *(p.folder for p in found)}):
         if (shown := disk.printable(name)) != name:
             raise DataError(f"The name of the folder {shown} is no UTF-8; please rename it.")
+    if left_out:
+        print(left_out)
     if len({photo.around[:-1] for photo in found if _split_called(photo.folder)}) > 1:
         # Several folders hold a train, test, ...: those are the classes.
         found = [_split_below(photo) if _split_called(photo.folder) else photo for photo in found]

@@ -58,14 +58,16 @@ def check(repo: str, name: str | None) -> None:
     """Raise HubError if `repo` is no Hub id, there is no token, or the Hub knows no licence of that name."""
     require_repo_id(repo)
     require_token()
-    if name is None:
+    if not name:
         return
     try:
         ModelCard(f"---\n{yaml.safe_dump({'license': name})}---\n").validate()
     except ValueError as error:
         raise HubError(f"The Hub takes no license {name}; choose one it knows, such as cc-by-4.0.") from error
     except FAILURES as error:
-        raise HubError(f"The Hub can't be asked about the license {name}; try again later.") from error
+        raise HubError(
+            f"The Hub can't be asked about the license {name}; try again later, or train without --push."
+        ) from error
 
 
 def changes(folder: Path, repo: str, force: bool) -> tuple[list[Operation], str, str | None]:

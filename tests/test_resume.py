@@ -118,12 +118,12 @@ def test_what_is_stopped_while_its_modules_load_says_so(module, imported):
 
 
 def test_a_training_goes_on_only_from_a_whole_epoch(tmp_path):
-    told = ["--out", str(tmp_path / "out")]
-    assert train.what_next(told) == "the same command starts anew, since no epoch is whole yet"
+    out = str(tmp_path / "out")
+    assert train.what_next(out) == "the same command starts anew, since no epoch is whole yet"
     state = tmp_path / "out.folds" / "fold-1" / "state.json"
     state.parent.mkdir(parents=True)
     state.write_text("{}")
-    assert train.what_next(told) == "the same command with --resume goes on after the last whole epoch"
+    assert train.what_next(out) == "the same command with --resume goes on after the last whole epoch"
 
 
 def test_a_damaged_state_is_one_sentence(tmp_path):
