@@ -23,16 +23,24 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # twice as fast; TensorFlow's own choice leaves AVX2 out
 
+from model import disk
+
+if __name__ == "__main__":  # before TensorFlow, which takes seconds to come
+    disk.tell_no_traceback()
+    from model import settings
+
+    _, told = settings.parse(sys.argv[1:])
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-from model import bundle, card, cnn, data, dataset, disk, evaluation, export, hub, pixels, plots, publish
+from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots, publish
 from model.calibration import ask, calibrate
-from model.checkpoint import Checkpoint, DivergedError, ResumeError, discard
+from model.checkpoint import Checkpoint, DivergedError, ResumeError, discard, resumable
 from model.dataset import Dataset
 from model.diseases import described
-from model.distillation import load_teacher, taught
+from model.distillation import check_teachers, load_teacher, taught
 from model.folds import cross_validate
 from model.logs import logger
 from model.loss import folder_and_disease
@@ -225,12 +233,14 @@ def main(argv: list[str]) -> None:
     tf.config.experimental.enable_op_determinism()
 
     if options.push is not None:
-        hub.require_repo_id(options.push)
-        hub.require_token()  # before the work, not after it
+        publish.check(options.push, options.license)  # before the work, not after it
     earlier = {name: hub.whole_bundle(name) for name in (settings.start_from, *settings.teacher) if name}
     for name, folder in earlier.items():
         bundle.read(folder, name).outputs()  # are there any? Better asked before the work than after it
-    photos = dataset.gather(settings, cache)
+    found, classes = dataset.gather(settings)
+    teachers = {name: earlier[name] for name in settings.teacher}
+    check_teachers(teachers, dataset.outputs_of(found, classes), settings.image_size)
+    photos = dataset.prepare(found, classes, settings.image_size, cache)
     more = {
         name: dataset.prepare(
             dataset.labelled(data.find_photos(source), photos.classes),
@@ -303,8 +313,15 @@ def main(argv: list[str]) -> None:
         print("Published " + publish.push(out, options.push, options.private, options.force))
 
 
+def what_next(out: str) -> str:
+    """Tell how a training to `out` goes on that was broken off: from a whole epoch, if there is one."""
+    place = Path(out).absolute()
+    if any(resumable(place.with_name(place.name + ending)) for ending in (".training", ".folds")):
+        return "the same command with --resume goes on after the last whole epoch"
+    return "the same command starts anew, since no epoch is whole yet"
+
+
 if __name__ == "__main__":
-    disk.tell_no_traceback()
     tf.get_logger().setLevel("ERROR")  # folds build one network after the other, which it takes for a mistake
     for name in ("SIGTERM", "SIGHUP"):  # end like Ctrl-C; a closed terminal does not if nohup says so
         if signal.getsignal(number := getattr(signal, name, signal.SIGTERM)) is signal.SIG_DFL:
@@ -315,8 +332,8 @@ if __name__ == "__main__":
     except (data.DataError, bundle.BundleError, hub.HubError, ResumeError, DivergedError) as error:
         sys.exit(f"train.py: {error}")
     except KeyboardInterrupt:
-        sys.exit("Stopped; the same command with --resume goes on after the last whole epoch.")
+        sys.exit(f"Stopped; {what_next(told.out)}.")
     except Exception as error:
         if not (why := disk.trouble(error)):
             raise
-        disk.stop(f"train.py: {why}, and the same command with --resume goes on.")
+        disk.stop(f"train.py: {why}, and {what_next(told.out)}.")

@@ -20,12 +20,17 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from model import disk
+
+if __name__ == "__main__":  # before what takes a while to come
+    disk.tell_no_traceback()
+
 from huggingface_hub import CommitOperationAdd
 from tqdm import tqdm
 
-from model import data, disk, hub, photo, publish
+from model import data, hub, photo, publish
 from model.answers import columns, row
-from model.bundle import BundleError, check_files
+from model.bundle import BundleError, check_files, place
 from model.classifier import Diagnosis
 from model.plant import joint_answer
 from model.serving import load
@@ -41,13 +46,12 @@ def photos_in(paths: list[str]) -> Iterator[Path]:
         if not named or not (path := Path(named)).exists():  # Path("") is this folder
             raise FileNotFoundError(f"There is no photo or folder {named or 'without a name'}.")
         if path.is_dir():
-            files = sorted(Path(folder) / name for folder, _, names in data.walk(path) for name in names)
-            found = [p for p in files if photo.is_called_photo(p.name) and p.is_file()]
+            found, left_out = data.photos_below(path, named)
             if not found:
                 raise FileNotFoundError(f"There are no photos in {path}; we read {photo.FORMAT_NAMES}.")
-            if others := len(files) - len(found):
-                print(f"Left out of {path}, no photos by their names: {others} files.", file=sys.stderr)
-            yield from found
+            if left_out:
+                print(left_out, file=sys.stderr)
+            yield from sorted(found)
         else:
             yield path
 
@@ -64,6 +68,8 @@ def push_model(argv: list[str]) -> int:
     parser.add_argument("--dry-run", action="store_true", help="only list what would be uploaded")
     options = parser.parse_args(argv)
     folder = Path(options.folder)
+    if not place(folder).is_dir():
+        raise BundleError(f"There is no folder {folder}; give the one that train.py wrote.")
     if options.dry_run:
         check_files(folder)
         look = partial(publish.changes, folder, options.repo, options.force)

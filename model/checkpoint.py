@@ -13,7 +13,7 @@ STATE = "state.json"
 
 
 class ResumeError(ValueError):
-    """The unfinished training is another one; the message is one sentence for the user."""
+    """The unfinished training is another one, or damaged; the message is one sentence for the user."""
 
 
 class DivergedError(ArithmeticError):
@@ -25,6 +25,11 @@ def discard(folder: Path) -> None:
     for state in folder.rglob(STATE):
         state.unlink()
     shutil.rmtree(folder)
+
+
+def resumable(folder: Path) -> bool:
+    """Tell whether `folder`, or one below, holds a training of which an epoch is whole."""
+    return any(folder.rglob(STATE))
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -51,9 +56,14 @@ class Checkpoint(keras.callbacks.Callback):
         return (self.folder / STATE).exists()
 
     def restore(self, model: keras.Model) -> None:
-        """Take up the saved training. Raises ResumeError if it was another one."""
-        saved = json.loads((self.folder / STATE).read_text())
-        before, now = saved["settings"], self.state["settings"]
+        """Take up the saved training. Raises ResumeError if it was another one, or is damaged."""
+        try:
+            saved = json.loads((self.folder / STATE).read_text())
+            before, now = saved["settings"], self.state["settings"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ResumeError(
+                f"{STATE} in {self.folder} is damaged; delete that folder to start again."
+            ) from error
         if changed := [key for key in before | now if before.get(key) != now.get(key)]:
             raise ResumeError(
                 f"The unfinished training in {self.folder} had other settings ({', '.join(changed)}); "

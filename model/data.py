@@ -1,8 +1,9 @@
 """Where labelled photos come from.
 
-A labelled set is a folder with one folder per class; a photo's class is the name of the folder it lies in, at
-whatever depth. A source is such a folder, `kaggle:owner/set` or `hf:owner/set`. If its class folders lie in
-folders called train, validation or test, or the like, it comes split.
+A labelled set is a folder with one folder per class; a photo's class is the name of the folder it lies in, or
+of the nearest class folder around that, at whatever depth. A source is such a folder, `kaggle:owner/set` or
+`hf:owner/set`. If its class folders lie in folders called train, validation or test, or the like, or each
+holds such folders, it comes split.
 """
 
 import fnmatch
@@ -108,6 +109,18 @@ def _from_hugging_face(name: str) -> Path:
         raise DataError(str(error)) from error
 
 
+def photos_below(folder: Path, called: str) -> tuple[list[Path], str]:
+    """List the photos in a folder, by folder and name, also behind links; and tell of the other files there.
+
+    What is told is a sentence, or nothing if all are photos. Raises OSError, as of a folder that can't be
+    read.
+    """
+    files = [Path(place) / name for place, _, names in sorted(walk(folder)) for name in sorted(names)]
+    found = [path for path in files if photo.is_called_photo(path.name) and path.is_file()]
+    others = len(files) - len(found)
+    return found, f"Left out of {called}, no photos by their names: {others} files." if others else ""
+
+
 def find_photos(source: str) -> list[LabelledPhoto]:
     """List the photos of a source by path, also behind links.
 
@@ -115,17 +128,21 @@ def find_photos(source: str) -> list[LabelledPhoto]:
     OSError, as of a folder that can't be read.
     """
     root = resolve_source(source)
+    paths, left_out = photos_below(root, source)
     found = [
-        LabelledPhoto(Path(folder) / name, around[-1], source, _split_of(around), around)
-        for folder, _, names in sorted(walk(root))
+        LabelledPhoto(path, around[-1], source, _split_of(around), around)
+        for path in paths
         # Of a link its own name, not that of what it leads to.
-        for around in [(root.resolve().name, *Path(folder).relative_to(root).parts)]
-        for name in sorted(names)
-        if photo.is_called_photo(name) and (Path(folder) / name).is_file()
+        for around in [(root.resolve().name, *path.parent.relative_to(root).parts)]
     ]
     for name in sorted({source, *(p.folder for p in found)}):
         if (shown := disk.printable(name)) != name:
             raise DataError(f"The name of the folder {shown} is no UTF-8; please rename it.")
+    if left_out:
+        print(left_out)
+    if len({photo.around[:-1] for photo in found if _split_called(photo.folder)}) > 1:
+        # Several folders hold a train, test, ...: those are the classes.
+        found = [_split_below(photo) if _split_called(photo.folder) else photo for photo in found]
     splits = {photo.split for photo in found} - {None}
     if splits and (unlabelled := [photo for photo in found if _split_called(photo.folder)]):
         places = sorted({photo.folder for photo in unlabelled})
@@ -138,6 +155,9 @@ def find_photos(source: str) -> list[LabelledPhoto]:
         raise DataError(
             f"There are no photos in {source}; it should hold one folder of photos for each class."
         )
+    if splits and "train" not in splits:
+        given = " and ".join(sorted(splits))
+        print(f"{source} has a folder for {given}, none for train: it is taken as unsplit.")
     if "train" not in splits or len(splits) == 1:  # a folder that happens to be called so
         found = [replace(photo, split=None) for photo in found]
     return found
@@ -168,6 +188,12 @@ def _split_of(around: tuple[str, ...]) -> str | None:
     return next(filter(None, map(_split_called, around[1:-1][:2])), None)
 
 
+def _split_below(photo: LabelledPhoto) -> LabelledPhoto:
+    """Return a photo of CLASS/train as one of CLASS."""
+    around = photo.around[:-1]
+    return replace(photo, folder=around[-1], split=_split_called(photo.folder), around=around)
+
+
 def _split_called(folder: str) -> str | None:
     """Return the split that a folder is called like: "Training Set" -> "train"."""
     return SPLIT_FOLDERS.get(re.sub("[ _-]?(set|data)$", "", folder.lower()))
@@ -188,9 +214,20 @@ def as_other(photo: LabelledPhoto, classes: Sequence[str]) -> LabelledPhoto:
 
 
 def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> list[str]:
-    """Return the class folders whose names match `patterns`, sorted. Raises DataError if under two do."""
-    names = {photo.folder for photo in photos}
-    by_pattern = {p: {name for name in names if name == p or fnmatch.fnmatchcase(name, p)} for p in patterns}
+    """Return the class folders whose names match `patterns`, sorted. Raises DataError if under two do.
+
+    A photo's is the innermost around it that matches. A source's own folder and those of splits are none,
+    unless they are named outright.
+    """
+    names, by_pattern = set(), {pattern: set() for pattern in patterns}
+    for folder, around in {(p.folder, p.around) for p in photos}:
+        names.add(folder)
+        for name in (folder, *reversed(around)):
+            plain = name == folder or (name in around[1:] and not _split_called(name))
+            if fits := [p for p in patterns if name == p or (plain and fnmatch.fnmatchcase(name, p))]:
+                for pattern in fits:
+                    by_pattern[pattern].add(name)
+                break
     matching = sorted(set().union(*by_pattern.values()))
     some = ", ".join(sorted(names)[:8]) + (", ..." if len(names) > 8 else "")
     if len(matching) < 2:
@@ -200,10 +237,10 @@ def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> l
         )
     if unknown := [p for p, named in by_pattern.items() if not named]:
         raise DataError(f"No folder is called {' or '.join(unknown)}, as --classes says; found {some}.")
-    labels = labels_of(matching)
-    alike = [folder for label, folder in zip(labels, matching, strict=True) if labels.count(label) > 1]
-    if alike:
-        raise DataError(f"{' and '.join(alike)} have one name for people; put their photos in one folder.")
+    alike = {}
+    for name in matching:
+        if (other := alike.setdefault(label_of(name).casefold(), name)) != name:
+            raise DataError(f"{other} and {name} seem to be one class; call both folders alike.")
     return matching
 
 

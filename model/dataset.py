@@ -14,7 +14,7 @@ from model.diseases import is_healthy
 from model.leaves import leaves_by_name, merge_near_identical
 from model.settings import Settings
 
-FEW = 5  # skipped files named; a broken set has thousands
+FEW = 5  # files named; a broken set has thousands
 SHOWN = 8  # folders named
 
 
@@ -70,8 +70,8 @@ class Dataset:
         return np.array([self.photos[i].source for i in indices])
 
 
-def gather(settings: Settings, cache: Path) -> Dataset:
-    """Find and prepare the photos of all sources."""
+def gather(settings: Settings) -> tuple[list[data.LabelledPhoto], list[str]]:
+    """Find the photos of all sources; return them, and the classes asked for."""
     sources = [data.find_photos(source) for source in settings.data]
     classes = data.class_folders([photo for photos in sources for photo in photos], settings.classes)
     found = [photo for photos in sources for photo in labelled(photos, classes)]
@@ -90,7 +90,12 @@ def gather(settings: Settings, cache: Path) -> Dataset:
             "Beware: without photos of other things, every picture will be taken for one of the classes; "
             "python -m model.drawn nothing draws some, for --not-potato nothing."
         )
-    return prepare(found, classes, settings.image_size, cache)
+    return found, classes
+
+
+def outputs_of(photos: Sequence[data.LabelledPhoto], classes: list[str]) -> list[str]:
+    """Return what a network is to tell apart: `classes`, then all other folders."""
+    return classes + sorted({photo.folder for photo in photos} - set(classes))
 
 
 def labelled(photos: list[data.LabelledPhoto], classes: list[str]) -> list[data.LabelledPhoto]:
@@ -109,6 +114,12 @@ def _counted(folders: Counter) -> str:
     return named + (f" and {len(folders) - SHOWN} folders more" if len(folders) > SHOWN else "")
 
 
+def _list_few(lines: Sequence[str]) -> None:
+    print(*(f"  {line}" for line in lines[:FEW]), sep="\n")
+    if len(lines) > FEW:
+        print(f"  ... and {len(lines) - FEW} more")
+
+
 def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, cache: Path) -> Dataset:
     """Prepare photos at `size` (cached) and tell what each shows; list and leave out the unreadable ones."""
     made = pixels.load_pixels(
@@ -119,23 +130,20 @@ def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, 
     )
     if made.skipped:
         print(f"Skipped {len(made.skipped)} of {len(found)} files that can't be read:")
-        for path, why in list(made.skipped.items())[:FEW]:
-            print(f"  {path}: {why}")
-        if len(made.skipped) > FEW:
-            print(f"  ... and {len(made.skipped) - FEW} more")
+        _list_few([f"{path}: {why}" for path, why in made.skipped.items()])
     if not made.readable:
         raise data.DataError(f"None of the {len(found)} photos of {found[0].source} can be read.")
     leaves, warnings = leaves_by_name(found)
     for warning in warnings:
         print("Beware:", warning)
     photos = [found[i] for i in made.readable]
-    folders = defaultdict(set)
+    copies = defaultdict(list)
     for photo, digest in zip(photos, made.digests, strict=True):
-        folders[digest].add(photo.folder)
-    if twice := [i for i, digest in enumerate(made.digests) if len(folders[digest]) > 1]:
-        where = " and ".join(sorted(folders[made.digests[twice[0]]]))
-        print(f"Beware: {len(twice)} photos also lie in another class's folder, such as in {where}.")
-    outputs = classes + sorted({photo.folder for photo in photos} - set(classes))
+        copies[digest].append(photo)
+    if twice := [same for same in copies.values() if len({photo.folder for photo in same}) > 1]:
+        print(f"Beware: {sum(map(len, twice))} photos also lie in another class's folder:")
+        _list_few([" and ".join(str(photo.path) for photo in same) for same in twice])
+    outputs = outputs_of(photos, classes)
     labels = np.array([outputs.index(photo.folder) for photo in photos])
     leaves = merge_near_identical(leaves[made.readable], made.hashes)
     return Dataset(photos, made.images, made.masks, outputs, classes, labels, leaves, made.digests)

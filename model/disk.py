@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from types import TracebackType
 from typing import NoReturn
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -39,11 +40,18 @@ def told(error: OSError) -> str:
 
 
 def tell_no_traceback() -> None:
-    """Print no traceback of errors that nobody can catch, if the disk is their cause.
+    """Print no traceback of errors that nobody can catch: those of the disk, and Ctrl-C while modules load.
 
     HDF5 tries and fails once more to write the rest of a file when it lets go of it.
     """
-    sys.excepthook = lambda kind, error, trace: trouble(error) or sys.__excepthook__(kind, error, trace)
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            print("Stopped.", file=sys.stderr)
+        elif not trouble(error):
+            sys.__excepthook__(kind, error, trace)
+
+    sys.excepthook = hook
     sys.unraisablehook = lambda raised: trouble(raised.exc_value) or sys.__unraisablehook__(raised)
 
 

@@ -13,26 +13,39 @@ from model.normalization import FusedNormalization
 SHARE = 0.7  # of a target that comes from teachers
 
 
+def check_teachers(teachers: dict[str, Path], outputs: Sequence[str], size: int) -> None:
+    """Raise BundleError, naming what differs, unless bundles have these outputs, in any order, and size."""
+    for name, folder in teachers.items():
+        trained = bundle.read(folder)
+        known, wanted = set(trained.outputs()), set(outputs)
+        differences = []
+        if unknown := ", ".join(sorted(wanted - known)):
+            differences.append(f"it does not know {unknown}")
+        if more := ", ".join(sorted(known - wanted)):
+            differences.append(f"it also knows {more}")
+        if trained.image_size != size:
+            differences.append(f"its photos are {trained.image_size} pixels wide, not {size} (--image-size)")
+        if differences:
+            raise BundleError(f"{name} can't teach this one: {'; '.join(differences)}.")
+
+
 def load_teacher(folder: Path, name: str, outputs: Sequence[str], size: int, precision: str) -> keras.Model:
     """Load a bundle's network: uint8 [n, size, size, 3] -> softmax over `outputs`, float32 [n, outputs].
 
-    Raises BundleError if its outputs are others, or if it is no network of ours.
+    Raises BundleError if it does not fit, or if it is no network of ours.
     """
+    check_teachers({name: folder}, outputs, size)
     known = bundle.read(folder).outputs()
     try:
         trained = export.load_fitted(folder)
         weights = keras.Model(trained.input, trained.get_layer("softmax").output).get_weights()
-        if sorted(known) != sorted(outputs):
-            raise ValueError("other outputs")
         weights[-2:] = [values[..., [known.index(name) for name in outputs]] for values in weights[-2:]]
         keras.config.set_dtype_policy(precision)
         with tf.device("CPU"):  # where batches are made
             network = cnn.build_cnn((size, size, 3), len(outputs), normalization=FusedNormalization)
         network.set_weights(weights)
     except ValueError as error:
-        raise BundleError(
-            f"{name} can't teach this one: it must be the same network, trained on folders of the same names."
-        ) from error
+        raise BundleError(f"{name} can't teach this one: it is another network.") from error
     finally:
         keras.config.set_dtype_policy("float32")
     return network

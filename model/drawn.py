@@ -13,11 +13,14 @@ import sys
 from colorsys import hsv_to_rgb
 from pathlib import Path
 
+from model import disk
+
+if __name__ == "__main__":  # before what takes a while to come
+    disk.tell_no_traceback()
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from tqdm import tqdm
-
-from model import disk
 
 SIZE = 256  # pixels
 
@@ -153,8 +156,13 @@ def main(argv: list[str]) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--pictures", type=int, default=800, help="how many (default: 800)")
     options = parser.parse_args(argv)
+    if options.pictures < 1:
+        parser.error("--pictures must be at least 1")
     place = options.folder / "Nothing"
-    place.mkdir(parents=True, exist_ok=True)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(f"{options.folder} can't be a folder: a file is in the way.") from error
     for seed in tqdm(range(options.pictures), unit="picture", disable=None):
         draw(seed).save(place / f"{seed:05}.jpg", quality=90)
 

@@ -23,6 +23,8 @@ def cross_validate(
 
     `train(splits, name)` trains on a split and returns the answers for its test.
     """
+    for source in sorted({p.source for p in photos.photos if p.split}):
+        print(f"{source} comes split, but cross-validation deals all its photos anew.")
     answers, labels = [], data.labels_of(photos.classes)
     # All before the first training: one fold may leave too little to train on.
     parts = list(split_into_folds(photos.photos, photos.leaves, photos.classes, folds, validation, seed))

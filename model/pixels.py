@@ -50,6 +50,7 @@ def load_pixels(
     `progress(iterator, total)` may show how far the preparation is. Unreadable photos are skipped.
     """
     stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    stats += [(str(path),) for path in paths if not os.access(path, os.R_OK)]  # until they can be read
     key = hashlib.sha256(json.dumps([VERSION, photo.VERSION, size, stats]).encode()).hexdigest()[:32]
     folder = cache / key
     if not folder.is_dir():
@@ -101,6 +102,8 @@ def _save(path: Path, array: np.ndarray) -> None:
 
 def _prepared(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, np.ndarray, str] | Exception]:
     def prepare(path: Path) -> tuple[np.ndarray, np.ndarray, str] | Exception:
+        if not os.access(path, os.R_OK):
+            return PermissionError("We have no right to read it.")
         try:
             data = path.read_bytes()
             image = photo.prepare(data, size)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import yaml
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelCard
 from huggingface_hub.errors import (
     BadRequestError,
     HfHubHTTPError,
@@ -17,6 +17,7 @@ from huggingface_hub.errors import (
 )
 
 from model import bundle, card
+from model.evaluation import HELD_OUT
 from model.hub import FAILURES, HubError, require_repo_id, require_token
 
 WAITS = (1, 2, 4)  # seconds before asking again a Hub that is busy or can't be reached
@@ -53,6 +54,22 @@ def push(folder: Path, repo: str, private: bool = False, force: bool = False) ->
     return url
 
 
+def check(repo: str, name: str | None) -> None:
+    """Raise HubError if `repo` is no Hub id, there is no token, or the Hub knows no licence of that name."""
+    require_repo_id(repo)
+    require_token()
+    if not name:
+        return
+    try:
+        ModelCard(f"---\n{yaml.safe_dump({'license': name})}---\n").validate()
+    except ValueError as error:
+        raise HubError(f"The Hub takes no license {name}; choose one it knows, such as cc-by-4.0.") from error
+    except FAILURES as error:
+        raise HubError(
+            f"The Hub can't be asked about the license {name}; try again later, or train without --push."
+        ) from error
+
+
 def changes(folder: Path, repo: str, force: bool) -> tuple[list[Operation], str, str | None]:
     """Return the operations and the message of the commit that publishes a bundle, and its parent, if any.
 
@@ -81,7 +98,7 @@ def changes(folder: Path, repo: str, force: bool) -> tuple[list[Operation], str,
         ) from error
     earlier = _parsed(published(bundle.DESCRIPTION))
     if not force and earlier.get("classes") == description["classes"]:
-        _refuse_worse(earlier.get("figures", {}), description["figures"], repo)
+        _refuse_worse(earlier, description, repo)
     try:
         before = card.model_card(earlier, repo)
     except KeyError:  # there is none, or none that is whole
@@ -112,17 +129,21 @@ def _parsed(text: str | None) -> dict:
     return description if ours else {}
 
 
-def _refuse_worse(before: dict, after: dict, repo: str) -> None:
+def _refuse_worse(earlier: dict, description: dict, repo: str) -> None:
     """Raise HubError if a figure lies below the 95 % interval of the same figure there.
 
-    Sets of one name are taken for the same photos.
+    Sets of one name are taken for the same photos, but for leaves held out that are known to be others.
     """
+    before, after = earlier.get("figures", {}), description["figures"]
+    held_out = {d.get("training", {}).get("held_out") for d in (earlier, description)} - {None}
     for name in (name for name in before if name in after):
+        others = name.startswith(HELD_OUT) and len(held_out) > 1
+        how = "though measured on different photos" if others else "by more than chance"
         old, new = (row | row.get("not_potato", {}) for row in (before[name], after[name]))
         for key, words in COMPARED.items():
             if key in old and key in new and new[key] < old[key + "_interval"][0]:
                 raise HubError(
-                    f"This model is worse than the one in {repo}, by more than chance: {words}, {name}, "
+                    f"This model is worse than the one in {repo}, {how}: {words}, {name}, "
                     f"{new[key]:.1%} instead of {old[key]:.1%}; add --force to publish it anyway."
                 )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from model import data, disk, evaluation
 
 DEFAULT_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "blightcheck"
+LARGEST = 1024  # pixels of an input's side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,8 +180,8 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
 
 def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """End the program with a sentence if an argument, or two together, make no sense."""
-    if options.image_size % 32:
-        parser.error("--image-size must be a multiple of 32")
+    if options.image_size % 32 or options.image_size > LARGEST:
+        parser.error(f"--image-size must be a multiple of 32, at most {LARGEST}")
     if min(options.epochs, options.batch_size, options.patience, options.image_size) < 1:
         parser.error("--epochs, --batch-size, --patience and --image-size must be at least 1")
     if not (min(options.validation, options.test) > 0 and options.validation + options.test < 1):
@@ -194,6 +195,10 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
     evaluated = [named.split("=", 1)[-1] for named in options.evaluate]
     if "" in (*options.data, *options.not_potato, *options.teacher, *evaluated, options.start_from):
         parser.error("a SOURCE or a BUNDLE needs a name")
+    sources = [*options.data, *options.not_potato]
+    places = [Path(disk.at_home(source)).resolve() for source in sources]
+    if twice := [source for source, place in zip(sources, places, strict=True) if places.count(place) > 1]:
+        parser.error(f"{' and '.join(twice)} are one SOURCE; --data and --not-potato take each once")
     for name in filter(None, (options.cache, options.logs)):
         place = Path(name).absolute()
         there = next(folder for folder in (place, *place.parents) if folder.exists())

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoCard
+from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from model.bundle import DEFAULT
-from model.hub import SERVED_FILES, require_repo_id, require_token
+from model.hub import SERVED_FILES, HubError, require_repo_id, require_token
 from model.publish import persist
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +39,14 @@ def _served() -> Iterator[Path]:
     yield from (DEFAULT / name for name in SERVED_FILES)  # also for when the Hub can't be reached
 
 
+def _require_model(api: HfApi, model: str) -> None:
+    repo, _, revision = model.partition("@")
+    try:
+        api.model_info(repo, revision=revision or None)
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise HubError(f"There is no model {model} on the Hub that we may see; push it first.") from error
+
+
 def push_space(space: str, model: str | None, private: bool) -> str:
     """Create or update a Space in one commit, and set the model it serves; return its address.
 
@@ -48,6 +57,8 @@ def push_space(space: str, model: str | None, private: bool) -> str:
 
     def commit() -> str:
         api = HfApi()
+        if model:
+            _require_model(api, model)
         url = api.create_repo(space, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
         if model:
             api.add_space_variable(space, "MODEL_REPO", model)

@@ -58,6 +58,10 @@ def split_by_leaf(
     splits = {name: np.flatnonzero([its == name for its in of_photos]) for name in SPLITS}
     for folder in classes:
         counts = Counter(s for s, indices in splits.items() for i in indices if photos[i].folder == folder)
+        of_class = {leaf for p, leaf in zip(photos, leaves, strict=True) if p.folder == folder}
+        if not counts["train"] and any(given.get(leaf, "train") == "train" for leaf in of_class):
+            asked = " and ".join(f"--{name} {share:g}" for name, share in shares.items() if share)
+            raise DataError(f"{asked} leave no leaf of {folder} to train on; choose lower shares.")
         if any(not counts[name] for name in SPLITS):
             raise DataError(
                 f"{folder} has too few leaves to train, validate and test on; it needs one for each, and in "

@@ -25,6 +25,10 @@ def plant_village(leaves: int, folder: str = "Potato___Late_blight") -> list[Lab
     return sorted((LabelledPhoto(path, folder, "lab") for path in paths), key=lambda p: p.path)
 
 
+def gathered(asked: settings.Settings, cache: Path) -> dataset.Dataset:
+    return dataset.prepare(*dataset.gather(asked), asked.image_size, cache)
+
+
 def shot(p: LabelledPhoto) -> int:
     return int(p.path.stem.split()[-1])
 
@@ -47,7 +51,7 @@ def test_what_lies_deeper_in_a_class_is_of_it_and_what_is_hidden_is_not_seen(tmp
     told, _ = settings.parse(
         ["--data", str(tmp_path / "set"), "--data", str(tmp_path / "phone"), "--image-size", "32"]
     )
-    found = dataset.gather(told, tmp_path / "cache")
+    found = gathered(told, tmp_path / "cache")
     assert Counter(p.folder for p in found.photos) == dict(zip(CLASSES, (4, 2, 2), strict=True)) | {
         "healthy": 1
     }
@@ -56,15 +60,63 @@ def test_what_lies_deeper_in_a_class_is_of_it_and_what_is_hidden_is_not_seen(tmp
     assert f"Used as examples of what is none of {', '.join(CLASSES)}: healthy (1)." in said
 
 
+def test_a_class_whose_photos_all_lie_in_subfolders_is_found(tmp_path):
+    for folder in ("Potato___healthy/field1", "Potato___healthy/Potato___old", "Potato___Late_blight/train"):
+        draw_set(tmp_path / "Potato___set" / folder, 1, ("day1",))
+    draw_set(tmp_path / "Potato___set", 1, ("scenes",))
+    found = data.find_photos(str(tmp_path / "Potato___set"))
+    classes = data.class_folders(found, data.POTATO_CLASSES)
+    assert classes == [
+        "Potato___Late_blight",
+        "Potato___healthy",
+        "Potato___old",
+    ]  # innermost; no source's own
+    folders = Counter(p.folder for p in data.in_classes(found, classes))
+    assert folders == dict.fromkeys([*classes, "scenes"], 1)
+    assert data.class_folders(found, ["*"]) == ["day1", "scenes"]
+    with pytest.raises(data.DataError, match=r"^No folder is called tr\*, as --classes says"):
+        data.class_folders(found, ["Potato___healthy", "sc*", "tr*"])
+
+
+def test_a_set_that_is_split_within_its_classes_stays_so(tmp_path):
+    for split in ("train", "val", "Test"):
+        for kind in CLASSES[:2]:
+            draw_set(tmp_path / "set" / kind, 2, (split,))
+    draw_set(tmp_path / "set" / CLASSES[0] / "train", 1, ("day 2",))
+    found = data.find_photos(str(tmp_path / "set"))
+    assert data.class_folders(found, data.POTATO_CLASSES) == list(CLASSES[:2])
+    found = data.in_classes(found, CLASSES)
+    assert Counter((p.folder, p.split) for p in found) == {
+        (kind, split): 3 if (kind, split) == (CLASSES[0], "train") else 2
+        for kind in CLASSES[:2]
+        for split in data.SPLITS
+    }
+
+
+def test_files_that_are_no_photos_by_their_names_are_counted(tmp_path, capsys):
+    draw_set(tmp_path / "set", 1, CLASSES)
+    for name in ("leaf.tif", "leaf.pdf", "leaf"):
+        (tmp_path / "set" / CLASSES[0] / name).write_bytes(b"")
+    assert len(data.find_photos(str(tmp_path / "set"))) == len(CLASSES)
+    assert capsys.readouterr().out == f"Left out of {tmp_path / 'set'}, no photos by their names: 3 files.\n"
+
+
+def test_one_class_written_in_two_ways_is_told():
+    found = [LabelledPhoto(Path("x"), name, "s") for name in ("Potato___Early_blight", "Early Blight")]
+    with pytest.raises(
+        data.DataError, match=r"^Early Blight and Potato___Early_blight seem to be one class; call both"
+    ):
+        data.class_folders(found, ["*"])
+
+
 def test_a_photo_of_two_classes_is_told(tmp_path, capsys):
     draw_set(tmp_path / "set", 2, CLASSES)
     shutil.copy(tmp_path / "set" / CLASSES[0] / "000.jpg", tmp_path / "set" / CLASSES[1] / "same.jpg")
     told, _ = settings.parse(["--data", str(tmp_path / "set"), "--image-size", "32"])
-    dataset.gather(told, tmp_path / "cache")
-    where = " and ".join(sorted(CLASSES[:2]))
-    assert (
-        f"Beware: 2 photos also lie in another class's folder, such as in {where}." in capsys.readouterr().out
-    )
+    gathered(told, tmp_path / "cache")
+    where = f"{tmp_path}/set/{CLASSES[0]}/000.jpg and {tmp_path}/set/{CLASSES[1]}/same.jpg"
+    said = capsys.readouterr().out
+    assert f"Beware: 2 photos also lie in another class's folder:\n  {where}\n" in said
 
 
 def test_a_class_that_is_not_there_is_told():
@@ -93,7 +145,7 @@ def test_a_class_may_be_a_link_to_a_folder_of_another_name(tmp_path):
     assert [p.folder for p in data.find_photos(str(tmp_path / "set"))] == ["mine", "mine"]
 
 
-def test_folders_of_splits_around_the_classes_are_kept_and_others_are_not(tmp_path):
+def test_folders_of_splits_around_the_classes_are_kept_and_others_are_not(tmp_path, capsys):
     for split, leaves in (("Training", 3), ("Validation", 1), ("Testing", 2)):
         draw_set(tmp_path / "set" / "PLD 3 classes" / split, leaves, CLASSES[:2])
     draw_set(tmp_path / "set" / "more", 1, CLASSES[:1])
@@ -105,6 +157,11 @@ def test_folders_of_splits_around_the_classes_are_kept_and_others_are_not(tmp_pa
         draw_set(tmp_path / "sets" / split, 1, CLASSES[:1])
     found = data.find_photos(str(tmp_path / "sets"))
     assert [p.split for p in found] == ["test", "validation", "train"]
+    draw_set(tmp_path / "only" / "Test", 1, CLASSES[:1])
+    assert {p.split for p in data.find_photos(str(tmp_path / "only"))} == {None}
+    assert capsys.readouterr().out.endswith(
+        f"{tmp_path / 'only'} has a folder for test, none for train: it is taken as unsplit.\n"
+    )
     draw_set(tmp_path / "vehicles", 1, ("train", "test", "Potato___healthy"))  # classes that are called so
     assert {p.split for p in data.find_photos(str(tmp_path / "vehicles"))} == {None}
 
@@ -123,7 +180,7 @@ def test_photos_in_a_split_but_in_no_class_are_left_out_and_told(tmp_path, capsy
 def test_classes_of_which_none_is_called_healthy_are_told(tmp_path, capsys):
     draw_set(tmp_path / "set", 3, ("Krautfaeule", "gesund"))
     asked, _ = settings.parse(["--data", str(tmp_path / "set"), "--classes", "Krautfaeule", "gesund"])
-    dataset.gather(asked, tmp_path / "cache")
+    gathered(asked, tmp_path / "cache")
     assert "Beware: no class is called healthy, so each counts as a disease" in capsys.readouterr().out
 
 
@@ -172,7 +229,7 @@ def test_a_missing_folder_an_empty_one_and_too_few_classes_are_one_sentence(tmp_
     ):
         data.class_folders(photos, data.POTATO_CLASSES)
     photos = [LabelledPhoto(Path("a.jpg"), f"Potato___{name}", "s") for name in ("a_b", "a b", "c")]
-    with pytest.raises(data.DataError, match=r"^Potato___a b and Potato___a_b have one name for people; "):
+    with pytest.raises(data.DataError, match=r"^Potato___a b and Potato___a_b seem to be one class; "):
         data.class_folders(photos, data.POTATO_CLASSES)
 
 
@@ -340,9 +397,9 @@ def test_a_name_that_is_no_kaggle_set_is_one_sentence():
 def test_a_set_without_other_things_is_told_how_to_get_some(tmp_path, capsys):
     photos = draw_set(tmp_path / "set", leaves=2, kinds=CLASSES)
     told, _ = settings.parse(["--data", str(photos), "--image-size", "32"])
-    assert dataset.gather(told, tmp_path / "cache").outputs == list(CLASSES)
+    assert gathered(told, tmp_path / "cache").outputs == list(CLASSES)
     assert "python -m model.drawn nothing draws some" in capsys.readouterr().out
     drawn.main([str(tmp_path / "nothing"), "--pictures", "2"])
     told, _ = settings.parse(["--data", str(photos), "--not-potato", str(tmp_path / "nothing")])
-    assert dataset.gather(told, tmp_path / "cache").outputs == [*CLASSES, "Nothing"]
+    assert gathered(told, tmp_path / "cache").outputs == [*CLASSES, "Nothing"]
     assert "Beware" not in capsys.readouterr().out

@@ -3,7 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from drawing import draw_set
 
+import train
 from model import bundle, cnn, export
 from model.bundle import BundleError
 from model.distillation import SHARE, load_teacher, taught
@@ -50,5 +52,18 @@ def test_one_that_does_not_say_what_it_knows_can_t_teach(trained):
 
 
 def test_one_that_knows_other_folders_can_t_teach(trained):
-    with pytest.raises(BundleError, match="one can't teach this one: it must be the same network"):
-        load_teacher(trained[0], "one", OUTPUTS[:3], SIZE, "float32")
+    with pytest.raises(
+        BundleError,
+        match=r"^one can't teach this one: it does not know soil; it also knows scenes; its photos are 64 "
+        r"pixels wide, not 32 \(--image-size\)\.$",
+    ):
+        load_teacher(trained[0], "one", [*OUTPUTS[:3], "soil"], 32, "float32")
+
+
+def test_a_teacher_that_does_not_fit_is_refused_before_the_photos_are_prepared(trained, tmp_path):
+    draw_set(tmp_path / "set", 1, ("early", "late", "healthy"))
+    told = ["--data", str(tmp_path / "set"), "--image-size", str(SIZE), "--classes", *OUTPUTS[:3]]
+    told += ["--teacher", str(trained[0]), "--cache", str(tmp_path / "cache")]
+    with pytest.raises(BundleError, match="can't teach this one: it also knows scenes"):
+        train.main([*told, "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "cache").exists()

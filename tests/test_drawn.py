@@ -1,6 +1,7 @@
 """Pictures of nothing: the same each time, of every kind, and read like photos."""
 
 import numpy as np
+import pytest
 from conftest import run
 from PIL import Image
 
@@ -27,9 +28,13 @@ def test_the_command_fills_a_folder_that_training_takes(tmp_path):
     Image.open(found[2].path).verify()
 
 
-def test_a_folder_that_can_t_be_made_is_one_sentence(tmp_path):
+def test_a_folder_that_can_t_be_made_and_no_pictures_are_one_sentence(tmp_path, capsys):
     (tmp_path / "file").write_text("here")
-    ended = run("-m", "model.drawn", tmp_path / "file" / "made")
+    ended = run("-m", "model.drawn", tmp_path / "file")
     assert ended.returncode == 1
-    assert ended.stderr.startswith("python -m model.drawn: ")
-    assert "Traceback" not in ended.stderr
+    assert ended.stderr == (
+        f"python -m model.drawn: {tmp_path / 'file'} can't be a folder: a file is in the way.\n"
+    )
+    with pytest.raises(SystemExit):
+        drawn.main([str(tmp_path), "--pictures", "0"])
+    assert capsys.readouterr().err.endswith("error: --pictures must be at least 1\n")

@@ -162,7 +162,10 @@ def test_a_training_on_a_full_disk_ends_with_a_sentence_and_goes_on_from_the_epo
     told = ["--data", drawn_photos, "--cache", cache, "--image-size", "32", "--epochs", "2"]
     ended = run("train.py", *told, "--out", small / "leaf")
     assert ended.returncode == 1
-    full = "train.py: The disk is full; free some space, and the same command with --resume goes on."
+    full = (
+        "train.py: The disk is full; free some space, and the same command with --resume goes on after the "
+        "last whole epoch."
+    )
     assert full in ended.stderr.splitlines()
     assert "Traceback" not in ended.stderr
     assert bundle.read(small / "leaf").model == b"old"

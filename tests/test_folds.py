@@ -5,7 +5,8 @@ import pytest
 from test_data import plant_village
 
 from model import data
-from model.folds import split_into_folds
+from model.dataset import Dataset
+from model.folds import cross_validate, split_into_folds
 from model.leaves import leaves_by_name
 from model.splits import check_no_shared_leaf
 
@@ -26,3 +27,11 @@ def test_folds_test_every_leaf_once_and_every_class_each_time():
         data.DataError, match=r"^Potato___Late_blight has only 10 leaves; 11 folds need one each"
     ):
         next(split_into_folds(photos, leaves, classes, folds=11, validation=0.15, seed=1))
+
+
+def test_a_split_that_comes_with_a_source_is_dealt_anew_and_told(capsys):
+    photos = [replace(p, split="train") for p in plant_village(2)]
+    made = Dataset(photos, None, None, [], ["Potato___Late_blight"], None, leaves_by_name(photos)[0], [])
+    with pytest.raises(data.DataError, match="has only 2 leaves; 3 folds need one each"):
+        cross_validate(made, 3, 0.15, 1, None)
+    assert capsys.readouterr().out == ("lab comes split, but cross-validation deals all its photos anew.\n")

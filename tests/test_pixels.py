@@ -1,4 +1,8 @@
+import contextlib
 import errno
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +67,32 @@ def test_what_a_disk_has_is_not_kept_as_a_damaged_photo(paths, tmp_path, monkeyp
         patch.setattr(Path, "read_bytes", failing)
         pixels.load_pixels(paths, 32, tmp_path / "cache", silent)
     assert not pixels.load_pixels(paths, 32, tmp_path / "cache", silent).skipped
+
+
+def test_a_photo_without_the_right_to_read_it_is_skipped_until_there_is_one(tmp_path):
+    with tempfile.TemporaryDirectory() as open_to_all:  # tmp_path lies in a folder that is root's alone
+        Path(open_to_all).chmod(0o777)
+        found = data.find_photos(str(draw_set(Path(open_to_all) / "set", leaves=2)))
+        paths = [p.path for p in found]
+        paths[1].chmod(0)
+        with nobody():
+            loaded = pixels.load_pixels(paths, 32, Path(open_to_all) / "cache", silent)
+        assert loaded.skipped == {str(paths[1]): "We have no right to read it."}
+        paths[1].chmod(0o644)
+        with nobody():
+            assert not pixels.load_pixels(paths, 32, Path(open_to_all) / "cache", silent).skipped
+
+
+@contextlib.contextmanager
+def nobody() -> Iterator[None]:
+    """Give up root's rights meanwhile, who may read anything."""
+    user = os.getresuid()
+    if user[1] == 0:
+        os.setresuid(12345, 12345, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(*user)
 
 
 def test_the_fingerprint_is_of_contents_and_labels_not_order():

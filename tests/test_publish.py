@@ -11,7 +11,8 @@ import pytest
 from conftest import run
 from huggingface_hub import ModelCard, constants
 
-from model import bundle, card, publish
+import train
+from model import bundle, card, data, publish
 
 REPO = "someone/leaf"
 
@@ -107,6 +108,8 @@ def test_a_worse_model_is_refused_unless_forced(hub, here, tmp_path):
     eager = changed(tmp_path / "eager", lambda d: d["figures"][name]["not_potato"].update(declined=0.5))
     before = sets[name]["not_potato"]["declined"]
     assert f"other pictures declined, {name}, 50.0% instead of {before:.1%}" in refusal(eager)
+    unlike = changed(tmp_path / "unlike", lambda d: d["training"].update(held_out="others"), worse)
+    assert "worse than the one in someone/leaf, though measured on different photos: macro" in refusal(unlike)
     repo = hub.repos["model", REPO]
     assert len(repo.commits) == 2
     publish.push(changed(tmp_path / "by chance", with_recall(low + 0.001)), REPO)
@@ -224,6 +227,16 @@ def test_what_can_t_be_published_is_one_sentence_and_changes_nothing(hub, here, 
     assert repo.at("main").files.keys() == {".gitattributes"}  # never half
 
 
+def test_a_license_that_the_hub_does_not_know_is_told_before_the_work(hub, here, monkeypatch):
+    with pytest.raises(publish.HubError, match=r"^The Hub takes no license mine; choose one it knows, such"):
+        train.main(["--push", REPO, "--license", "mine", "--data", "nowhere"])
+    with pytest.raises(data.DataError, match=r"^There is no folder nowhere"):
+        train.main(["--push", REPO, "--license", "mit", "--data", "nowhere"])
+    hub.fail("POST", "/validate-yaml", 503, times=9)
+    with pytest.raises(publish.HubError, match=r"^The Hub can't be asked about the license mit; try again"):
+        publish.check(REPO, "mit")
+
+
 def test_a_model_that_can_t_be_tagged_is_there_and_the_next_push_tags_it(hub, here):
     hub.fail("POST", "/tag/", 503, times=4)
     again = f"try again with: python -m model push {bundle.DEFAULT} {REPO}."
@@ -244,6 +257,9 @@ def test_the_command_lists_and_publishes(hub, at, tmp_path):
     assert sizes.keys() == files_of(bundle.DEFAULT).keys()
     assert int(sizes["model.tflite"]) == (bundle.DEFAULT / "model.tflite").stat().st_size
     assert not hub.repos
+    nowhere = run("-m", "model", "push", tmp_path / "nowhere", REPO, **at)
+    sentence = f"There is no folder {tmp_path / 'nowhere'}; give the one that train.py wrote."
+    assert nowhere.stderr == f"python -m model: {sentence}\n"
     published = run(*command, "--private", **at)
     assert published.stdout == f"Published {hub.url}/{REPO}\n"
     assert hub.repos["model", REPO].private

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from conftest import TINY, run, weights_of
 
+import train
+from model.checkpoint import Checkpoint, ResumeError
+
 
 def assert_same_weights(a, b) -> None:
     ours, theirs = weights_of(a), weights_of(b)
@@ -86,9 +89,48 @@ def test_one_that_is_terminated_says_how_to_go_on_and_leaves_nothing_half_done(d
     ended = run("-c", TERMINATED_WHILE_PREPARING, "--data", drawn_photos, "--cache", cache)
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == (
-        "Stopped; the same command with --resume goes on after the last whole epoch."
+        "Stopped; the same command starts anew, since no epoch is whole yet."
     )
     assert not list(cache.iterdir())
+
+
+STOPPED_WHILE_IMPORTING = """
+import os, runpy, signal, sys
+module, imported = sys.argv[1:]
+class Stop:
+    def find_spec(name, *more):
+        if name == imported:
+            os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Stop)
+sys.argv[1:] = []
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "imported"), [("train", "keras"), ("model", "tqdm"), ("model.drawn", "numpy")]
+)
+def test_what_is_stopped_while_its_modules_load_says_so(module, imported):
+    ended = run("-c", STOPPED_WHILE_IMPORTING, module, imported)
+    assert ended.stderr.splitlines()[-1] == "Stopped."
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_training_goes_on_only_from_a_whole_epoch(tmp_path):
+    out = str(tmp_path / "out")
+    assert train.what_next(out) == "the same command starts anew, since no epoch is whole yet"
+    state = tmp_path / "out.folds" / "fold-1" / "state.json"
+    state.parent.mkdir(parents=True)
+    state.write_text("{}")
+    assert train.what_next(out) == "the same command with --resume goes on after the last whole epoch"
+
+
+def test_a_damaged_state_is_one_sentence(tmp_path):
+    for damaged in ("", "[]", '{"epochs": 1}'):
+        (tmp_path / "state.json").write_text(damaged)
+        with pytest.raises(ResumeError, match=r"^state.json in \S+ is damaged; delete that folder to start"):
+            Checkpoint(tmp_path, {}, dict, 1).restore(None)
 
 
 INTERRUPTED_IN_FOLD_2 = """

@@ -2,6 +2,7 @@
 
 from conftest import run
 from huggingface_hub import RepoCard
+from loopback_repo import Repo
 
 REPO = "someone/leaf"
 SPACE = "someone/page"
@@ -13,6 +14,12 @@ def test_a_space_gets_the_model_it_is_given_and_nothing_it_does_not_need(hub, at
     space = hub.repos["space", SPACE]
     assert "model/default/model.tflite" in space.at("main").files
     commits = len(space.commits)
+    ended = run("-m", "model", "space", SPACE, "--model", REPO, **at)
+    sentence = f"There is no model {REPO} on the Hub that we may see; push it first."
+    assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
+    assert (len(space.commits), space.variables) == (commits, {})
+    hub.repos["model", REPO] = Repo("model", REPO, private=False)
+    hub.repos["model", REPO].commit("main", "initial commit", {})
     assert run("-m", "model", "space", SPACE, "--model", REPO, **at).returncode == 0
     assert len(space.commits) == commits + 1
     assert space.variables == {"MODEL_REPO": REPO}

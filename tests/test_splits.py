@@ -49,6 +49,15 @@ def test_a_class_with_too_few_leaves_is_one_sentence():
         split(photos, leaves_by_name(photos)[0])
 
 
+def test_shares_that_leave_nothing_to_train_on_are_named():
+    photos = two_classes(10, "set")
+    with pytest.raises(
+        data.DataError,
+        match=r"^--validation 0.8 and --test 0.15 leave no leaf of Potato___Late_blight to train on; choose",
+    ):
+        splits.split_by_leaf(photos, np.arange(20), [photos[0].folder], 0.8, 0.15, 1)
+
+
 def test_no_leaf_is_in_two_splits_of_the_real_photos(real_photos):
     found = data.find_photos(str(real_photos / "PlantVillage"))
     potato = [p for p in found if p.folder.startswith("Potato")]

@@ -94,6 +94,16 @@ def test_mistakes_are_told_in_one_sentence():
     assert "Traceback" not in ended.stderr
 
 
+def test_too_few_photos_to_measure_fine_tuning_are_one_sentence(tmp_path):
+    known = [name.folder for name in bundle.read(bundle.DEFAULT).classes]
+    draw_set(tmp_path / "set", 2, known)
+    ended = run("tests/bench/finetune.py", bundle.DEFAULT, tmp_path / "set")
+    lacking = ", ".join(sorted(known))
+    assert ended.stderr == (
+        f"finetune.py: {tmp_path / 'set'} has too few photos of {lacking}; add some, or lower --photos.\n"
+    )
+
+
 def test_two_sources_of_one_name_keep_apart():
     assert settings.public_names(["/lab/potato", "mine", "/field/potato", "/lab/potato"]) == {
         "/lab/potato": "potato",
@@ -106,6 +116,8 @@ def test_two_sources_of_one_name_keep_apart():
     ("arguments", "sentence"),
     [
         (["--image-size", "100"], "--image-size must be a multiple of 32"),
+        (["--image-size", "100000000032"], "--image-size must be a multiple of 32, at most 1024"),
+        (["--data", "x", "--not-potato", "./x/"], "x and ./x/ are one SOURCE; --data and --not-potato take"),
         (["--evaluate", "x"], "--evaluate takes NAME=SOURCE, such as field=my_field_photos"),
         (["--evaluate", "held-out leaves=x"], 'and none that begins with "held-out leaves"'),
         (["--seed", "-1"], "--seed must be from 0 to 4294967295"),

@@ -58,7 +58,7 @@ def split_again(description: dict):
     known = description["training"]
     settings = Settings(**known["settings"])
     try:
-        photos = dataset.gather(settings, DEFAULT_CACHE)
+        photos = dataset.prepare(*dataset.gather(settings), settings.image_size, DEFAULT_CACHE)
     except data.DataError as error:
         sys.exit(f"evaluate.py: {error}")
     if photos.fingerprint() != known["fingerprint"]:

@@ -57,7 +57,9 @@ def fine_tune(
     arguments += ["--image-size", bundle.read(start).image_size]
     arguments += ["--cache", scratch / "cache", "--out", scratch / "tuned", *FEW_PHOTOS, *more]
     command = [sys.executable, "train.py", *map(str, arguments)]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=LONGEST, stdout=subprocess.DEVNULL)
+    ended = subprocess.run(command, cwd=ROOT, check=False, timeout=LONGEST, stdout=subprocess.DEVNULL)
+    if ended.returncode:
+        sys.exit("finetune.py: the training failed, as it says above.")
     return scratch / "tuned"
 
 
@@ -72,6 +74,16 @@ def report(name: str, folder: Path, photos: Sequence[data.LabelledPhoto]) -> Non
     print(f"{name}, {figures['photos']} photos of {figures['leaves']} leaves: {', '.join(shown)}")
 
 
+def require_all(
+    photos: Sequence[data.LabelledPhoto], classes: Sequence[str], options: argparse.Namespace
+) -> None:
+    """End the program with a sentence if a class has no photo."""
+    if lacking := ", ".join(sorted(set(classes) - {p.folder for p in photos})):
+        sys.exit(
+            f"finetune.py: {options.folder} has too few photos of {lacking}; add some, or lower --photos."
+        )
+
+
 def main() -> None:
     """Print the figures of the bundle as it was, and of the one trained further."""
     parser = argparse.ArgumentParser(
@@ -84,10 +96,12 @@ def main() -> None:
     options, more = parser.parse_known_args()
     start = options.bundle.absolute()
     classes = [name.folder for name in bundle.read(start).classes]
-    found = [p for p in data.find_photos(options.folder) if p.folder in classes]
+    found = [p for p in data.in_classes(data.find_photos(options.folder), classes) if p.folder in classes]
+    require_all(found, classes, options)
     drawn = draw(found, leaves_of(found), classes, options.photos, options.seed)
     few = [p for p, is_drawn in zip(found, drawn, strict=True) if is_drawn]
     rest = [p for p, is_drawn in zip(found, drawn, strict=True) if not is_drawn]
+    require_all(rest, classes, options)
     print("Drawn:", ", ".join(f"{count} {name}" for name, count in Counter(p.folder for p in few).items()))
     report("as it was", start, rest)
     with tempfile.TemporaryDirectory() as scratch:
@@ -95,4 +109,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (bundle.BundleError, data.DataError) as error:
+        sys.exit(f"finetune.py: {error}")
