@@ -202,12 +202,14 @@ def create_page(serving: Serving, photos: tempfile.TemporaryDirectory) -> FastAP
     """Build the page, also for gradio's clients and, as an MCP tool, for agents; `photos` is for uploads."""
     os.environ["GRADIO_TEMP_DIR"] = photos.name
     import gradio as gr  # here, because it takes longer than all the rest together
+    from gradio.routes import templates
 
-    from web import page, uploads
+    from web import page, preview, uploads
     from web.calls import Calls
     from web.doors import OnlyOpen
 
     kept = open_feedback()
+    preview.of_our_own(templates)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

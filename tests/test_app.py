@@ -283,6 +283,14 @@ def test_serving_never_imports_matplotlib_though_gradio_would(server):
     assert "matplotlib/" not in Path(f"/proc/{server.process.pid}/maps").read_text()
 
 
+def test_a_link_to_the_page_is_shown_by_its_own_name(server):
+    page = httpx2.get(server.url, timeout=60).text
+    titles = re.findall(r'<meta\s+(?:property|name)="(?:og|twitter):title" content="([^"]*)"', page)
+    assert titles == ["Blightcheck"]
+    assert 'content="Show it a photo of one potato leaf, ' in page
+    assert not re.search(r'<meta[^>]*content="[^"]*[Gg]radio', page)
+
+
 def test_the_page_comes_up_without_type_stubs():
     code = (
         "import gc, sys; opened = []\n"
