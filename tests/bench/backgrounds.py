@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from evaluate import ask, model_and_held_out
 
 from model import evaluation
-from model.dataset import OTHER
+from model.data import OTHER
 
 
 def main() -> None:
