@@ -35,13 +35,17 @@ REQUESTS = {
     "no boundary": (
         {"content": JPEG, "headers": {"Content-Type": "multipart/form-data"}},
         400,
-        "Missing boundary in multipart.",
+        "The form can't be read; please send the photo again, as multipart form data.",
     ),
-    "no form": ({"content": b"garbage", "headers": MULTIPART}, 400, "Invalid multipart data."),
+    "no form": (
+        {"content": b"garbage", "headers": MULTIPART},
+        400,
+        "The form can't be read; please send the photo again, as multipart form data.",
+    ),
     "a name of 10 kB": (
         {"content": part("file", b"x" * 10_000), "headers": MULTIPART},
         400,
-        "Invalid multipart data.",
+        "The form can't be read; please send the photo again, as multipart form data.",
     ),
     "10,000 fields": (
         {"data": {f"field{i}": "x" for i in range(10_000)}, "files": {"file": JPEG}},

@@ -1,6 +1,6 @@
-// What gradio's photo input lacks: it takes a file dropped or pasted anywhere on the page, shrinks a phone's photo
-// before it travels, hands a file of any type to the server (which says what it can't read), and says when a file is
-// too large.
+// What gradio lacks. Of photos: one dropped or pasted anywhere on the page is taken, a phone's is shrunk before it
+// travels, a file of any type goes to the server (which says what it can't read), and waits while that can't be
+// reached. Of the rest: a phone's own camera, keys, the language, and where the page looks once it has an answer.
 
 const LONGEST = 1024; // pixels; the model sees far fewer
 const AGAIN = 1000; // milliseconds between attempts to reach the server
@@ -9,8 +9,8 @@ const BUSY = [429, 502, 503]; // so a proxy answers, too, while the server resta
 const LONGEST_WAIT = 60_000; // milliseconds, whatever the server asks for
 const LOOKS = 100; // 20 milliseconds apart, for what will soon have happened
 const megabytes = window.gradio_config.max_file_size / 1e6;
-const handed = new WeakSet();
-let latest = 0; // of the photos handed over as one leaf, the one that counts
+const ours = new WeakSet(); // events that we make ourselves, for gradio
+let latest = 0; // of the photos sent as one leaf, the one that counts
 
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 const fits = (file) => file.size <= megabytes * 1e6;
@@ -52,6 +52,7 @@ function tell(key) {
   banner.textContent = key && props.texts[key].replace("{megabytes}", megabytes);
 }
 
+// Asks before it sends: a network that swallows all is told in time, and the photo before, and its answer, stay.
 async function reached(wanted) {
   while (wanted()) {
     const asked = fetch("ping", { cache: "no-store", signal: AbortSignal.timeout(SILENCE) });
@@ -104,7 +105,7 @@ document.addEventListener("blightcheck:cleared", () => {
   tell("");
 });
 
-async function hand(original) {
+async function sendOne(original) {
   const turn = ++latest;
   const [file] = await Promise.all([shrink(original), reached(() => turn === latest)]);
   await uploading; // an earlier photo that arrived later would take this one's place
@@ -115,8 +116,8 @@ async function hand(original) {
   const dataTransfer = new DataTransfer();
   dataTransfer.items.add(new File([file], file.name, { type }));
   const drop = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
-  handed.add(drop);
-  (await present("#photo .upload-container")).dispatchEvent(drop);
+  ours.add(drop);
+  (await whenThere("#photo .upload-container")).dispatchEvent(drop);
 }
 
 // gradio's own camera is a small picture in the page; a phone's is better. And where a photo can't be answered, the
@@ -139,7 +140,7 @@ document.addEventListener("click", ({ target }) => {
 });
 
 // Several photos go in together, each shrunk, one after the other: decoded, each takes 50 megabytes and more.
-async function handOver(files) {
+async function sendSeveral(files) {
   const carried = new DataTransfer();
   for (const original of files) {
     const file = await shrink(original);
@@ -148,10 +149,10 @@ async function handOver(files) {
   await reached(() => true);
   if (carried.files.length < files.length) tell("error.large");
   if (!carried.files.length) return;
-  const input = await present("#photos input[type=file]");
+  const input = await whenThere("#photos input[type=file]");
   input.files = carried.files;
   const change = new Event("change", { bubbles: true });
-  handed.add(change);
+  ours.add(change);
   const [rows, before] = [listed(), uploading];
   ofSeveral = true;
   input.dispatchEvent(change);
@@ -168,7 +169,7 @@ async function soon(happened) {
 }
 
 // While photos are on their way to the server, gradio shows their progress in place of its input.
-async function present(selector) {
+async function whenThere(selector) {
   for (;;) {
     const found = document.querySelector(selector);
     if (found) return found;
@@ -176,25 +177,25 @@ async function present(selector) {
   }
 }
 
-let earlier = Promise.resolve(); // what was chosen before, and is still being handed over
+let earlier = Promise.resolve(); // what was chosen before, and is still being sent
 
-function take(event, files) {
-  if (!files.length || handed.has(event)) return;
+function intercept(event, files) {
+  if (!files.length || ours.has(event)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
   const all = [...files]; // of a drop they are there only as long as the event
-  if (all.length === 1 && document.body.dataset.part !== "several") return hand(all[0]);
+  if (all.length === 1 && document.body.dataset.part !== "several") return sendOne(all[0]);
   document.querySelector("#part label:last-child input").click();
-  earlier = earlier.then(() => handOver(all));
+  earlier = earlier.then(() => sendSeveral(all));
 }
 
 const capture = { capture: true };
 document.addEventListener("dragover", (event) => event.preventDefault(), capture);
-document.addEventListener("drop", (event) => take(event, event.dataTransfer.files), capture);
-document.addEventListener("paste", (event) => take(event, event.clipboardData.files), capture);
+document.addEventListener("drop", (event) => intercept(event, event.dataTransfer.files), capture);
+document.addEventListener("paste", (event) => intercept(event, event.clipboardData.files), capture);
 document.addEventListener(
   "change",
-  (event) => event.target.matches("input[type=file]") && take(event, event.target.files),
+  (event) => event.target.matches("input[type=file]") && intercept(event, event.target.files),
   capture,
 );
 

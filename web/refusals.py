@@ -34,7 +34,8 @@ async def explain_form(request: Request, error: HTTPException) -> Response:
     """Tell why a form could not be read, where its reader has words of its own, or the disk is full."""
     if disk.trouble(error.__cause__):
         return JSONResponse({"detail": NO_ROOM}, 507)
-    if error.status_code == 400 and not isinstance(error.__cause__, PhotoError):
+    clear = isinstance(error.__cause__, PhotoError) or str(error.detail).startswith("Too many")
+    if error.status_code == 400 and not clear:
         return JSONResponse({"detail": NOT_WHOLE}, 400)
     return await http_exception_handler(request, error)
 
