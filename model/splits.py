@@ -67,6 +67,7 @@ def split_by_leaf(
                 f"{folder} has too few leaves to train, validate and test on; it needs one for each, and in "
                 "a set that comes split, one in each part."
             )
+    check_no_shared_leaf(leaves, splits)
     return splits
 
 
