@@ -20,7 +20,7 @@ from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its errors of GPUs and XLA are none; ours are exceptions
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # twice as fast; TensorFlow's own choice leaves AVX2 out
 
 from model import disk
