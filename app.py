@@ -36,7 +36,6 @@ from starlette.routing import Route
 from model import bundle, disk, hub, photo
 from model.answers import one_as_json, together_as_json
 from model.classifier import Classifier, Diagnosis
-from model.diseases import is_healthy
 from model.feedback import Feedback
 from model.plant import joint_answer
 from model.serving import Serving
@@ -95,9 +94,8 @@ def create_api(serving: Serving) -> FastAPI:
             diagnosis = classifier.diagnose(data, with_heatmap)
             answered = one_as_json(diagnosis)
             if with_heatmap:
-                heat = diagnosis.heat  # None if the model has no heat map
-                healthy = is_healthy(diagnosis.likeliest)
-                answered["heatmap"] = None if heat is None else pictures.heat_over(data, heat, healthy)
+                unknown = diagnosis.heat is None  # as the model has no heat map
+                answered["heatmap"] = None if unknown else pictures.heat_over(data, diagnosis)
         except photo.PhotoError as error:
             raise HTTPException(STATUS.get(type(error), 400), str(error)) from error
         return diagnosis, answered

@@ -41,7 +41,10 @@ class UnreachableError(HubError):
 
 @dataclass(frozen=True)
 class Found:
-    """A bundle on this machine: its folder, name, commit (if of a Hub repo) and what to tell the user."""
+    """A bundle on this machine: its folder, name, commit (if of a Hub repo) and what to tell the user.
+
+    is_local: it was asked for by its folder.
+    """
 
     folder: Path
     name: str

@@ -67,16 +67,20 @@ def is_open(method: str, path: str) -> bool:
 
 
 class OnlyOpen:
-    """ASGI middleware: answers 404 to all that is not open, and hides headers that are not sound."""
+    """ASGI middleware: answers 404 to all that is not open.
+
+    It hides headers that are not sound, and lets gradio itself end its STREAMS.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not is_open(scope["method"], scope["path"]):
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        if not is_open(scope["method"], scope["path"]):
             return await JSONResponse({"detail": "There is nothing here."}, 404)(scope, receive, send)
-        if scope["type"] == "http":
-            scope = scope | {"headers": [header for header in scope["headers"] if is_sound(*header)]}
-            if scope["path"].startswith(STREAMS):
-                scope["asgi"] = scope["asgi"] | {"spec_version": "2.4"}
+        scope = scope | {"headers": [header for header in scope["headers"] if is_sound(*header)]}
+        if scope["path"].startswith(STREAMS):
+            scope["asgi"] = scope["asgi"] | {"spec_version": "2.4"}
         return await self.app(scope, receive, send)

@@ -6,7 +6,7 @@ import re
 import sys
 
 ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s*]+")
-DEFAULT_PORT = re.compile(r"(?<=^http:..)(.*):80$|(?<=^https:..)(.*):443$")  # browsers leave it out
+DEFAULT_PORT = re.compile(r"^(http://.*):80$|^(https://.*):443$")  # browsers leave it out
 
 
 def whole_number(name: str, default: int, least: int = 0, most: int = 1_000_000) -> int:

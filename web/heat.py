@@ -36,11 +36,10 @@ def seen(diagnosis: Diagnosis) -> dict | None:
     """Return what this part shows of a diagnosis: nothing if the model doesn't tell, or saw no leaf."""
     if diagnosis.heat is None or diagnosis.verdict == NOT_POTATO:
         return None
-    healthy = is_healthy(diagnosis.likeliest)
     return {
         "photo": thumbnail(diagnosis.pixels),
-        "layer": heat_layer(diagnosis.heat, healthy),
-        "healthy": healthy,
+        "layer": heat_layer(diagnosis),
+        "healthy": is_healthy(diagnosis.likeliest),
     }
 
 

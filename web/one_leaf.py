@@ -62,8 +62,7 @@ CHANCES = """{{#if value}}<h3>{{texts.chances}}</h3><ul class="counts">{{#each v
 def lay_out(serving: Serving, language: Component, kept: Feedback | None) -> Part:
     """Lay out this part; `kept` is where visitors' corrections go, if anywhere.
 
-    Returns the state, which holds what is shown (a diagnosis in words, an error, or None); its card; the
-    components; and a function that says them all in a language.
+    Its state holds what is shown: a diagnosis without arrays, an error, or None.
     """
 
     # Gets the file as it was sent: model.photo alone decides whether and how to decode it.
@@ -144,7 +143,6 @@ def lay_out(serving: Serving, language: Component, kept: Feedback | None) -> Par
                 with gr.Column(elem_id="details"):
                     chances = gr.HTML(
                         None,
-                        label="Chances",
                         html_template=CHANCES,
                         elem_id="probabilities",
                         texts={"chances": text(ENGLISH, "chances")},

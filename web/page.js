@@ -202,7 +202,7 @@ document.addEventListener(
 // gradio says nothing of a camera that it may not use, or that is not there.
 const NO_CAMERA = ["NotAllowedError", "NotFoundError", "NotReadableError"];
 window.addEventListener("unhandledrejection", ({ reason }) => {
-  const asked = document.querySelector("#photo video"); // or it is the clipboard that may not be read
+  const asked = document.querySelector("#photo video"); // or something else was not allowed
   if (asked && NO_CAMERA.includes(reason?.name)) tell("error.camera");
 });
 document.body.classList.toggle("no-camera", !navigator.mediaDevices);

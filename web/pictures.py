@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 
 from model import photo
+from model.classifier import Diagnosis
+from model.diseases import is_healthy
 
 SIZE = 320  # pixels
 RED, BLUE = np.array([[230, 60, 20], [30, 90, 230]], np.float32)  # of what looks diseased, and healthy
@@ -20,20 +22,24 @@ def thumbnail(pixels: np.ndarray) -> str:
     return _data_url(Image.fromarray(pixels), "jpeg", quality=80)
 
 
-def heat_layer(heat: np.ndarray, healthy: bool) -> str:
-    """Return heat, [h, w] from 0 to 1, as a PNG to lay over the photo's centre square; it is clear at 0."""
-    alpha = _alpha(heat, SIZE // 4)  # smooth as it is: the browser makes it larger
-    colour = np.broadcast_to(BLUE if healthy else RED, (*alpha.shape[:2], 3))
+def heat_layer(diagnosis: Diagnosis) -> str:
+    """Return a diagnosis's heat as a PNG to lay over the photo's centre square; where it is 0 it is clear."""
+    alpha = _alpha(diagnosis.heat, SIZE // 4)  # smooth as it is: the browser makes it larger
+    colour = np.broadcast_to(_colour(diagnosis), (*alpha.shape[:2], 3))
     return _data_url(Image.fromarray(np.concatenate([colour, alpha * 255], axis=-1).astype(np.uint8)), "png")
 
 
-def heat_over(source: bytes | Path, heat: np.ndarray, healthy: bool) -> str:
-    """Return the photo's centre square, paled, with the heat laid over it, as a PNG."""
+def heat_over(source: bytes | Path, diagnosis: Diagnosis) -> str:
+    """Return the photo's centre square, paled, with its diagnosis's heat laid over it, as a PNG."""
     square = photo.prepare(source, SIZE).astype(np.float32)
     square += (square.mean(axis=-1, keepdims=True) - square) * FADED
-    alpha = _alpha(heat, SIZE)
-    colour = BLUE if healthy else RED
-    return _data_url(Image.fromarray((square * (1 - alpha) + colour * alpha).astype(np.uint8)), "png")
+    alpha = _alpha(diagnosis.heat, SIZE)
+    mixed = square * (1 - alpha) + _colour(diagnosis) * alpha
+    return _data_url(Image.fromarray(mixed.astype(np.uint8)), "png")
+
+
+def _colour(diagnosis: Diagnosis) -> np.ndarray:
+    return BLUE if is_healthy(diagnosis.likeliest) else RED
 
 
 def _alpha(heat: np.ndarray, size: int) -> np.ndarray:

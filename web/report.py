@@ -27,7 +27,7 @@ FORMULA = ("=", "+", "-", "@")  # how one begins
 
 @dataclass(frozen=True)
 class Leaf:
-    """One of the photos: its file's name, its diagnosis in words or why there is none, a thumbnail."""
+    """One of the photos: its file's name, its diagnosis without arrays or why there is none, a thumbnail."""
 
     name: str
     answered: Diagnosis | PhotoError

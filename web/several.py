@@ -81,13 +81,9 @@ watch("value", () => {
 
 
 def lay_out(serving: Serving, language: Component) -> Part:
-    """Lay out this part.
+    """Lay out this part; its state holds the leaves that are shown, or None."""
 
-    Returns the state, which holds what is shown (leaves, an error, or None); its card; the components; and
-    a function that says them all in a language.
-    """
-
-    def diagnose(photos: list[dict] | None) -> Shown:
+    def diagnose(photos: list[dict] | None) -> list[Leaf] | None:
         return diagnose_all(serving, photos, Path(pictures.GRADIO_CACHE)) if photos else None
 
     def translate(language: str, displayed: str, shown: Shown) -> list:
