@@ -7,10 +7,6 @@ from model.foreground import leaf_mask, quantile, shrunk
 HEALTHY_QUANTILE = 0.7  # this quantile of the leaf's greenness stands for its healthy tissue
 FADED = 0.42  # tissue with less than this share of the healthy greenness is a symptom
 
-# Upper ends, in percent of the leaf's area, of the grades that blights are scored in: Horsfall &
-# Barratt (1945), An improved grading system for measuring plant diseases, Phytopathology 35, p. 655.
-GRADES = (3, 6, 12, 25, 50, 75, 88, 94, 97, 100)
-
 
 def severity(pixels: np.ndarray) -> float | None:
     """Return the share of the leaf's area that shows symptoms, 0 to 1; None if the leaf can't be cut out.
@@ -28,9 +24,3 @@ def severity(pixels: np.ndarray) -> float | None:
     red, green, blue = rgb
     greenness = ((2 * green - red - blue) / (red + green + blue + 1))[leaf]
     return float((greenness < FADED * quantile(greenness, HEALTHY_QUANTILE)).mean())
-
-
-def grade(share: float) -> tuple[int, int]:
-    """Return the grade of a severity, as its lower and upper percentage."""
-    upper = next(grade for grade in GRADES if share * 100 <= grade)
-    return (0, *GRADES)[GRADES.index(upper)], upper

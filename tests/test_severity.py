@@ -3,7 +3,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from model import photo
-from model.severity import grade, severity
+from model.severity import severity
 
 
 def spotted(share: float, paper: tuple[int, int, int] = (160, 150, 155)) -> np.ndarray:
@@ -27,16 +27,6 @@ def test_the_brown_share_of_the_leaf_is_measured_under_any_light(share, warmth):
 def test_what_can_t_be_cut_out_is_not_measured():
     tiles = np.random.default_rng(1).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     assert severity(np.kron(tiles, np.ones((20, 20, 1), np.uint8))) is None
-
-
-def test_grades_are_those_of_horsfall_and_barratt():
-    assert [grade(share) for share in (0, 0.03, 0.031, 0.4, 1)] == [
-        (0, 3),
-        (0, 3),
-        (3, 6),
-        (25, 50),
-        (97, 100),
-    ]
 
 
 def test_severity_agrees_with_lesions_drawn_by_hand(real_photos):

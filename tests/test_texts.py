@@ -106,7 +106,7 @@ def test_a_disease_is_suspected_of_what_may_be_a_potato_leaf(verdict, leaf, late
 def test_what_may_be_a_blight_comes_with_what_to_look_for(language):
     told = guidance(language, UNSURE, "Unsure", "Late blight")
     signs, expert, better = told["parts"]
-    assert [point["source"] for point in signs["points"] + expert["points"]] == [1, 2, 2, 3]
+    assert [point["source"] for point in signs["points"] + expert["points"]] == [1, 2, 3, 2, 4]
     assert class_name(language, "Late blight") in signs["title"]
     assert better["title"] == text(language, "better")
 
@@ -149,6 +149,7 @@ def test_late_blight_comes_first_whatever_else_there_is(language):
     assert card["title"] == names[1]
     assert text(language, "several.suspect", disease=names[0]) in card["advice"]
     assert advice == about(language, ["Early blight"], ["Late blight"])
+    assert names[0] in advice["parts"][0]["title"]
 
 
 def test_photos_not_taken_for_potato_leaves_are_told():

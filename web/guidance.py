@@ -34,9 +34,27 @@ SOURCES = {
         "Manitoba Agriculture: Integrated management of late blight in potatoes",
         "https://gov.mb.ca/agriculture/crops/plant-diseases/mgmt-late-blight-potatoes.html",
     ),
-    "unl": (
-        "University of Nebraska-Lincoln CropWatch: Late blight management",
-        "https://cropwatch.unl.edu/potato/late_blights_management",
+    "msu": (
+        "Michigan State University Extension: Gardeners and small-scale potato growers can help prevent late "
+        "blight",
+        "https://www.canr.msu.edu/news/gardeners_and_small_scale_potato_growers_can_help_prevent_late_blight",
+    ),
+    "spudman": (
+        "Spudman: Late blight continues to spread in Idaho",
+        "https://spudman.com/news/late-blight-continues-to-spread-in-idaho/",
+    ),
+    "usablight": (
+        "USABlight: Information about late blight for gardeners",
+        "https://usablight.org/managing-late-blight/information-about-late-blight-for-gardeners/",
+    ),
+    "usablight_id": ("USABlight: Identifying the pathogen", "https://usablight.org/id"),
+    "hamm": (
+        "Hamm, in Potato Grower: Late blight confirmed in WA",
+        "https://www.potatogrower.com/2010/07/late-blight-confirmed-in-wa",
+    ),
+    "cpm": (
+        "Crop Production Magazine: Resistant strains of late blight",
+        "https://www.cpm-magazine.co.uk/?p=47524",
     ),
     "uc": (
         "University of California IPM: Early blight",
@@ -54,20 +72,28 @@ SOURCES = {
     "news": ("Potatoes News: Alternaria", "https://potatoes.news/?p=38143"),
 }
 
-# The class -> the heading -> (statement, source); a statement about the model itself has no source.
+# The class, the most urgent first -> the heading -> (statement, source); one about the model has no source.
 STATEMENTS = {
     "late_blight": {
         "signs": [
             ("late.signs.greasy", "usu"),
             ("late.signs.mould", "cfsa"),
+            ("late.signs.test", "usablight_id"),
             ("late.signs.stems", "cfsa"),
         ],
-        "now": [("late.now.remove", "cfsa"), ("late.now.dry", "cfsa"), ("late.now.harvest", "umaine")],
+        "now": [
+            ("late.now.remove", "cfsa"),
+            ("late.now.spray", "spudman"),
+            ("late.now.tell", "usablight"),
+            ("late.now.dry", "cfsa"),
+            ("late.now.harvest", "umaine"),
+        ],
         "expert": [("late.expert.fast", "cornell")],
         "substances": [
             ("late.substances.protect", "manitoba"),
             ("late.substances.organic", "cfsa"),
-            ("late.substances.chemical", "usu"),
+            ("late.substances.chemical", "hamm"),
+            ("late.substances.resistance", "cpm"),
         ],
         "spread": [
             ("late.spread.wind", "usu"),
@@ -76,12 +102,18 @@ STATEMENTS = {
         ],
         "next": [
             ("late.next.heaps", "usu"),
-            ("late.next.seed", "unl"),
+            ("late.next.seed", "msu"),
             ("late.next.varieties", "attra"),
+            ("late.next.warnings", "cpm"),
         ],
     },
     "early_blight": {
-        "signs": [("early.signs.spots", "uc"), ("early.signs.rings", "uc"), ("early.signs.yellow", "uc")],
+        "signs": [
+            ("early.signs.spots", "uc"),
+            ("early.signs.rings", "uc"),
+            ("early.signs.yellow", "uc"),
+            ("early.signs.mould", "news"),
+        ],
         "now": [("early.now.care", "uc")],
         "expert": [("early.expert.doubt", "news")],
         "substances": [("early.substances.chemical", "miller"), ("early.substances.when", "gnb")],
@@ -135,7 +167,7 @@ def about(language: str, found: Sequence[str], suspected: Sequence[str] = ()) ->
     Each part's title has its class's name behind it, unless there is only one class, and it is found.
     """
     headings = {label: None for label in found} | {label: SUSPICION for label in suspected}
-    known = [label for label in headings if class_key(label) in STATEMENTS]
+    known = [label for key in STATEMENTS for label in headings if class_key(label) == key]
     if not known:
         return None
     named = len(headings) > 1 or bool(suspected)
@@ -151,7 +183,7 @@ def about(language: str, found: Sequence[str], suspected: Sequence[str] = ()) ->
             ]
             if heading == "substances":  # first of all: not everything named below is allowed everywhere
                 points.insert(0, {"text": text(language, "label"), "source": None})
-            name = f" ({class_name(language, label)})" if named else ""
+            name = text(language, "named", name=class_name(language, label)) if named else ""
             parts.append({"title": text(language, heading) + name, "points": points})
     return {
         "drawings": [DRAWINGS[class_key(label)] for label in known],

@@ -13,7 +13,6 @@ from model.diseases import is_healthy
 from model.feedback import Feedback
 from model.photo import PhotoError
 from model.serving import Serving
-from model.severity import grade
 from model.verdict import NOT_POTATO, UNSURE
 from web import feedback, guidance, heat
 from web.fetching import Picture
@@ -215,9 +214,7 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, l
         "severity": None,
     }
     if shown.severity is not None:
-        start, end = grade(shown.severity)
-        grades = {"from": start, "to": percent(language, end / 100)}
-        card["severity"] = text(language, "severity", percent=percent(language, shown.severity), **grades)
+        card["severity"] = text(language, "severity", percent=percent(language, shown.severity))
     chances = [
         {"title": class_name(language, label), "share": share, "chance": chance(language, share)}
         for label, share in sorted(shown.probabilities.items(), key=lambda item: -item[1])

@@ -73,7 +73,9 @@ def printable(language: str, shown: dict, advice: dict | None) -> str:
     )
     if sources:
         parts += f"<section><h2>{escaped(advice['sources_title'])}</h2><ol>{sources}</ol></section>"
-    counts = "".join(f"<li>{escaped(count['title'])}: {count['count']}</li>" for count in shown["counts"])
+    counts = "".join(
+        f"<li>{escaped(count['title'])} <b>{count['count']}</b></li>" for count in shown["counts"]
+    )
     page = REPORT.format(
         language=language,
         title=escaped(shown["title"]),

@@ -242,7 +242,7 @@ def _caption(language: str, leaf: Leaf) -> dict:
             "title": class_name(language, leaf.answered.label),
             "chance": {
                 DIAGNOSIS: chance(language, leaf.answered.confidence),
-                UNSURE: f"({class_name(language, leaf.answered.likeliest)}?)",
+                UNSURE: text(language, "perhaps", disease=class_name(language, leaf.answered.likeliest)),
                 NOT_POTATO: "",
             }[leaf.answered.verdict],
         }
