@@ -57,8 +57,8 @@ IDLE = 0.02  # seconds between gradio's looks for work; its own 0.001 would keep
 SESSIONS = 800  # whose last answers gradio keeps, up to 300 KB each; its own 10,000 would take gigabytes
 MAX_AT_ONCE = 64  # requests in progress or waiting; others are told at once that we are too busy
 
-# Makes /docs offer a file picker for a list of files, too.
-FileOfList = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
+# As /docs and clients made from it understand that it is a file.
+Photo = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
 # HTTP status for a photo that can't be answered; 400 if it is not listed.
 STATUS = {
     photo.UnreadTypeError: 415,
@@ -102,7 +102,7 @@ def create_api(serving: Serving) -> FastAPI:
 
     @api.post("/predict", operation_id="predict", response_model=None, responses=responses(Answer))
     async def predict(
-        request: Request, file: Annotated[UploadFile, File(description="a photo")], heatmap: bool = False
+        request: Request, file: Annotated[Photo, File(description="a photo")], heatmap: bool = False
     ) -> JSONResponse:
         """Diagnose one photo."""
         if len((await request.form()).getlist("file")) > 1:
@@ -113,7 +113,7 @@ def create_api(serving: Serving) -> FastAPI:
             return JSONResponse(answered | {"model": _named(found)})
 
     @api.post("/predict/batch", operation_id="predict_batch", response_model=None, responses=responses(Batch))
-    async def predict_batch(files: Annotated[list[FileOfList], File(description="photos")]) -> dict:
+    async def predict_batch(files: Annotated[list[Photo], File(description="photos")]) -> dict:
         """Diagnose photos of one plant or field, each and together; a bad one is an error in its place."""
         if len(files) > MAX_PHOTOS:
             raise HTTPException(413, f"At most {MAX_PHOTOS} photos at once, please; these are {len(files)}.")
@@ -137,13 +137,13 @@ def create_api(serving: Serving) -> FastAPI:
         return {"results": results, "summary": summary, "model": _named(found)}
 
     @api.head("/ping", include_in_schema=False)  # as uptime monitors ask
-    @api.get("/ping")
+    @api.get("/ping", operation_id="ping")
     async def ping() -> str:
         """Answer as soon as the process serves."""
         return "pong"
 
     @api.head("/health", include_in_schema=False)
-    @api.get("/health", response_model=None, responses={200: {"model": Health}})
+    @api.get("/health", operation_id="health", response_model=None, responses={200: {"model": Health}})
     async def health() -> dict:
         """Tell which model answers."""
         classifier, found = serving.now
@@ -165,6 +165,8 @@ def create_app() -> FastAPI:
     """Build the whole app: the REST API, and the page at /."""
     minutes = number_of_minutes("MODEL_REFRESH_MINUTES")
     serving = Serving(os.environ.get("MODEL_REPO"))
+    if serving.notice:
+        print(f"app.py: {serving.notice}", file=sys.stderr)
     if minutes:
         serving.keep_fresh(minutes)
     api = create_api(serving)
@@ -252,7 +254,7 @@ def main() -> None:
     """Serve until stopped."""
     use_little_memory()
     allow_many_files()
-    for name in ("mcp", "python_multipart"):
+    for name in (None, "mcp", "python_multipart"):  # mcp writes to the root's log as well
         logging.getLogger(name).setLevel(logging.ERROR)  # callers' mistakes are told to callers
     sys.modules["matplotlib"] = None  # gradio would import it with its first answer: 0.2 s, 29 MB for nothing
     try:
@@ -267,6 +269,7 @@ def main() -> None:
         # When the terminal closes, stop in order, so that no photo is left behind; unless nohup forbids it.
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     on_space = "SPACE_ID" in os.environ
+    proxies = networks("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None)
     host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
     listening = listen(host, whole_number("GRADIO_SERVER_PORT", 7860, most=65_535))
     config = uvicorn.Config(
@@ -274,7 +277,7 @@ def main() -> None:
         log_level="error",  # not a line for all that is no HTTP
         http=Connection,
         ws="none",
-        forwarded_allow_ips=networks("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None),
+        forwarded_allow_ips=proxies,
         timeout_graceful_shutdown=GRACE,
     )
     with contextlib.suppress(KeyboardInterrupt):

@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -36,7 +36,7 @@ from model.plant import joint_answer
 from model.serving import load
 from model.space import push_space, space_files
 
-TABLES = (".csv", ".tsv", ".txt")  # endings of files that a new table may replace
+TABLES = (".csv", ".tsv")  # endings of files that a new table may replace
 MOST_TOGETHER = 100  # photos; more are hardly of one plant or field
 
 
@@ -159,7 +159,7 @@ def main(argv: list[str]) -> int:
     return int(errors > 0)
 
 
-def _output(path: str, photos: Container[Path]) -> TextIO:
+def _output(path: str, photos: Container[Path]) -> AbstractContextManager[TextIO]:
     """Open the table; `photos`, resolved, are not to be written over."""
     # Names of files may be any bytes, and of any script, which Windows' own encoding is not.
     how = {"mode": "w", "newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
@@ -176,7 +176,18 @@ def _output(path: str, photos: Container[Path]) -> TextIO:
         raise IsADirectoryError(f"{path} is a folder; --csv takes the name of a table to write.")
     if not file.parent.is_dir():
         raise FileNotFoundError(f"There is no folder for {path}; make it first.")
-    return file.open(**how)
+    if file.exists() and not file.is_file():  # a device
+        return file.open(**how)
+    return _replaced(file, how)
+
+
+@contextmanager
+def _replaced(file: Path, how: dict[str, str]) -> Iterator[TextIO]:
+    """Open what takes the place of a file once it is whole; until then it is beside it."""
+    part = file.with_name(file.name + ".part")
+    with part.open(**how) as table:
+        yield table
+    part.replace(file)
 
 
 if __name__ == "__main__":

@@ -196,7 +196,7 @@ def test_a_folder_that_can_t_be_written_is_told_before_the_work(small, tiny):
     ended = run(
         "-m", "model", tiny / "figures" / "confusion.png", "--csv", small / "out.csv", MODEL_REPO=tiny
     )
-    closed = f"{small}/out.csv is closed to us (read-only file system); give it the rights it needs."
+    closed = f"{small}/out.csv.part is closed to us (read-only file system); give it the rights it needs."
     assert ended.stderr.splitlines()[-1] == f"python -m model: {closed}"
     assert "Traceback" not in ended.stderr
 
@@ -206,6 +206,17 @@ def test_a_table_that_finds_no_room_is_one_sentence(tiny):
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == "python -m model: The disk is full; free some space."
     assert "Traceback" not in ended.stderr
+
+
+def test_a_table_that_finds_no_room_leaves_the_one_before(small, tiny):
+    table = small / "out.csv"
+    table.write_text("an earlier table")
+    with contextlib.suppress(OSError), (small / "rest").open("wb", buffering=0) as rest:
+        while True:
+            rest.write(bytes(4096))
+    ended = run("-m", "model", tiny / "figures" / "confusion.png", "--csv", table, MODEL_REPO=tiny)
+    assert ended.stderr.splitlines()[-1] == "python -m model: The disk is full; free some space."
+    assert table.read_text() == "an earlier table"
 
 
 def test_an_upload_that_finds_no_room_is_507_and_a_small_one_goes_on(small, tiny, start, capfd):

@@ -184,6 +184,14 @@ def test_clients_are_told_apart_behind_the_proxies_of_a_space(space, client, nei
     assert statuses(stranger, 1) == [200]
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine can't listen to both at once")
+def test_a_proxy_is_trusted_as_well_where_the_app_listens_to_both_kinds_of_addresses(tiny, start):
+    with start(MODEL_REPO=tiny, GRADIO_SERVER_NAME="::", MAX_PER_MINUTE=1) as server:
+        clients = ("198.51.100.7", "198.51.100.8", "198.51.100.7")
+        told = [predict(server.url, headers={"X-Forwarded-For": client}).status_code for client in clients]
+    assert told == [200, 200, 429]
+
+
 def test_what_is_remembered_of_clients_is_limited():
     limit = limits.LimitRate(app=None, per_minute=2)
     assert [limit.seconds_to_wait("a", 0) for _ in range(3)] == [0, 0, 30]

@@ -3,6 +3,7 @@
 import base64
 import json
 
+import httpx2
 from conftest import run_async
 from drawing import draw
 from mcp import ClientSession
@@ -45,4 +46,25 @@ def test_an_agent_gets_the_same_answer(server):
 def test_an_agent_is_told_what_is_wrong(server):
     _, result = ask(server.url, photo=data_url(b"text"))
     assert result.isError
-    assert "This is not a picture we can read; please send one of JPEG" in result.content[0].text
+    assert result.content[0].text.startswith("This is not a picture we can read; please send one of JPEG")
+
+
+def test_a_photo_that_an_agent_names_otherwise_is_not_repeated_to_it(server):
+    for photo in (data_url(bytes(1_000)).split(",")[1], " " + data_url(b"text"), {"url": data_url(b"text")}):
+        _, result = ask(server.url, photo=photo)
+        assert result.isError
+        assert [part.text for part in result.content] == [
+            "Give the photo as its http(s) address, or as a data URL: data:image/jpeg;base64,..."
+        ]
+
+
+def test_how_large_a_photo_an_agent_may_send(server):
+    photo = encode(draw("Potato___Late_blight", seed=99))
+    large = photo + bytes(2_900_000)
+    _, result = ask(server.url, photo=data_url(large))
+    assert json.loads(result.content[0].text)["class"] == server.predict(photo).json()["class"]
+    refused = httpx2.post(f"{server.url}/gradio_api/mcp/", json={"photo": data_url(large + bytes(200_000))})
+    assert (refused.status_code, refused.json()) == (
+        413,
+        {"detail": "The call has more than 4 MB; give a photo of more than 3 MB as its http(s) address."},
+    )

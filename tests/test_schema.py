@@ -33,6 +33,12 @@ def test_whatever_is_sent_gets_a_documented_answer(documented, path):
     send()
 
 
+def test_photos_are_documented_as_files(server):
+    forms = requests.get(f"{server.url}/openapi.json", timeout=60).json()["components"]["schemas"]
+    one, several = (forms[f"Body_{call}"]["properties"] for call in ("predict", "predict_batch"))
+    assert one["file"]["format"] == several["files"]["items"]["format"] == "binary"
+
+
 def test_the_answers_to_photos_are_documented(documented, server):
     for path, photos in {
         "/predict": {"file": JPEG},

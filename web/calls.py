@@ -4,6 +4,7 @@ Gradio would treat them as errors of its own: status 500, and a traceback in the
 """
 
 import json
+import re
 from pathlib import Path
 
 import gradio as gr
@@ -15,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web.limits import MCP
-from web.refusals import NO_CALL, as_json
+from web.refusals import NO_ADDRESS, NO_CALL, as_json
 from web.texts import LANGUAGES
 from web.uploads import LostError, uploaded
 
@@ -23,11 +24,12 @@ RUN = "/gradio_api/run/predict"  # this and the next call any function by its nu
 JOIN = "/gradio_api/queue/join"
 CALL = "/gradio_api/call/predict"
 BY_NAME = "/gradio_api/call/v2/predict"
+NAMED = re.compile(r"https?://|data:[^,]*;base64,")  # a photo, as agents name it
 MANY = 10_000  # values and names in a call: to read millions would take seconds
 
 
 class Calls:
-    """ASGI middleware: answers 400 to a call that does not fit any function of `blocks`."""
+    """ASGI middleware: answers a call that does not fit any function of `blocks`, mostly by 400."""
 
     def __init__(self, app: ASGIApp, blocks: gr.Blocks) -> None:
         self.app, self.functions = app, blocks.fns
@@ -48,15 +50,15 @@ class Calls:
                 body += messages[-1].get("body", b"")
         except HTTPException as error:  # of LimitUploads
             return await as_json(error)(scope, receive, send)
-        if wrong := self.wrong(path, bytes(body)):
-            return await JSONResponse({"detail": wrong}, 400)(scope, receive, send)
+        if refusal := self.refuse(path, bytes(body)):
+            return await refusal(scope, receive, send)
 
         async def again() -> Message:
             return messages.pop(0) if messages else await receive()
 
         return await self.app(scope, again, send)
 
-    def wrong(self, path: str, body: bytes) -> str | None:
+    def refuse(self, path: str, body: bytes) -> JSONResponse | None:
         """Tell what is wrong with a call, if anything."""
         try:
             if sum(map(body.count, (b",", b"[", b"{"))) > MANY:
@@ -64,12 +66,13 @@ class Calls:
             sent = json.loads(body)
             if b"\\u" in body:
                 json.dumps(sent, ensure_ascii=False).encode()  # a ValueError, of half a character
-            if not path.startswith(MCP):  # whose own protocol tells what else is wrong
-                self._check(path, sent)
+            if path.startswith(MCP):  # whose own protocol tells what else is wrong
+                return _refuse_agent(sent)
+            self._check(path, sent)
         except LostError as error:
-            return str(error)
+            return JSONResponse({"detail": str(error)}, 400)
         except (ValueError, RecursionError):
-            return NO_CALL
+            return JSONResponse({"detail": NO_CALL}, 400)
         return None
 
     def _check(self, path: str, sent: object) -> None:
@@ -94,6 +97,16 @@ class Calls:
         if not function or not function.fn:  # those without run in the browser
             raise ValueError("no function")
         return function
+
+
+def _refuse_agent(sent: object) -> JSONResponse | None:
+    """Tell an agent that its photo is none: gradio itself would repeat all of it."""
+    match sent:
+        case {"method": "tools/call", "id": number, "params": {"arguments": {"photo": photo}}}:
+            if not (isinstance(photo, str) and NAMED.match(photo)):
+                told = {"content": [{"type": "text", "text": NO_ADDRESS}], "isError": True}
+                return JSONResponse({"jsonrpc": "2.0", "id": number, "result": told})
+    return None
 
 
 def _check_value(component: Component, value: object, of_predict: bool) -> None:

@@ -65,6 +65,9 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Wait for the first request."""
         super().connection_made(transport)
+        if self.client:  # as an IPv4 address, where it is one: as such a trusted proxy is named
+            host, port = self.client
+            self.client = (host.removeprefix("::ffff:"), port)
         crowded = len(self.connections) > MOST
         if crowded:
             # Answered when it has asked: of a connection closed before, the client would not read why.

@@ -24,6 +24,13 @@ NOT_FETCHED = (
 _places = anyio.Semaphore(AT_ONCE)
 
 
+class ToldError(gr.Error):
+    """An error that agents read as it is, too: the text of gradio's own has quotes around it."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class Picture(gr.Image):
     """gr.Image, except that a photo given by its URL is always fetched anew, and no larger than allowed."""
 
@@ -38,7 +45,7 @@ class Picture(gr.Image):
                 async with _places:
                     data = await fetch_from_outside(url)
         except (ValueError, TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
-            raise gr.Error(NOT_FETCHED, print_exception=False) from error
+            raise ToldError(NOT_FETCHED, print_exception=False) from error
         file = Path(self.GRADIO_CACHE) / secrets.token_hex(16) / "photo"
         file.parent.mkdir(parents=True)
         file.write_bytes(data)

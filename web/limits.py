@@ -22,7 +22,8 @@ MAX_PHOTOS = 32  # at once
 MEGABYTE = 1_000_000  # bytes
 FORM_OVERHEAD = 100_000  # bytes a multipart form may need beside its photos
 DRAIN = 4  # times the limit that we still read and discard, so that the client gets to read our answer
-IN_HAND = 1_000 * MEGABYTE  # bytes of uploads that may be here at a time, of all clients
+# Bytes of uploads that may be here at a time, of all clients.
+IN_HAND = max(1_000, MAX_PHOTOS * MAX_UPLOAD_MB) * MEGABYTE
 PATIENCE = 60  # seconds that an upload may keep us waiting
 SLOWEST = 20_000  # bytes that win it one more second, up to PATIENCE
 CLIENTS = 10_000  # whose requests are counted; beyond that, the least recent one is forgotten
@@ -31,6 +32,8 @@ BUSY = "Too many photos at once; please try again."
 TOO_LONG = "The call is longer than any of the page or of gradio's clients; see /gradio_api/info."
 UPLOAD = "/gradio_api/upload"
 MCP = "/gradio_api/mcp"  # agents may send a photo within their call
+AGENTS_MB = 4  # megabytes of such a call, of which the library that reads them takes hardly more
+AGENTS_TOO_LONG = "The call has more than 4 MB; give a photo of more than 3 MB as its http(s) address."
 
 
 class LimitUploads:
@@ -50,10 +53,13 @@ class LimitUploads:
             return await self.app(scope, receive, send)
         path = scope["path"]
         several = path in ("/predict/batch", UPLOAD)  # gradio checks each upload by itself too
-        call = path.startswith("/gradio_api/") and path != UPLOAD and not path.startswith(MCP)
+        of_agents = path.startswith(MCP)
+        call = path.startswith("/gradio_api/") and path != UPLOAD and not of_agents
         megabytes = 0 if call else self.megabytes * (self.batch if several else 1)
-        limit = megabytes * MEGABYTE + FORM_OVERHEAD
         sentence = f"The upload has more than {megabytes} MB; please send a smaller photo."
+        if of_agents:
+            megabytes, sentence = AGENTS_MB, AGENTS_TOO_LONG
+        limit = megabytes * MEGABYTE + FORM_OVERHEAD
         too_large = HTTPException(413, TOO_LONG if call else sentence)
         in_time, seen, kept = self._in_time(receive), 0, 0
 

@@ -15,7 +15,7 @@ from model.photo import PhotoError
 from model.serving import Serving
 from model.verdict import NOT_POTATO, UNSURE
 from web import feedback, guidance, heat
-from web.fetching import Picture
+from web.fetching import Picture, ToldError
 from web.inert import inert
 from web.part import CARD, NOTHING_YET, Part, anew
 from web.texts import (
@@ -94,7 +94,7 @@ def lay_out(serving: Serving, language: Component, kept: Feedback | None) -> Par
             with opened(photo or {}, Path(picture.GRADIO_CACHE)) as file:
                 diagnosis = serving.diagnose(file)
         except PhotoError as error:
-            raise gr.Error(explain(language, error), print_exception=False) from error
+            raise ToldError(explain(language, error), print_exception=False) from error
         card, _, advice = answer(language, diagnosis)
         to_do = {key: advice[key] for key in ("parts", "sources")} if advice else None
         return one_as_json(diagnosis) | {"advice": card["advice"], "what_to_do": to_do}
@@ -178,7 +178,7 @@ def lay_out(serving: Serving, language: Component, kept: Feedback | None) -> Par
     gr.Button(visible=False).click(
         predict,
         [picture, language],
-        JsonOutput(visible=False),
+        JsonOutput(label="answer", visible=False),
         api_name="predict",
         preprocess=False,
         queue=False,

@@ -12,9 +12,15 @@ from starlette.responses import Response
 from model import disk
 from model.photo import PhotoError
 
-NO_CALL = "Neither the page nor a client of gradio's calls like this; see /gradio_api/info."
+NO_CALL = (
+    "The call fits no function of the page: a photo is a file uploaded before (handle_file in gradio's "
+    "Python client), or its http(s) address as path; see /gradio_api/info."
+)
+NO_ADDRESS = "Give the photo as its http(s) address, or as a data URL: data:image/jpeg;base64,..."
 NO_FILE = "Send the photo as a file of multipart form data, in the field {field} (curl -F {field}=@leaf.jpg)."
 NO_FORM = NO_FILE.format(field="files")
+FIELD = {"/predict": "file", "/predict/batch": "files"}
+COMPRESSED = "Send the form as it is, without Content-Encoding."
 NOT_WHOLE = "The form can't be read; please send the photo again, as multipart form data."
 NO_ROOM = "The server can't keep the photo, as its disk is full or closed; please try again later."
 ONLY_POST = "Send photos by POST, as multipart form data; see /docs."
@@ -34,6 +40,10 @@ async def explain_form(request: Request, error: HTTPException) -> Response:
     """Tell why a form could not be read, where its reader has words of its own, or the disk is full."""
     if disk.trouble(error.__cause__):
         return JSONResponse({"detail": NO_ROOM}, 507)
+    if "content-encoding" in request.headers:
+        return JSONResponse({"detail": COMPRESSED}, 415)
+    if str(error.__cause__).startswith("Part exceeded"):  # a megabyte of text, such as a photo in base64
+        return JSONResponse({"detail": NO_FILE.format(field=FIELD[request.url.path])}, 422)
     clear = isinstance(error.__cause__, PhotoError) or str(error.detail).startswith("Too many")
     if error.status_code == 400 and not clear:
         return JSONResponse({"detail": NOT_WHOLE}, 400)
