@@ -18,6 +18,7 @@ from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE, verdicts
 
 # What to call the answers that name no class.
 LABELS = {UNSURE: "Unsure", NOT_POTATO: "Not a potato leaf"}
+SUSPECTED = 0.2  # the least probability of a disease that nobody should overlook
 PERHAPS = 0.05  # the least leaf probability of what may be a potato leaf though it was not taken for one
 
 
@@ -48,10 +49,13 @@ class Diagnosis:
         return max(self.probabilities, key=self.probabilities.get)
 
     @property
-    def suspicion(self) -> str | None:
-        """The label of the disease that it looks like without a diagnosis, if it may be a potato leaf."""
-        open_to_doubt = self.verdict == UNSURE or (self.verdict == NOT_POTATO and self.leaf >= PERHAPS)
-        return self.likeliest if open_to_doubt and not is_healthy(self.likeliest) else None
+    def suspicions(self) -> list[str]:
+        """The diseases that it looks like without a diagnosis, likeliest first, if it may be a potato."""
+        if self.verdict == DIAGNOSIS or (self.verdict == NOT_POTATO and self.leaf < PERHAPS):
+            return []
+        least = min(SUSPECTED, self.probabilities[self.likeliest])
+        likely = sorted(self.probabilities, key=self.probabilities.get, reverse=True)
+        return [label for label in likely if self.probabilities[label] >= least and not is_healthy(label)]
 
     def without_arrays(self) -> "Diagnosis":
         """Return it without its arrays, for keeping."""

@@ -55,7 +55,8 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
     labels = list(diagnoses[0].probabilities)
     best = int(pooled.argmax())
     found = _most_urgent_first([d.label for d in voters if not is_healthy(d.label)])
-    suspected = _most_urgent_first([d.suspicion for d in diagnoses if d.suspicion not in (None, *found)])
+    looks_like = [disease for d in diagnoses for disease in d.suspicions]
+    suspected = _most_urgent_first([disease for disease in looks_like if disease not in found])
     if voters:
         agreed = len(voters) == 1 or pooled[best] >= AGREEMENT
         diseased = bool(found or suspected)

@@ -14,6 +14,7 @@ from web.guidance import SOURCES, STATEMENTS, about, guidance
 from web.report import Leaf, table
 from web.several import summarise
 from web.texts import ENGLISH, LANGUAGES, TEXTS, choose, class_name, text
+from web.uploads import LostError
 
 WEB = Path(__file__).parents[1] / "web"
 
@@ -80,31 +81,33 @@ def test_every_source_is_used():
     assert used - {None} == set(SOURCES)
 
 
-@pytest.mark.parametrize(("verdict", "suspicion"), [(UNSURE, None), (UNSURE, "Septoria"), (NOT_POTATO, None)])
-def test_without_a_diagnosis_guidance_is_how_to_take_a_better_photo(verdict, suspicion):
-    told = guidance("en", verdict, "", suspicion)
+@pytest.mark.parametrize(("verdict", "suspicions"), [(UNSURE, []), (UNSURE, ["Septoria"]), (NOT_POTATO, [])])
+def test_without_a_diagnosis_guidance_is_how_to_take_a_better_photo(verdict, suspicions):
+    told = guidance("en", verdict, "", suspicions)
     assert [part["title"] for part in told["parts"]] == ["How to take a better photo"]
     assert told["drawings"] == []
 
 
 @pytest.mark.parametrize(
-    ("verdict", "leaf", "late", "suspicion"),
+    ("verdict", "leaf", "early", "late", "suspicions"),
     [
-        (DIAGNOSIS, 0.9, 0.9, None),
-        (UNSURE, 0.01, 0.9, "Late blight"),
-        (UNSURE, 0.9, 0.1, None),
-        (NOT_POTATO, 0.2, 0.9, "Late blight"),
-        (NOT_POTATO, 0.01, 0.9, None),
+        (DIAGNOSIS, 0.9, 0, 0.9, []),
+        (UNSURE, 0.01, 0, 0.9, ["Late blight"]),
+        (UNSURE, 0.9, 0, 0.1, []),
+        (UNSURE, 0.9, 0, 0.3, ["Late blight"]),  # healthy is likelier, but nobody should overlook it
+        (UNSURE, 0.9, 0.6, 0.4, ["Early blight", "Late blight"]),
+        (NOT_POTATO, 0.2, 0, 0.9, ["Late blight"]),
+        (NOT_POTATO, 0.01, 0, 0.9, []),
     ],
 )
-def test_a_disease_is_suspected_of_what_may_be_a_potato_leaf(verdict, leaf, late, suspicion):
-    chances = {"Late blight": late, "Healthy": 1 - late}
-    assert Diagnosis(verdict, "", 0.9, chances, leaf, None, None, None).suspicion == suspicion
+def test_diseases_are_suspected_of_what_may_be_a_potato_leaf(verdict, leaf, early, late, suspicions):
+    chances = {"Early blight": early, "Late blight": late, "Healthy": 1 - early - late}
+    assert Diagnosis(verdict, "", 0.9, chances, leaf, None, None, None).suspicions == suspicions
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_may_be_a_blight_comes_with_what_to_look_for(language):
-    told = guidance(language, UNSURE, "Unsure", "Late blight")
+    told = guidance(language, UNSURE, "Unsure", ["Late blight"])
     signs, expert, better = told["parts"]
     assert [point["source"] for point in signs["points"] + expert["points"]] == [1, 2, 3, 2, 4]
     assert class_name(language, "Late blight") in signs["title"]
@@ -152,6 +155,12 @@ def test_late_blight_comes_first_whatever_else_there_is(language):
     assert names[0] in advice["parts"][0]["title"]
 
 
+def test_photos_that_could_not_be_answered_are_not_called_unclear():
+    healthy = Diagnosis(DIAGNOSIS, "Healthy", 1.0, {"Late blight": 0.0, "Healthy": 1.0}, 1.0, *[None] * 3)
+    card, _ = summarise("en", [Leaf("leaf.jpg", answered, None) for answered in (healthy, LostError())])
+    assert "Photos clear enough to count: 1 of 1. Not answered, as said below: 1." in card["advice"]
+
+
 def test_photos_not_taken_for_potato_leaves_are_told():
     healthy = Diagnosis(DIAGNOSIS, "Healthy", 1.0, {"Late blight": 0.0, "Healthy": 1.0}, 1.0, *[None] * 3)
     scene = replace(healthy, verdict=NOT_POTATO, label="Not a potato leaf", leaf=0.0)
@@ -181,12 +190,14 @@ def test_what_unsure_leaves_may_have_comes_with_what_to_look_for_and_no_sprays()
         ["99%", "(Late blight?)"],
     )
     assert "Some leaves look like: Late blight." in card["advice"]
-    assert advice == guidance("en", UNSURE, "Unsure", "Late blight")
+    assert advice == guidance("en", UNSURE, "Unsure", ["Late blight"])
 
 
 def test_of_two_diseases_it_is_told_what_to_do_about_each():
     advice = about("en", ["Early blight", "Septoria", "Late blight"])
     titles = [part["title"] for part in advice["parts"]]
     assert {title.rpartition(" (")[2] for title in titles} == {"Early blight)", "Late blight)"}
+    said = [point["text"] for part in advice["parts"] for point in part["points"]]
+    assert said.count(text("en", "label")) == 1
     numbers = {point["source"] for part in advice["parts"] for point in part["points"]} - {None}
     assert [source["number"] for source in advice["sources"]] == sorted(numbers)

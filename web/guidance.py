@@ -146,16 +146,16 @@ BETTER_PHOTO = ("better.one", "better.light", "better.sharp", "better.plain")
 SUSPICION = ("signs", "expert")  # the headings that help with a disease that is not sure
 
 
-def guidance(language: str, verdict: str, label: str, suspicion: str | None) -> dict | None:
+def guidance(language: str, verdict: str, label: str, suspicions: Sequence[str]) -> dict | None:
     """Return what to do about an answer, for the page to lay out; None about classes we know nothing of.
 
-    Without a diagnosis it is how to take a better photo and, of a disease that it looks like, what to look
+    Without a diagnosis it is how to take a better photo and, of diseases that it looks like, what to look
     for. {"drawings": [SVG], "parts": [{"title", "points": [{"text", "source": number or None}]}],
     "sources": [{"number", "name", "url"}], "sources_title"}
     """
     if verdict == DIAGNOSIS:
         return about(language, [label])
-    told = about(language, [], [suspicion] if suspicion else [])
+    told = about(language, [], suspicions)
     told = told or {"drawings": [], "parts": [], "sources": [], "sources_title": ""}
     points = [{"text": text(language, key), "source": None} for key in BETTER_PHOTO]
     return told | {"parts": [*told["parts"], {"title": text(language, "better"), "points": points}]}
@@ -171,7 +171,7 @@ def about(language: str, found: Sequence[str], suspected: Sequence[str] = ()) ->
     if not known:
         return None
     named = len(headings) > 1 or bool(suspected)
-    used, parts = [], []
+    used, parts, warned = [], [], False
     for label in known:
         for heading, statements in STATEMENTS[class_key(label)].items():
             if headings[label] and heading not in headings[label]:
@@ -181,8 +181,9 @@ def about(language: str, found: Sequence[str], suspected: Sequence[str] = ()) ->
                 {"text": text(language, key), "source": used.index(source) + 1 if source else None}
                 for key, source in statements
             ]
-            if heading == "substances":  # first of all: not everything named below is allowed everywhere
+            if heading == "substances" and not warned:  # first: not all named below is allowed everywhere
                 points.insert(0, {"text": text(language, "label"), "source": None})
+                warned = True
             name = text(language, "named", name=class_name(language, label)) if named else ""
             parts.append({"title": text(language, heading) + name, "points": points})
     return {

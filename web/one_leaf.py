@@ -25,6 +25,7 @@ from web.texts import (
     chance,
     choose,
     class_name,
+    class_names,
     explain,
     in_language,
     percent,
@@ -198,8 +199,9 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, l
     key = shown.verdict
     if shown.verdict == UNSURE and shown.leaf < shown.confidence:
         key = "doubtful_leaf"
-    elif shown.verdict == NOT_POTATO and shown.suspicion:
+    elif shown.verdict == NOT_POTATO and shown.suspicions:
         key = "perhaps_potato"
+    named = shown.suspicions if key == "perhaps_potato" else [shown.likeliest]
     card = {
         "verdict": shown.verdict,
         "class": shown.label,
@@ -208,7 +210,7 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, l
         "advice": text(
             language,
             f"advice.{key}",
-            likeliest=class_name(language, shown.likeliest),
+            likeliest=class_names(language, named),
             confidence=chance(language, shown.confidence),
         ),
         "severity": None,
@@ -220,17 +222,20 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, l
         for label, share in sorted(shown.probabilities.items(), key=lambda item: -item[1])
         if shown.verdict != NOT_POTATO  # of which they say nothing
     ]
-    return card, chances, guidance.guidance(language, shown.verdict, shown.label, shown.suspicion)
+    return card, chances, guidance.guidance(language, shown.verdict, shown.label, shown.suspicions)
 
 
 def on_page(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, list[dict], dict | None]:
-    """Return an answer as the page shows it: no text in its card runs as code."""
+    """Return an answer as the page shows it: with a way on, and no text in its card runs as code."""
     card, chances, advice = answer(language, shown)
+    if shown is not None:
+        card["another"] = text(language, "photo.another")
     return inert(card), inert(chances), advice
 
 
 def _spoken(language: str) -> dict[str, str]:
     """Return what page.js says by itself."""
-    keys = ("error.large", "error.again", "error.offline", "error.camera", "refused.lost")
+    keys = ("error.large", "error.unread", "error.offline", "error.slow", "error.camera", "refused.lost")
+    keys += ("photo.preparing", "several.preparing")
     keys += ("part", "feedback.ask")  # what the choices are called, for screen readers
     return {"code": language} | {key: TEXTS[language][key] for key in keys}

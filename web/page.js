@@ -3,6 +3,7 @@
 // reached. Of the rest: a phone's own camera, keys, the language, and where the page looks once it has an answer.
 
 const LONGEST = 1024; // pixels; the model sees far fewer
+const SLOW = 15_000; // milliseconds without a reply, of which it is told that it takes long
 const AGAIN = 1000; // milliseconds between attempts to reach the server
 const SILENCE = 5000; // milliseconds without an answer mean that it can't be reached
 const BUSY = [429, 502, 503]; // so a proxy answers, too, while the server restarts
@@ -15,13 +16,14 @@ let latest = 0; // of the photos sent as one leaf, the one that counts
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 const fits = (file) => file.size <= megabytes * 1e6;
 
+// Raises an error if the file can't be read, such as a folder, or one that has changed since it was chosen.
 async function shrink(file) {
   try {
     const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
     const scale = LONGEST / Math.max(bitmap.width, bitmap.height);
     if (scale >= 1) {
       bitmap.close();
-      return file;
+      return await whole(file);
     }
     const canvas = document.createElement("canvas");
     canvas.width = Math.round(bitmap.width * scale);
@@ -33,11 +35,15 @@ async function shrink(file) {
     pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     bitmap.close();
     const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.85));
-    return blob ? new File([blob], file.name, { type: "image/jpeg" }) : file;
+    if (blob) return new File([blob], file.name, { type: "image/jpeg" });
   } catch {
-    return file; // this browser can't read it; perhaps the server can
+    // this browser can't decode it; perhaps the server can
   }
+  return whole(file);
 }
+
+// A copy that is still there when it is sent.
+const whole = async (file) => new File([await file.arrayBuffer()], file.name, { type: file.type });
 
 // Photos wait here while the server can't be reached: gradio would lose them, and reload the page. (Those of the
 // page's camera don't: gradio sends them by itself.)
@@ -45,11 +51,13 @@ const banner = document.createElement("p");
 banner.id = "offline";
 banner.role = "alert";
 document.querySelector(".gradio-container").prepend(banner);
-let told = ""; // what it says: a key of the texts
+let told = ""; // what it says: a key of the texts,
+let numbers; // and what is put into it
 
-function tell(key) {
-  told = key;
-  banner.textContent = key && props.texts[key].replace("{megabytes}", megabytes);
+function tell(key, said = { megabytes }) {
+  [told, numbers] = [key, said];
+  banner.classList.toggle("busy", key.endsWith(".preparing"));
+  banner.textContent = key && props.texts[key].replace(/{(\w+)}/g, (_, name) => said[name]);
 }
 
 // Asks before it sends: a network that swallows all is told in time, and the photo before, and its answer, stay.
@@ -57,28 +65,32 @@ async function reached(wanted) {
   while (wanted()) {
     const asked = fetch("ping", { cache: "no-store", signal: AbortSignal.timeout(SILENCE) });
     const answered = await asked.then((reply) => reply.ok, () => false);
-    tell(answered ? "" : "error.offline");
+    if (answered && told === "error.offline") tell("");
     if (answered) return;
+    tell("error.offline");
     await pause(AGAIN);
   }
 }
 
 // gradio would lose a photo that does not arrive, and tell it in its own words.
 const ask = window.fetch;
-let uploading = Promise.resolve(); // the upload that began last
-let ofSeveral = false; // whether the upload that begins next is of several leaves
+const uploading = { one: Promise.resolve(), several: Promise.resolve() }; // the upload that began last
+let part = "one"; // that the upload is of that begins next
 window.fetch = (address, options) => {
   const place = String(address.url ?? address);
   if (place.includes("/gradio_api/run/")) return call(address, options);
   if (!place.includes("/gradio_api/upload?")) return ask(address, options);
-  uploading = upload(address, options); // which never fails: it gives a reply of failure
-  return uploading;
+  uploading[part] = upload(address, options); // which never fails: it gives a reply of failure
+  return uploading[part];
 };
 
 // Asks again and again while the server can't be reached or is too busy, and the answer is wanted.
 async function askPatiently(address, options, wanted) {
   for (let waited = false; ; waited = true) {
+    const slow = setTimeout(() => wanted() && tell("error.slow"), SLOW);
     const reply = await ask(address, options).catch(() => null);
+    clearTimeout(slow);
+    if (told === "error.slow") tell("");
     const busy = !reply || BUSY.includes(reply.status);
     if (waited && !busy && told === "error.offline") tell(""); // others may still wait for the server
     if (!busy || !wanted()) return reply ?? Response.error();
@@ -93,7 +105,7 @@ async function askPatiently(address, options, wanted) {
 const call = (address, options) => askPatiently(address, options, () => !options?.signal?.aborted);
 
 async function upload(address, options) {
-  const [turn, several] = [latest, ofSeveral];
+  const [turn, several] = [latest, part === "several"];
   const wanted = () => several || turn === latest; // or another photo has come meanwhile
   const reply = await askPatiently(address, options, wanted);
   if (!reply.ok && wanted()) tell("refused.lost");
@@ -107,10 +119,13 @@ document.addEventListener("blightcheck:cleared", () => {
 
 async function sendOne(original) {
   const turn = ++latest;
-  const [file] = await Promise.all([shrink(original), reached(() => turn === latest)]);
-  await uploading; // an earlier photo that arrived later would take this one's place
+  tell("photo.preparing");
+  const [file] = await Promise.all([shrink(original).catch(() => null), reached(() => turn === latest)]);
+  await uploading.one; // an earlier photo that arrived later would take this one's place
   if (turn !== latest) return; // another photo came meanwhile
-  if (!fits(file)) return tell("error.large"); // the photo before, and its answer, stay
+  if (!file) return tell("error.unread"); // the photo before, and its answer, stay
+  if (!fits(file)) return tell("error.large");
+  tell("");
   // gradio ignores files whose type is not image/..., as HEIC photos often are.
   const type = file.type.startsWith("image/") ? file.type : "image/unknown";
   const dataTransfer = new DataTransfer();
@@ -120,8 +135,7 @@ async function sendOne(original) {
   (await whenThere("#photo .upload-container")).dispatchEvent(drop);
 }
 
-// gradio's own camera is a small picture in the page; a phone's is better. And where a photo can't be answered, the
-// empty place asks for another one.
+// gradio's own camera is a small picture in the page; a phone's is better. And an answer asks for another photo.
 const picker = document.createElement("input");
 picker.type = "file";
 picker.accept = "image/*,.heic,.heif";
@@ -136,30 +150,33 @@ function pick(camera) {
 }
 document.addEventListener("blightcheck:take", () => pick(true));
 document.addEventListener("click", ({ target }) => {
-  if (target.closest("#photo .image-frame") && element.querySelector(".card.error")) pick(false);
+  if (target.closest("#verdict .another")) pick(false);
 });
 
 // Several photos go in together, each shrunk, one after the other: decoded, each takes 50 megabytes and more.
 async function sendSeveral(files) {
   const carried = new DataTransfer();
-  for (const original of files) {
-    const file = await shrink(original);
-    if (fits(file)) carried.items.add(file);
+  let wrong = "";
+  for (const [done, original] of files.entries()) {
+    tell("several.preparing", { done, all: files.length });
+    const file = await shrink(original).catch(() => null);
+    if (file && fits(file)) carried.items.add(file);
+    else wrong = file ? "error.large" : "error.unread";
   }
   await reached(() => true);
-  if (carried.files.length < files.length) tell("error.large");
+  tell(wrong);
   if (!carried.files.length) return;
   const input = await whenThere("#photos input[type=file]");
   input.files = carried.files;
   const change = new Event("change", { bubbles: true });
   ours.add(change);
-  const [rows, before] = [listed(), uploading];
-  ofSeveral = true;
+  const [rows, before] = [listed(), uploading.several];
+  part = "several";
   input.dispatchEvent(change);
   // Until they are listed: what gradio is given before that would take their place.
-  await soon(() => uploading !== before);
-  ofSeveral = false;
-  if ((await uploading)?.ok) await soon(() => listed() > rows);
+  await soon(() => uploading.several !== before);
+  part = "one";
+  if ((await uploading.several)?.ok) await soon(() => listed() > rows);
 }
 
 const listed = () => document.querySelectorAll("#photos .file-preview tr").length;
@@ -220,10 +237,9 @@ document.addEventListener(
 // What the page says in a language that is not in a gradio component.
 function speak() {
   document.documentElement.lang = props.texts.code;
-  document.documentElement.style.setProperty("--again", JSON.stringify(props.texts["error.again"]));
   for (const [group, key] of [["part", "part"], ["feedback", "feedback.ask"]])
     document.querySelector(`#${group} fieldset`)?.setAttribute("aria-label", props.texts[key]);
-  tell(told);
+  tell(told, numbers);
 }
 speak();
 watch("texts", speak);

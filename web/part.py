@@ -11,7 +11,8 @@ from web.texts import LANGUAGES, text
 
 # A verdict is a dictionary: the page shows it as a card (Handlebars escapes its texts), the API hands it on.
 CARD = """<div class="card {{value.verdict}}{{#if value.healthy}} healthy{{/if}}" role="status">
-<h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>"""
+<h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>
+{{#if value.another}}<button type="button" class="another">{{value.another}}</button>{{/if}}"""
 
 NOTHING_YET = {
     code: {"verdict": "waiting", "pending": True, "title": text(code, "looking"), "advice": ""}

@@ -61,13 +61,13 @@ SUMMARY = (
 <ul class="counts">{{#each value.counts}}<li><span>{{this.title}}</span>
 <meter max="{{../value.photos}}" value="{{this.count}}" aria-label="{{this.title}}"></meter>
 <b>{{this.count}}</b></li>{{/each}}</ul>
+<p class="downloads"><a download="blightcheck.csv" href="{{value.csv}}">{{value.csv_title}}</a>
+<a download="blightcheck.html" href="{{value.report}}">{{value.report_title}}</a></p>
 <div class="leaves">{{#each value.leaves}}
 <figure class="card {{this.verdict}}{{#if this.healthy}} healthy{{/if}}">
 {{#if this.picture}}<img src="{{this.picture}}" alt="">{{/if}}
 <figcaption><b>{{this.title}}</b> {{this.chance}}<br><small>{{this.name}}</small></figcaption></figure>
-{{/each}}</div>
-<p class="downloads"><a download="blightcheck.csv" href="{{value.csv}}">{{value.csv_title}}</a>
-<a download="blightcheck.html" href="{{value.report}}">{{value.report_title}}</a></p>{{/if}}"""
+{{/each}}</div>{{/if}}"""
 )
 
 # On a phone the answer is below the photos, out of sight. (Said anew in another language, it may stay there.)
@@ -179,7 +179,7 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
     """Return what is shown of the leaves, or of an error, and what to do."""
     if leaves is None:
         card = {"verdict": "waiting", "title": text(language, "several.waiting")}
-        return card | {"advice": text(language, "several.advice")}, None
+        return card | {"advice": text(language, "several.advice", most=MAX_PHOTOS)}, None
     if isinstance(leaves, PhotoError):
         return on_page(language, leaves)[0], None
     diagnoses = [leaf.answered for leaf in leaves if isinstance(leaf.answered, Diagnosis)]
@@ -197,7 +197,9 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
         return inert(shown | {"report": report.printable(language, shown, None)}), None
     joint = joint_answer(diagnoses)
     key = "several.voters" if joint.voters else "several.nobody"
-    advice = [text(language, key, voters=joint.voters, photos=len(leaves))]
+    advice = [text(language, key, voters=joint.voters, photos=joint.photos)]
+    if unanswered := len(leaves) - joint.photos:
+        advice.append(text(language, "several.unanswered", count=unanswered))
     if joint.voters and (rejected := joint.counts.get(LABELS[NOT_POTATO])):
         advice.append(text(language, "several.rejected", count=rejected))
     several = joint.found not in ((), (joint.label,))  # answers, that is; or only some leaves have one
@@ -227,7 +229,7 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
     if joint.found:
         to_do = guidance.about(language, joint.found, suspected)
     else:
-        to_do = guidance.guidance(language, joint.verdict, joint.label, next(iter(suspected), None))
+        to_do = guidance.guidance(language, joint.verdict, joint.label, suspected)
     return inert(shown | {"report": report.printable(language, shown, to_do)}), to_do
 
 

@@ -151,10 +151,30 @@ def test_on_a_phone_a_button_opens_the_phone_s_own_camera(browser, server):
 def test_where_a_photo_could_not_be_answered_another_one_can_be_chosen(page, server):
     drop(page, b"Dear diary, no photo today.")
     check_sentence(page, UNREADABLE)
-    with page.expect_file_chooser() as dialog:
-        page.locator("#photo .image-frame").click()
-    dialog.value.set_files({"name": "leaf.jpg", "mimeType": "image/jpeg", "buffer": LEAF})
-    check_answer(page, server.predict(LEAF).json())
+    for photo in (LEAF, OTHER_LEAF):
+        with page.expect_file_chooser() as dialog:
+            page.get_by_role("button", name="Check another photo").press("Enter")
+        dialog.value.set_files({"name": "leaf.jpg", "mimeType": "image/jpeg", "buffer": photo})
+        check_answer(page, server.predict(photo).json())
+
+
+def test_a_file_that_the_browser_may_not_read_is_told_and_the_others_are_answered(refused, server):
+    drop(refused, LEAF)
+    check_answer(refused, server.predict(LEAF).json())
+    # As of a folder, or a file that has changed since it was chosen.
+    refused.evaluate(
+        """() => { File.prototype.arrayBuffer =
+            async () => { throw new DOMException("", "NotReadableError"); }; }"""
+    )
+    drop(refused, b"a folder")
+    expect(refused.locator("#offline")).to_have_text("The file can't be read; please choose it again.")
+    check_answer(refused, server.predict(LEAF).json())
+    large = photograph(1200, 1200)  # which is drawn anew, smaller
+    refused.get_by_label("Several leaves").click()
+    files = several(("folder.jpg", b"a folder"), ("leaf.jpg", large))
+    refused.set_input_files("#photos input[type=file]", files=files)
+    expect(refused.locator("#joint figure small")).to_have_text(["leaf.jpg"])
+    expect(refused.locator("#offline")).to_have_text("The file can't be read; please choose it again.")
 
 
 def test_a_camera_that_may_not_be_used_is_told(refused):
@@ -414,6 +434,8 @@ def test_a_photo_that_waits_is_called_off_by_clearing(refused, server):
     refused.route("**/ping", lambda request: request.abort())
     drop(refused, OTHER_LEAF)
     expect(refused.locator("#offline")).to_contain_text("can't be reached")
+    refused.mouse.wheel(0, 10_000)
+    expect(refused.locator("#offline")).to_be_in_viewport()
     refused.get_by_role("button", name="Remove Image").click()
     refused.unroute("**/ping")
     expect(refused.locator("#offline")).to_be_empty()
