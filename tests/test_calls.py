@@ -21,7 +21,7 @@ LOST = "The photo did not arrive, or the server is too busy; please send it agai
 META = {"_type": "gradio.FileData"}
 CALLS = ("run/predict", "call/predict", "call/v2/predict", "queue/join")
 # The numbers that gradio gives the page's functions, in the order that it lays them out.
-DIAGNOSE, PREDICT, SEVERAL = 4, 6, 9
+DIAGNOSE, PREDICT, SEVERAL = 4, 7, 10
 NO_CALLS = (
     *(b"", b"text", b"{", b"null", b"[]", b"5", b"{}", b"\xff", b"[" * 100_000),
     *(

@@ -5,7 +5,7 @@ const MOST = 24;
 const THUMBNAIL = 96; // pixels
 let open = false; // as the visitor left it, whatever is drawn anew
 
-function kept() {
+function checks() {
   try {
     return JSON.parse(localStorage.getItem(KEY)).filter((check) => check.time && check.class);
   } catch {
@@ -13,9 +13,9 @@ function kept() {
   }
 }
 
-function keep(checks) {
+function keep(all) {
   try {
-    localStorage.setItem(KEY, JSON.stringify(checks));
+    localStorage.setItem(KEY, JSON.stringify(all));
   } catch {
     // full or forbidden: the page works without a history
   }
@@ -31,7 +31,7 @@ function show() {
     title: props.texts[check.class.toLowerCase()] ?? check.title,
     when: new Date(check.time).toLocaleString(region()),
   });
-  props.value = { open, checks: kept().map(told) };
+  props.value = { open, checks: checks().map(told) };
 }
 
 async function thumbnail(photo) {
@@ -48,14 +48,21 @@ async function thumbnail(photo) {
 }
 
 document.addEventListener("blightcheck:answered", async ({ detail }) => {
-  const { verdict, title, healthy } = detail;
+  const { verdict, title, healthy, kept } = detail;
   // A photo this browser can't show, such as a HEIC photo, is kept without a picture.
   const picture = await thumbnail(detail.picture).catch(() => null);
-  const check = { time: Date.now(), verdict, title, class: detail.class, healthy, picture };
-  keep([check, ...kept()].slice(0, MOST));
+  const check = { time: Date.now(), verdict, title, class: detail.class, healthy, kept, picture };
+  keep([check, ...checks()].slice(0, MOST));
 });
 element.addEventListener("click", (event) => {
-  if (!event.target.closest("button") || !confirm(props.texts.sure)) return;
+  const opened = event.target.closest("figure button");
+  if (opened) {
+    const recall = document.querySelector("#recall");
+    recall.check = props.value.checks.find(({ time }) => time === +opened.value);
+    document.dispatchEvent(new Event("blightcheck:cleared")); // a photo that waits is no longer wanted
+    return recall.click();
+  }
+  if (!event.target.closest(".clear") || !confirm(props.texts.sure)) return;
   keep([]);
   document.querySelector("#part input:checked").focus(); // or keys would begin at the page's top again
 });

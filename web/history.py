@@ -9,10 +9,11 @@ from web.texts import ENGLISH, TEXTS
 SCRIPT = Path(__file__).parent / "history.js"
 TEMPLATE = """{{#if value.checks}}<details{{#if value.open}} open{{/if}}>
 <summary>{{texts.history}}</summary><p>{{texts.kept}}
-<button type="button">{{texts.clear}}</button></p><div class="leaves">{{#each value.checks}}
+<button type="button" class="clear">{{texts.clear}}</button></p><div class="leaves">{{#each value.checks}}
 <figure class="card {{this.verdict}}{{#if this.healthy}} healthy{{/if}}">
 {{#if this.picture}}<img src="{{this.picture}}" alt="">{{/if}}
-<figcaption><b>{{this.title}}</b><br><small>{{this.when}}</small></figcaption></figure>
+<figcaption>{{#if this.kept}}<button type="button" value="{{this.time}}">{{this.title}}</button>
+{{else}}<b>{{this.title}}</b>{{/if}}<br><small>{{this.when}}</small></figcaption></figure>
 {{/each}}</div></details>{{/if}}"""
 
 

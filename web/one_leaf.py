@@ -2,10 +2,12 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Annotated, Literal
 
 import gradio as gr
 from gradio.components import Component
 from gradio.data_classes import JsonData
+from pydantic import BaseModel, Field, ValidationError
 
 from model.answers import one_as_json
 from model.classifier import Diagnosis
@@ -13,7 +15,7 @@ from model.diseases import is_healthy
 from model.feedback import Feedback
 from model.photo import PhotoError
 from model.serving import Serving
-from model.verdict import NOT_POTATO, UNSURE
+from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 from web import feedback, guidance, heat
 from web.fetching import Picture, ToldError
 from web.inert import inert
@@ -51,6 +53,20 @@ class JsonOutput(gr.JSON):
         return JsonText(value)
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Kept(BaseModel):
+    """What a browser keeps of a diagnosis, and may send again."""
+
+    verdict: Literal[DIAGNOSIS, UNSURE, NOT_POTATO]
+    label: str
+    confidence: Share
+    probabilities: dict[str, Share] = Field(min_length=1)
+    leaf: Share
+    severity: Share | None
+
+
 SCRIPT = Path(__file__).parent / "page.js"
 REAR_CAMERA = {"video": {"facingMode": "environment"}}
 
@@ -59,8 +75,8 @@ CHANCES = """{{#if value}}<h3>{{texts.chances}}</h3><ul class="counts">{{#each v
 <b>{{this.chance}}</b></li>{{/each}}</ul>{{/if}}"""
 
 
-def lay_out(serving: Serving, language: Component, kept: Feedback | None) -> Part:
-    """Lay out this part; `kept` is where visitors' corrections go, if anywhere.
+def lay_out(serving: Serving, language: Component, corrections: Feedback | None) -> Part:
+    """Lay out this part; `corrections` is where those of visitors go, if anywhere.
 
     Its state holds what is shown: a diagnosis without arrays, an error, or None.
     """
@@ -77,8 +93,15 @@ def lay_out(serving: Serving, language: Component, kept: Feedback | None) -> Par
         card, chances, advice = on_page(language, diagnosis)
         # Tells page.js which photo this is about, and the language; said anew, an answer has neither.
         name = file.parent.name
-        card |= {"photo": name, "language": language}
+        kept = Kept.model_validate(vars(diagnosis)).model_dump()
+        card |= {"photo": name, "language": language, "kept": kept}
         return card, chances, advice, heat.seen(diagnosis), diagnosis.without_arrays(), name
+
+    def recall(check: dict | None, language: str) -> tuple:
+        card, chances, advice = on_page(language, shown := recalled(check))
+        if isinstance(shown, Diagnosis):
+            card |= inert({"earlier": text(language, "history.earlier", when=str(check.get("when", "")))})
+        return card, chances, advice, None, shown, None, None
 
     def predict(photo: dict, language: str = ENGLISH) -> dict:
         """Tell early blight, late blight and healthy potato leaves apart on a photo.
@@ -148,7 +171,7 @@ def lay_out(serving: Serving, language: Component, kept: Feedback | None) -> Par
                         texts={"chances": text(ENGLISH, "chances")},
                     )
         advice = gr.HTML(None, html_template=guidance.TEMPLATE, elem_id="guidance")
-        form = feedback.lay_out(serving.bundle.classes, kept, picture, language, about, shown)
+        form = feedback.lay_out(serving.bundle.classes, corrections, picture, language, about, shown)
     lost = {code: on_page(code, LostError())[0] for code in LANGUAGES}
     # At once, and in the browser: an answer never stands beside another photo, whatever becomes of that.
     picture.input(None, language, verdict, js=in_language(NOTHING_YET), api_visibility="private")
@@ -175,6 +198,16 @@ def lay_out(serving: Serving, language: Component, kept: Feedback | None) -> Par
         queue=False,  # one request instead of three; the classifier itself keeps the order
         show_progress="minimal",
     ).failure(None, language, verdict, js=in_language(lost), api_visibility="private")
+    # history.js presses it, and says which check is to be shown again.
+    gr.Button(visible="hidden", elem_id="recall").click(
+        recall,
+        inputs=[gr.JSON(visible=False), language],
+        outputs=[verdict, chances, advice, looked, shown, about, picture],
+        js="(_, language) => [document.querySelector('#recall').check, language]",
+        api_visibility="private",
+        queue=False,
+        show_progress="hidden",
+    )
     # For programs: gradio's clients and, as an MCP tool, agents.
     gr.Button(visible=False).click(
         predict,
@@ -231,6 +264,15 @@ def on_page(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, 
     if shown is not None:
         card["another"] = text(language, "photo.another")
     return inert(card), inert(chances), advice
+
+
+def recalled(check: dict | None) -> Diagnosis | PhotoError:
+    """Return the diagnosis that a browser has kept, or an error if it is none."""
+    try:
+        kept = Kept.model_validate((check or {}).get("kept"))
+    except (AttributeError, ValidationError):
+        return LostError()
+    return Diagnosis(**dict(kept), pixels=None, heat=None)
 
 
 def _spoken(language: str) -> dict[str, str]:

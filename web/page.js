@@ -255,12 +255,12 @@ watch("value", agree);
 element.tabIndex = -1; // can have the focus
 // The history keeps each answer once, with the photo it is about; said anew in another language it names none.
 watch("value", () => {
-  const { photo, verdict } = props.value;
+  const { photo, verdict, earlier } = props.value;
   if (photo && told !== "error.offline") tell(""); // another photo has been answered meanwhile
   // On a phone the answer is below the photo, out of sight.
-  if (photo || verdict === "error") element.scrollIntoView({ block: "nearest" });
+  if (photo || verdict === "error" || earlier) element.scrollIntoView({ block: "nearest" });
   // The button that had the focus is gone; keys would begin at the page's top again.
-  if (photo && document.activeElement === document.body) element.focus({ preventScroll: true });
+  if (earlier || (photo && document.activeElement === document.body)) element.focus({ preventScroll: true });
   const picture = document.querySelector("#photo .image-frame img");
   if (photo && picture?.src.includes(photo)) {
     document.dispatchEvent(new CustomEvent("blightcheck:answered", { detail: { ...props.value, picture } }));

@@ -13,11 +13,24 @@ from web.texts import ENGLISH, LANGUAGES, choose, text
 
 HERE = Path(__file__).parent
 
+# Gradio's own sizes, but of what the visitor's browser is set to, and the usual one a little larger.
+TEXT = gr.themes.Size(
+    xxs="0.6rem",
+    xs="0.7rem",
+    sm="0.8rem",
+    md="0.9375rem",
+    lg="1rem",
+    xl="1.375rem",
+    xxl="1.625rem",
+    name="rem",
+)
+
 # How mount_gradio_app is to dress the page. System fonts: nothing is loaded from another host.
 LOOKS = {
     "theme": gr.themes.Soft(
         primary_hue="green",
         neutral_hue="stone",
+        text_size=TEXT,
         font=["system-ui", "sans-serif"],
         font_mono=["monospace"],
     ).set(

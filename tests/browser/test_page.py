@@ -294,14 +294,34 @@ def test_earlier_checks_are_kept_in_this_browser_until_cleared(page, server):
     expect(figures.first).to_contain_text("Saine")  # the language stays as well
     expect(figures.last).to_contain_text("Mildiou")
     expect(figures.last.locator("img")).to_have_js_property("naturalWidth", 96)
-    page.locator("#history button").click()  # asks first, and is told no
+    page.locator("#history .clear").click()  # asks first, and is told no
     expect(figures).to_have_count(2)
     page.once("dialog", lambda asked: asked.accept())
-    page.locator("#history button").click()
+    page.locator("#history .clear").click()
     expect(page.locator("#history details")).to_have_count(0)
     page.reload()
     expect(page.locator("#verdict .waiting")).to_be_visible()
     expect(page.locator("#history details")).to_have_count(0)
+
+
+def test_an_earlier_check_is_opened_again_with_what_to_do_and_without_its_photo(page, server):
+    for photo in (LEAF, OTHER_LEAF):
+        drop(page, photo)
+        check_answer(page, server.predict(photo).json())
+    page.locator("#history summary").click()
+    page.locator("#history figure button").last.click()
+    check_answer(page, server.predict(LEAF).json())
+    expect(page.locator("#verdict .earlier")).to_contain_text(re.compile(r"^Earlier check, .*\d"))
+    expect(page.locator("#guidance")).to_contain_text("What to do now")
+    expect(page.locator("#heat")).to_be_hidden()
+    expect(page.locator("#photo .image-frame img")).to_have_count(0)
+    expect(page.locator("#history figure")).to_have_count(2)
+    page.get_by_label("Language").click()
+    page.get_by_role("option", name="Français").click()
+    expect(page.locator("#verdict h2")).to_have_text("Mildiou")
+    drop(page, OTHER_LEAF)
+    expect(page.locator("#verdict h2")).to_have_text("Saine")
+    expect(page.locator("#verdict .earlier")).to_have_count(0)
 
 
 def several(*photos: tuple[str, bytes]) -> list[dict]:
