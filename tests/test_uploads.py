@@ -113,3 +113,24 @@ def test_photos_go_after_two_hours_though_they_come_from_the_future(tmp_path):
     os.utime(new, (5e9, 5e9))  # the same photo again, in its place
     uploads.make_room(tmp_path, 250, seen, 2 * uploads.OLD)
     assert new.exists()
+
+
+def test_old_photos_are_looked_for_again_whatever_went_wrong(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(uploads, "EVERY", 0.01)
+    monkeypatch.setattr(uploads, "OLD", 0)
+    photo = tmp_path / "leaf.jpg"
+    photo.write_bytes(b"a photo")
+    blocks = gr.Blocks()
+    blocks.temp_file_sets = [None, {str(photo)}]  # stands for a fault of gradio's
+
+    async def look():
+        async with uploads.kept_small(tmp_path, blocks):
+            with anyio.fail_after(30):
+                while "Traceback" not in capsys.readouterr().err:
+                    await anyio.sleep(0.01)
+                blocks.temp_file_sets.remove(None)
+                while photo.exists():
+                    await anyio.sleep(0.01)
+
+    run_async(look)
+    assert blocks.temp_file_sets == [set()]

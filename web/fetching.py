@@ -49,7 +49,6 @@ class Picture(gr.Image):
         file = Path(self.GRADIO_CACHE) / secrets.token_hex(16) / "photo"
         file.parent.mkdir(parents=True)
         file.write_bytes(data)
-        self.temp_files.add(str(file))  # gradio deletes it in time
         return str(file)
 
 

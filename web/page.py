@@ -55,8 +55,6 @@ LOOKS = {
     "footer_links": ["api"],
     "run_history": False,
 }
-HOUR = 3600  # seconds
-
 # The language chosen on the page, kept in the browser; the one of a link no longer counts then.
 REMEMBER = """(language) => {
   const link = new URL(location);
@@ -91,8 +89,7 @@ def build(serving: Serving, kept: Feedback | None) -> gr.Blocks:
         language = choose(asked, request.headers.get("accept-language"))
         return language, told(language)
 
-    # The photos people send are deleted within two hours.
-    with gr.Blocks(title="Blightcheck", analytics_enabled=False, delete_cache=(HOUR, HOUR)) as blocks:
+    with gr.Blocks(title="Blightcheck", analytics_enabled=False) as blocks:
         # gradio checks that a file was uploaded only in apps it launched itself; this one is mounted.
         blocks.has_launched = True
         with gr.Row(elem_id="top"):

@@ -5,6 +5,7 @@ import shutil
 import stat
 import sys
 import time
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -41,11 +42,15 @@ async def kept_small(folder: Path, blocks: gr.Blocks) -> AsyncIterator[None]:
 
     async def look() -> None:
         while True:
-            forget_sessions(blocks.state_holder, datetime.now())
             try:
+                forget_sessions(blocks.state_holder, datetime.now())
+                for files in blocks.temp_file_sets:  # of names, which gradio itself would keep for ever
+                    files.clear()
                 await anyio.to_thread.run_sync(make_room, folder, room, seen, time.monotonic())
             except OSError as error:  # such as too many open files; the next look may succeed
                 print(f"app.py: old photos could not be looked for: {error}", file=sys.stderr)
+            except Exception:  # whatever it was: the page, and so the looking, must go on
+                traceback.print_exc()
             await anyio.sleep(EVERY)
 
     async with anyio.create_task_group() as tasks:
@@ -59,7 +64,7 @@ def forget_sessions(holder: StateHolder, now: datetime) -> None:
     for session, used in list(holder.time_last_used.items()):
         if (now - used).total_seconds() >= OLD:
             holder.session_data.pop(session, None)
-            holder.time_last_used.pop(session)
+            holder.time_last_used.pop(session, None)
 
 
 def make_room(folder: Path, room: float, seen: dict[Sighting, float], now: float) -> None:
