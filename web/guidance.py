@@ -134,13 +134,25 @@ DRAWINGS = {
     name: (Path(__file__).parent / "drawings" / f"{name}.svg").read_text("utf-8") for name in STATEMENTS
 }
 
+URGENT = ("signs", "now", "expert")  # the headings of what can't wait
+
 # Statements carry the numbers of their sources. The drawings are the project's own SVG and not escaped.
-TEMPLATE = """{{#if value}}<div class="guidance">{{#each value.drawings}}{{{this}}}{{/each}}
-{{#each value.parts}}<section><h3>{{this.title}}</h3><ul>{{#each this.points}}
-<li>{{this.text}}{{#if this.source}}<sup>{{this.source}}</sup>{{/if}}</li>{{/each}}</ul></section>{{/each}}
-{{#if value.sources}}<section class="sources"><h3>{{value.sources_title}}</h3><ol>{{#each value.sources}}
+_DRAWINGS = "{{#each value.drawings}}{{{this}}}{{/each}}"
+_PART = """<section><h3>{{this.title}}</h3><ul>{{#each this.points}}
+<li>{{this.text}}{{#if this.source}}<sup>{{this.source}}</sup>{{/if}}</li>{{/each}}</ul></section>"""
+_SOURCES = """{{#if value.sources}}<section><h3>{{value.sources_title}}</h3><ol>{{#each value.sources}}
 <li><a href="{{this.url}}" target="_blank" rel="noopener noreferrer">{{this.name}}</a></li>
-{{/each}}</ol></section>{{/if}}</div>{{/if}}"""
+{{/each}}</ol></section>{{/if}}"""
+
+
+def _template(*parts: str) -> str:
+    return f'{{{{#if value}}}}<div class="guidance">{"".join(parts)}</div>{{{{/if}}}}'
+
+
+WHOLE = _template(_DRAWINGS, "{{#each value.parts}}", _PART, "{{/each}}", _SOURCES)
+# Or in two places:
+FIRST = _template(_DRAWINGS, "{{#each value.parts}}{{#if this.urgent}}", _PART, "{{/if}}{{/each}}")
+REST = _template("{{#each value.parts}}{{#unless this.urgent}}", _PART, "{{/unless}}{{/each}}", _SOURCES)
 
 BETTER_PHOTO = ("better.one", "better.light", "better.sharp", "better.plain")
 SUSPICION = ("signs", "expert")  # the headings that help with a disease that is not sure
@@ -150,7 +162,7 @@ def guidance(language: str, verdict: str, label: str, suspicions: Sequence[str])
     """Return what to do about an answer, for the page to lay out; None about classes we know nothing of.
 
     Without a diagnosis it is how to take a better photo and, of diseases that it looks like, what to look
-    for. {"drawings": [SVG], "parts": [{"title", "points": [{"text", "source": number or None}]}],
+    for. {"drawings": [SVG], "parts": [{"title", "urgent", "points": [{"text", "source": number or None}]}],
     "sources": [{"number", "name", "url"}], "sources_title"}
     """
     if verdict == DIAGNOSIS:
@@ -158,7 +170,8 @@ def guidance(language: str, verdict: str, label: str, suspicions: Sequence[str])
     told = about(language, [], suspicions)
     told = told or {"drawings": [], "parts": [], "sources": [], "sources_title": ""}
     points = [{"text": text(language, key), "source": None} for key in BETTER_PHOTO]
-    return told | {"parts": [*told["parts"], {"title": text(language, "better"), "points": points}]}
+    better = {"title": text(language, "better"), "urgent": True, "points": points}
+    return told | {"parts": [*told["parts"], better]}
 
 
 def about(language: str, found: Sequence[str], suspected: Sequence[str] = ()) -> dict | None:
@@ -185,7 +198,8 @@ def about(language: str, found: Sequence[str], suspected: Sequence[str] = ()) ->
                 points.insert(0, {"text": text(language, "label"), "source": None})
                 warned = True
             name = text(language, "named", name=class_name(language, label)) if named else ""
-            parts.append({"title": text(language, heading) + name, "points": points})
+            title = text(language, heading) + name
+            parts.append({"title": title, "urgent": heading in URGENT, "points": points})
     return {
         "drawings": [DRAWINGS[class_key(label)] for label in known],
         "parts": parts,

@@ -90,18 +90,18 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
                 diagnosis = serving.diagnose(file, explain=True)
         except PhotoError as error:
             return *on_page(language, error), None, error, None
-        card, chances, advice = on_page(language, diagnosis)
+        card, chances, *advice = on_page(language, diagnosis)
         # Tells page.js which photo this is about, and the language; said anew, an answer has neither.
         name = file.parent.name
         kept = Kept.model_validate(vars(diagnosis)).model_dump()
         card |= {"photo": name, "language": language, "kept": kept}
-        return card, chances, advice, heat.seen(diagnosis), diagnosis.without_arrays(), name
+        return card, chances, *advice, heat.seen(diagnosis), diagnosis.without_arrays(), name
 
     def recall(check: dict | None, language: str) -> tuple:
-        card, chances, advice = on_page(language, shown := recalled(check))
+        card, chances, *advice = on_page(language, shown := recalled(check))
         if isinstance(shown, Diagnosis):
             card |= inert({"earlier": text(language, "history.earlier", when=str(check.get("when", "")))})
-        return card, chances, advice, None, shown, None, None
+        return card, chances, *advice, None, shown, None, None
 
     def predict(photo: dict, language: str = ENGLISH) -> dict:
         """Tell early blight, late blight and healthy potato leaves apart on a photo.
@@ -124,7 +124,7 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
         return one_as_json(diagnosis) | {"advice": card["advice"], "what_to_do": to_do}
 
     def translate(language: str, displayed: str, shown: Diagnosis | PhotoError | None) -> list:
-        card, chances, advice = anew(partial(on_page, language), displayed, shown, LostError())
+        card, chances, *advice = anew(partial(on_page, language), displayed, shown, LostError())
         return [
             gr.Image(
                 label=text(language, "photo"),
@@ -133,7 +133,7 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
             ),
             gr.update(texts=_spoken(language), **card),
             gr.update(texts={"chances": text(language, "chances")}, **chances),
-            gr.update(**advice),
+            *(gr.update(**part) for part in advice),
             gr.HTML(texts=heat.spoken(language)),
             gr.Button(text(language, "photo.take")),
             *form.say(language),
@@ -170,7 +170,8 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
                         elem_id="probabilities",
                         texts={"chances": text(ENGLISH, "chances")},
                     )
-        advice = gr.HTML(None, html_template=guidance.TEMPLATE, elem_id="guidance")
+                first = gr.HTML(None, html_template=guidance.FIRST, elem_id="first")
+        rest = gr.HTML(None, html_template=guidance.REST, elem_id="rest")
         form = feedback.lay_out(serving.bundle.classes, corrections, picture, language, about, shown)
     lost = {code: on_page(code, LostError())[0] for code in LANGUAGES}
     # At once, and in the browser: an answer never stands beside another photo, whatever becomes of that.
@@ -190,7 +191,7 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
     picture.input(
         diagnose,
         inputs=[picture, language],
-        outputs=[verdict, chances, advice, looked, shown, about],
+        outputs=[verdict, chances, first, rest, looked, shown, about],
         api_visibility="private",
         preprocess=False,
         # A photo dropped over another one is two events: cleared, then a new photo. The last must count.
@@ -202,7 +203,7 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
     gr.Button(visible="hidden", elem_id="recall").click(
         recall,
         inputs=[gr.JSON(visible=False), language],
-        outputs=[verdict, chances, advice, looked, shown, about, picture],
+        outputs=[verdict, chances, first, rest, looked, shown, about, picture],
         js="(_, language) => [document.querySelector('#recall').check, language]",
         api_visibility="private",
         queue=False,
@@ -217,7 +218,7 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
         preprocess=False,
         queue=False,
     )
-    components = [picture, verdict, chances, advice, looked, take, *form.components]
+    components = [picture, verdict, chances, first, rest, looked, take, *form.components]
     return Part(shown, verdict, components, translate)
 
 
@@ -258,12 +259,17 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, l
     return card, chances, guidance.guidance(language, shown.verdict, shown.label, shown.suspicions)
 
 
-def on_page(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, list[dict], dict | None]:
-    """Return an answer as the page shows it: with a way on, and no text in its card runs as code."""
+def on_page(
+    language: str, shown: Diagnosis | PhotoError | None
+) -> tuple[dict, list[dict], dict | None, dict | None]:
+    """Return an answer as the page shows it: card, chances, and the guidance for both of its places.
+
+    The card has a way on, and no text in it runs as code.
+    """
     card, chances, advice = answer(language, shown)
     if shown is not None:
         card["another"] = text(language, "photo.another")
-    return inert(card), inert(chances), advice
+    return inert(card), inert(chances), advice, advice
 
 
 def recalled(check: dict | None) -> Diagnosis | PhotoError:

@@ -111,7 +111,7 @@ def lay_out(serving: Serving, language: Component) -> Part:
                     js_on_load=INTO_VIEW,
                     elem_id="joint",
                 )
-        advice = gr.HTML(None, html_template=guidance.TEMPLATE)
+        advice = gr.HTML(None, html_template=guidance.WHOLE)
     add.click(
         None,
         js="""() => {

@@ -212,7 +212,7 @@ def test_a_scene_is_answered_with_advice(page, server):
     assert rest["verdict"] in ("not_a_potato_leaf", "unsure")
     drop(page, SCENE)
     check_answer(page, rest)
-    expect(page.locator("#guidance")).to_contain_text("How to take a better photo")
+    expect(page.locator("#first")).to_contain_text("How to take a better photo")
 
 
 def test_a_second_photo_replaces_the_first_and_clearing_starts_anew(page, server):
@@ -312,7 +312,7 @@ def test_an_earlier_check_is_opened_again_with_what_to_do_and_without_its_photo(
     page.locator("#history figure button").last.click()
     check_answer(page, server.predict(LEAF).json())
     expect(page.locator("#verdict .earlier")).to_contain_text(re.compile(r"^Earlier check, .*\d"))
-    expect(page.locator("#guidance")).to_contain_text("What to do now")
+    expect(page.locator("#first")).to_contain_text("What to do now")
     expect(page.locator("#heat")).to_be_hidden()
     expect(page.locator("#photo .image-frame img")).to_have_count(0)
     expect(page.locator("#history figure")).to_have_count(2)
@@ -563,7 +563,7 @@ def test_another_language_says_everything_anew(page, server):
     page.get_by_role("option", name="Español").click()
     expect(page.locator("#verdict h2")).to_have_text("Tizón tardío")
     expect(page.locator("#probabilities")).to_contain_text("Tizón temprano")
-    expect(page.locator("#guidance")).to_contain_text("Cómo se propaga")
+    expect(page.locator("#rest")).to_contain_text("Cómo se propaga")
     expect(page.locator("#introduction")).to_contain_text("una hoja de papa")
     expect(page.locator("html")).to_have_attribute("lang", "es")
     drop(page, LEAF[: len(LEAF) // 2])
