@@ -1,4 +1,7 @@
-"""A Space: the part of this project that serves, on the Hub, with the model it is to use."""
+"""A Space: the part of this project that serves, on the Hub, with the model it is to use.
+
+Nobody else's app is replaced.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,12 +10,13 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, Re
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from model.bundle import DEFAULT
-from model.hub import SERVED_FILES, HubError, require_repo_id, require_token
-from model.publish import persist
+from model.hub import SERVED_FILES, TIMEOUT, HubError, require_repo_id, require_token
+from model.publish import Operation, persist
 
 ROOT = Path(__file__).parents[1]
 TRAINING = "# Training"  # the line of requirements.txt from which on serving needs nothing
 KEPT = ".gitattributes"  # the Hub's own
+OURS = "model/bundle.py"  # by which a Space of ours is known
 
 
 def space_files(model: str | None) -> dict[str, bytes]:
@@ -47,31 +51,43 @@ def _require_model(api: HfApi, model: str) -> None:
         raise HubError(f"There is no model {model} on the Hub that we may see; push it first.") from error
 
 
+def changes(space: str, model: str | None) -> tuple[list[Operation], str, str | None]:
+    """Return the operations and message of the commit that makes or updates a Space, and its parent, if any.
+
+    Raises HubError if another app is there, or if `model` can't be served.
+    """
+    files = space_files(model)
+    api = HfApi()
+    if model:
+        _require_model(api, model)
+    try:
+        there = api.space_info(space, timeout=TIMEOUT)
+        parent, names = there.sha, {file.rfilename for file in there.siblings}
+    except RepositoryNotFoundError:
+        parent, names = None, set()
+    if names - {KEPT, "README.md"} and OURS not in names:
+        raise HubError(f"{space} holds another app; choose another name, or delete it first.")
+    operations = [CommitOperationDelete(path) for path in sorted(names - files.keys() - {KEPT})]
+    operations += [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
+    return operations, f"Blightcheck, serving {model or 'its default model'}", parent
+
+
 def push_space(space: str, model: str | None, private: bool) -> str:
     """Create or update a Space in one commit, and set the model it serves; return its address.
 
     Raises HubError with a sentence.
     """
-    files = space_files(model)
     require_token()
 
     def commit() -> str:
         api = HfApi()
-        if model:
-            _require_model(api, model)
+        operations, message, parent = changes(space, model)
         url = api.create_repo(space, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
         if model:
             api.add_space_variable(space, "MODEL_REPO", model)
         elif "MODEL_REPO" in api.get_space_variables(space):  # of an earlier time
             api.delete_space_variable(space, "MODEL_REPO")
-        there = api.space_info(space)
-        stale = {file.rfilename for file in there.siblings} - files.keys() - {KEPT}
-        operations = [CommitOperationDelete(path) for path in sorted(stale)]
-        operations += [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
-        message = f"Blightcheck, serving {model or 'its default model'}"
-        api.create_commit(
-            space, operations, commit_message=message, repo_type="space", parent_commit=there.sha
-        )
+        api.create_commit(space, operations, commit_message=message, repo_type="space", parent_commit=parent)
         return str(url)
 
     return persist(commit, space, "run it again once that is put right")

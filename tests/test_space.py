@@ -1,6 +1,6 @@
 """A Space gets what serves, and nothing else."""
 
-from conftest import run
+from conftest import ROOT, run
 from huggingface_hub import RepoCard
 from loopback_repo import Repo
 
@@ -35,13 +35,35 @@ def test_a_space_gets_the_model_it_is_given_and_nothing_it_does_not_need(hub, at
     assert space.variables == {}
 
 
-def test_a_dry_run_lists_and_uploads_nothing(hub, at):
-    ended = run("-m", "model", "space", SPACE, "--model", REPO, "--dry-run", **at)
-    paths = [line.split()[1] for line in ended.stdout.splitlines()]
+def test_a_dry_run_lists_and_changes_nothing(hub, at):
+    command = "-m", "model", "space", SPACE, "--dry-run"
+    ended = run(*command, **at | {"HF_TOKEN": ""})
+    headline, *rows = ended.stdout.splitlines()
+    assert headline == "Blightcheck, serving its default model"
+    sizes = {name: size for size, name in (row.split() for row in rows)}
     assert {"app.py", "README.md", "requirements.txt", "model/classifier.py", "web/texts/hi.json"} <= set(
-        paths
+        sizes
     )
-    assert hub.requests == []
+    assert int(sizes["app.py"]) == (ROOT / "app.py").stat().st_size
+    assert not hub.repos
+    assert run("-m", "model", "space", SPACE, **at).returncode == 0
+    space = hub.repos["space", SPACE]
+    space.commit("main", "by hand", space.at("main").files | {"old.py": b""})
+    assert "   delete old.py" in run(*command, **at).stdout.splitlines()
+    assert space.at("main").message == "by hand"
+
+
+def test_another_app_is_not_replaced(hub, at):
+    space = hub.repos["space", SPACE] = Repo("space", SPACE, variables={"MODEL_REPO": "someone/llama"})
+    space.commit("main", "their app", {"README.md": b"", ".gitattributes": b"", "app.py": b"theirs"})
+    for options in ([], ["--dry-run"]):
+        ended = run("-m", "model", "space", SPACE, *options, **at)
+        sentence = f"{SPACE} holds another app; choose another name, or delete it first."
+        assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
+    assert (space.at("main").message, space.variables) == ("their app", {"MODEL_REPO": "someone/llama"})
+    space.commit("main", "empty", {"README.md": b"", ".gitattributes": b""})  # as the Hub makes them
+    assert run("-m", "model", "space", SPACE, **at).returncode == 0
+    assert "model/bundle.py" in space.at("main").files
 
 
 def test_a_space_that_can_t_be_published_is_one_sentence(hub, at):
