@@ -90,7 +90,12 @@ def push_page(argv: list[str]) -> int:
     """Make or update a Space."""
     parser = argparse.ArgumentParser(prog="python -m model space", description="Put the page on a Space.")
     parser.add_argument("space", metavar="USER/NAME")
-    parser.add_argument("--model", metavar="USER/REPO", help="the model to serve (default: the one included)")
+    parser.add_argument(
+        "--model",
+        metavar="USER/REPO",
+        help="the model to serve, optionally with @revision; without this, the one that comes with the "
+        "project, whatever the Space served before",
+    )
     parser.add_argument("--private", action="store_true", help="make the Space private if it is new")
     parser.add_argument("--dry-run", action="store_true", help="only list what would be uploaded and deleted")
     options = parser.parse_args(argv)

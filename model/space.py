@@ -6,7 +6,7 @@ Nobody else's app is replaced.
 from collections.abc import Iterator
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoCard
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo, RepoCard
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from model.bundle import DEFAULT
@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[1]
 TRAINING = "# Training"  # the line of requirements.txt from which on serving needs nothing
 KEPT = ".gitattributes"  # the Hub's own
 OURS = "model/bundle.py"  # by which a Space of ours is known
+INCLUDED = "the model that comes with it"  # what is served without MODEL_REPO
+AGAIN = "run it again once that is put right"
 
 
 def space_files(model: str | None) -> dict[str, bytes]:
@@ -43,12 +45,25 @@ def _served() -> Iterator[Path]:
     yield from (DEFAULT / name for name in SERVED_FILES)  # also for when the Hub can't be reached
 
 
-def _require_model(api: HfApi, model: str) -> None:
+def _require_model(api: HfApi, model: str) -> ModelInfo:
+    """Return what the Hub knows of a model. Raises HubError unless it can be served."""
     repo, _, revision = model.partition("@")
     try:
-        api.model_info(repo, revision=revision or None)
+        there = api.model_info(repo, revision=revision or None, timeout=TIMEOUT)
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise HubError(f"There is no model {model} on the Hub that we may see; push it first.") from error
+    if missing := set(SERVED_FILES) - {file.rfilename for file in there.siblings}:
+        raise HubError(f"{model} is no Blightcheck model: it has no {min(missing)}; choose another.")
+    return there
+
+
+def _model_of(space: str) -> str | None:
+    """Return what a Space is set to serve, in words; None if there is no such Space."""
+    try:
+        repo = HfApi().get_space_variables(space).get("MODEL_REPO")
+    except RepositoryNotFoundError:
+        return None
+    return repo.value if repo else INCLUDED
 
 
 def changes(space: str, model: str | None) -> tuple[list[Operation], str, str | None]:
@@ -73,7 +88,7 @@ def changes(space: str, model: str | None) -> tuple[list[Operation], str, str | 
 
 
 def push_space(space: str, model: str | None, private: bool) -> str:
-    """Create or update a Space in one commit, and set the model it serves; return its address.
+    """Create or update a Space in one commit, and set the model it serves; tell where, and which before.
 
     Raises HubError with a sentence.
     """
@@ -90,4 +105,10 @@ def push_space(space: str, model: str | None, private: bool) -> str:
         api.create_commit(space, operations, commit_message=message, repo_type="space", parent_commit=parent)
         return str(url)
 
-    return persist(commit, space, "run it again once that is put right")
+    before = persist(lambda: _model_of(space), space, AGAIN)
+    told = f"{persist(commit, space, AGAIN)}, which serves {model or INCLUDED}"
+    if before not in (None, model or INCLUDED):
+        told += f", and served {before} before"
+    if model and persist(lambda: _require_model(HfApi(), model).private, space, AGAIN):
+        told += f"; {model} is private, so add HF_TOKEN to the secrets in the Space's settings"
+    return told

@@ -10,7 +10,9 @@ SPACE = "someone/page"
 
 def test_a_space_gets_the_model_it_is_given_and_nothing_it_does_not_need(hub, at):
     with_default = run("-m", "model", "space", SPACE, **at)
-    assert with_default.stdout.strip() == f"Published {hub.url}/spaces/{SPACE}"
+    url = f"{hub.url}/spaces/{SPACE}"
+    included = "the model that comes with it"
+    assert with_default.stdout == f"Published {url}, which serves {included}\n"
     space = hub.repos["space", SPACE]
     assert "model/default/model.tflite" in space.at("main").files
     commits = len(space.commits)
@@ -18,9 +20,15 @@ def test_a_space_gets_the_model_it_is_given_and_nothing_it_does_not_need(hub, at
     sentence = f"There is no model {REPO} on the Hub that we may see; push it first."
     assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
     assert (len(space.commits), space.variables) == (commits, {})
-    hub.repos["model", REPO] = Repo("model", REPO, private=False)
-    hub.repos["model", REPO].commit("main", "initial commit", {})
-    assert run("-m", "model", "space", SPACE, "--model", REPO, **at).returncode == 0
+    model = hub.repos["model", REPO] = Repo("model", REPO)
+    model.commit("main", "of Keras", {"config.json": b"", "model.tflite": b""})
+    ended = run("-m", "model", "space", SPACE, "--model", REPO, **at)
+    sentence = f"{REPO} is no Blightcheck model: it has no bundle.json; choose another."
+    assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
+    assert (len(space.commits), space.variables) == (commits, {})
+    model.commit("main", "ours", {"bundle.json": b"", "model.tflite": b""})
+    with_model = run("-m", "model", "space", SPACE, "--model", REPO, **at)
+    assert with_model.stdout == f"Published {url}, which serves {REPO}, and served {included} before\n"
     assert len(space.commits) == commits + 1
     assert space.variables == {"MODEL_REPO": REPO}
     files = space.at("main").files
@@ -31,7 +39,14 @@ def test_a_space_gets_the_model_it_is_given_and_nothing_it_does_not_need(hub, at
     assert b"tensorflow" not in files["requirements.txt"]
     card = RepoCard(files["README.md"].decode())
     assert (card.data.sdk, card.data.app_file, card.data.models) == ("gradio", "app.py", [REPO])
-    assert run("-m", "model", "space", SPACE, **at).returncode == 0  # and the default one again
+    model.private, model.tags["v1"] = True, model.branches["main"]
+    with_version = run("-m", "model", "space", SPACE, "--model", f"{REPO}@v1", **at)
+    assert with_version.stdout == (
+        f"Published {url}, which serves {REPO}@v1, and served {REPO} before; {REPO}@v1 is private, so add "
+        "HF_TOKEN to the secrets in the Space's settings\n"
+    )
+    again = run("-m", "model", "space", SPACE, **at)
+    assert again.stdout == f"Published {url}, which serves {included}, and served {REPO}@v1 before\n"
     assert space.variables == {}
 
 
