@@ -75,6 +75,7 @@ def gather(settings: Settings) -> tuple[list[data.LabelledPhoto], list[str]]:
     sources = [data.find_photos(source) for source in settings.data]
     classes = data.class_folders([photo for photos in sources for photo in photos], settings.classes)
     found = [photo for photos in sources for photo in labelled(photos, classes)]
+    _warn_of_misspelt(Counter(photo.folder for photo in found if photo.folder not in classes), classes)
     for source in settings.not_potato:
         found += [data.as_other(photo, classes) for photo in data.find_photos(source)]
     if not any(is_healthy(folder) for folder in classes):
@@ -91,6 +92,22 @@ def gather(settings: Settings) -> tuple[list[data.LabelledPhoto], list[str]]:
             "python -m model.drawn nothing draws some, for --not-potato nothing."
         )
     return found, classes
+
+
+def _warn_of_misspelt(others: Counter, classes: list[str]) -> None:
+    """Warn of other folders that begin like a class. Raises DataError if one is called so but for spelling."""
+    known = {data.spelled(name): name for name in classes}
+    for name in others:
+        if alike := known.get(data.spelled(name)):
+            raise data.DataError(f"{name} and {alike} seem to be one class; call both folders alike.")
+    first = {name.partition(" ")[0] for name in known}
+    if like := Counter(
+        {name: others[name] for name in others if data.spelled(name).partition(" ")[0] in first}
+    ):
+        print(
+            f"Beware: called almost like a class, but taken for something else: {_counted(like)}; "
+            "rename what is one, or choose it with --classes."
+        )
 
 
 def outputs_of(photos: Sequence[data.LabelledPhoto], classes: list[str]) -> list[str]:
