@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from model import data, pixels
+from model.bundle import LONGEST_LABEL, is_label
 from model.diseases import is_healthy
 from model.leaves import leaves_by_name, merge_near_identical
 from model.settings import Settings
@@ -74,6 +75,12 @@ def gather(settings: Settings) -> tuple[list[data.LabelledPhoto], list[str]]:
     """Find the photos of all sources; return them, and the classes asked for."""
     sources = [data.find_photos(source) for source in settings.data]
     classes = data.class_folders([photo for photos in sources for photo in photos], settings.classes)
+    for folder, label in zip(classes, data.labels_of(classes), strict=True):
+        if not is_label(label):
+            raise data.DataError(
+                f"A class can't be called {label!r:.60}; rename its folder, {folder!r:.60}, to at most "
+                f"{LONGEST_LABEL} letters, all of which can be printed."
+            )
     found = [photo for photos in sources for photo in labelled(photos, classes)]
     _warn_of_misspelt(Counter(photo.folder for photo in found if photo.folder not in classes), classes)
     for source in settings.not_potato:
@@ -95,18 +102,18 @@ def gather(settings: Settings) -> tuple[list[data.LabelledPhoto], list[str]]:
 
 
 def _warn_of_misspelt(others: Counter, classes: list[str]) -> None:
-    """Warn of other folders that begin like a class. Raises DataError if one is called so but for spelling."""
+    """Warn of other folders whose first word is a class's. Raises DataError if all but the spelling is."""
     known = {data.spelled(name): name for name in classes}
     for name in others:
         if alike := known.get(data.spelled(name)):
             raise data.DataError(f"{name} and {alike} seem to be one class; call both folders alike.")
-    first = {name.partition(" ")[0] for name in known}
-    if like := Counter(
-        {name: others[name] for name in others if data.spelled(name).partition(" ")[0] in first}
-    ):
+    first_words = {name.partition(" ")[0] for name in known}
+    like = [name for name in others if data.spelled(name).partition(" ")[0] in first_words]
+    if like:
         print(
-            f"Beware: called almost like a class, but taken for something else: {_counted(like)}; "
-            "rename what is one, or choose it with --classes."
+            "Beware: called almost like a class, but taken for something else: "
+            f"{_counted(Counter({name: others[name] for name in like}))}; rename what is one, or choose it "
+            "with --classes."
         )
 
 

@@ -139,6 +139,15 @@ def test_a_class_whose_folder_is_misspelt_is_told(tmp_path, misspelt):
     dataset.gather(told)  # who says so knows that it is something else
 
 
+@pytest.mark.parametrize("name", ["Potato___" + "long" * 51, "Potato___\u202eblight"])
+def test_a_class_that_could_not_be_served_is_told_before_the_work(tmp_path, name):
+    draw_set(tmp_path / "set", 2, CLASSES)
+    (tmp_path / "set" / CLASSES[0]).rename(tmp_path / "set" / name)
+    told, _ = settings.parse(["--data", str(tmp_path / "set")])
+    with pytest.raises(data.DataError, match=r"^A class can't be called .*; rename its folder, 'Potato___"):
+        dataset.gather(told)
+
+
 def test_other_things_that_are_called_almost_like_a_class_are_told(tmp_path, capsys):
     draw_set(tmp_path / "set", 2, (*CLASSES[1:], "potatoes", "Tomato___Late_blight"))
     draw_set(tmp_path / "set", 3, ("Potato__Early_blight", "Potato_late_blight2"))
