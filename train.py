@@ -233,7 +233,8 @@ def main(argv: list[str]) -> None:
     tf.config.experimental.enable_op_determinism()
 
     if options.push is not None:
-        publish.check(options.push, options.license)  # before the work, not after it
+        # Before the work, not after it.
+        publish.check(options.push, options.license, options.private, options.force)
     earlier = {name: hub.whole_bundle(name) for name in (settings.start_from, *settings.teacher) if name}
     for name, folder in earlier.items():
         bundle.read(folder, name).outputs()  # are there any? Better asked before the work than after it
@@ -310,7 +311,7 @@ def main(argv: list[str]) -> None:
     discard(unfinished)
     print(f"\nWrote {options.out}; try it with: MODEL_REPO={shlex.quote(options.out)} python app.py")
     if options.push:
-        print("Published " + publish.push(out, options.push, options.private, options.force))
+        print(publish.push(out, options.push, options.private, options.force))
 
 
 def what_next(out: str) -> str:

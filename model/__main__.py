@@ -62,7 +62,9 @@ def push_model(argv: list[str]) -> int:
     parser.add_argument("repo", metavar="USER/REPO")
     parser.add_argument("--private", action="store_true", help="make the repo private if it is new")
     parser.add_argument(
-        "--force", action="store_true", help="publish it even if it is worse than the one there"
+        "--force",
+        action="store_true",
+        help="publish it even if the model there is better, or one of another program",
     )
     parser.add_argument("--dry-run", action="store_true", help="only list what would be uploaded and deleted")
     options = parser.parse_args(argv)
@@ -71,16 +73,18 @@ def push_model(argv: list[str]) -> int:
         raise BundleError(f"There is no folder {folder}; give the one that train.py wrote.")
     if options.dry_run:
         check_files(folder)
-        _rehearse(options.repo, partial(publish.changes, folder, options.repo, options.force))
+        _rehearse(
+            options.repo, partial(publish.changes, folder, options.repo, options.private, options.force)
+        )
     else:
-        print("Published " + publish.push(folder, options.repo, options.private, options.force))
+        print(publish.push(folder, options.repo, options.private, options.force))
     return 0
 
 
 def _rehearse(repo: str, changes: Callable[[], tuple[list[publish.Operation], str, str | None]]) -> None:
     """Print the operations of a commit instead of making it."""
     operations, message, _ = publish.persist(changes, repo, "nothing was changed there")
-    print(message)
+    print(message if operations else f"Nothing to publish: all of it is in {repo} already.")
     for operation in operations:
         what = operation.upload_info.size if isinstance(operation, CommitOperationAdd) else "delete"
         print(f"{what:>9} {operation.path_in_repo}")
