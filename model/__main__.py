@@ -104,7 +104,7 @@ def push_page(argv: list[str]) -> int:
     parser.add_argument("--dry-run", action="store_true", help="only list what would be uploaded and deleted")
     options = parser.parse_args(argv)
     if options.dry_run:
-        _rehearse(options.space, partial(space.changes, options.space, options.model))
+        _rehearse(options.space, partial(space.changes, options.space, options.model, options.private))
     else:
         print("Published " + space.push_space(options.space, options.model, options.private))
     return 0

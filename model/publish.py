@@ -16,6 +16,7 @@ from huggingface_hub import (
     HfApi,
     ModelCard,
     ModelInfo,
+    SpaceInfo,
     get_session,
 )
 from huggingface_hub.errors import (
@@ -114,14 +115,22 @@ def _check_token() -> None:
         raise HubError("The token may only read; set HF_TOKEN to one that may write.")
 
 
+def require_private(there: ModelInfo | SpaceInfo) -> None:
+    """Raise HubError if a repo that was to be private is public."""
+    if not there.private:
+        raise HubError(
+            f"{there.id} is public already; choose another name, or make it private on the Hub first."
+        )
+
+
 def _look(repo: str, private: bool, force: bool) -> ModelInfo | None:
     """Return what the Hub tells of a repo, if there is one. Raises HubError if it is not one to push to."""
     try:
         there = HfApi().model_info(repo, files_metadata=True, timeout=TIMEOUT)
     except RepositoryNotFoundError:
         return None
-    if private and not there.private:
-        raise HubError(f"{repo} is public already; choose another name, or make it private on the Hub first.")
+    if private:
+        require_private(there)
     names = {file.rfilename for file in there.siblings}
     others = sorted(name for name in names if name == CONFIGURATION or name.endswith(WEIGHTS))
     if others and bundle.DESCRIPTION not in names and not force:
@@ -183,10 +192,10 @@ def changes(
     additions = [CommitOperationAdd(name, folder / name) for name in ours]
     additions.append(CommitOperationAdd(bundle.CARD, text.encode()))
     deletions = [CommitOperationDelete(name) for name in sorted(stale)]
-    return deletions + [one for one in additions if not _is_there(one, files)], message, parent
+    return deletions + [one for one in additions if not is_there(one, files)], message, parent
 
 
-def _is_there(addition: CommitOperationAdd, files: dict[str, RepoSibling]) -> bool:
+def is_there(addition: CommitOperationAdd, files: dict[str, RepoSibling]) -> bool:
     """Return whether the file to be added is already there, by the hash that the Hub knows it by."""
     there = files.get(addition.path_in_repo)
     if there is None:
@@ -241,7 +250,7 @@ def _tag(repo: str, revision: str, unchanged: Path | None) -> bool:
     if unchanged and versions:
         last = api.model_info(repo, revision=versions[max(versions)], files_metadata=True, timeout=TIMEOUT)
         description = CommitOperationAdd(bundle.DESCRIPTION, unchanged / bundle.DESCRIPTION)
-        if _is_there(description, {file.rfilename: file for file in last.siblings}):
+        if is_there(description, {file.rfilename: file for file in last.siblings}):
             return False
     api.create_tag(repo, tag=f"v{1 + max(versions, default=0)}", revision=revision)
     return True

@@ -11,7 +11,7 @@ from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundErro
 
 from model.bundle import DEFAULT
 from model.hub import SERVED_FILES, TIMEOUT, HubError, require_repo_id, require_token
-from model.publish import Operation, persist
+from model.publish import Operation, is_there, persist, require_private
 
 ROOT = Path(__file__).parents[1]
 TRAINING = "# Training"  # the line of requirements.txt from which on serving needs nothing
@@ -66,25 +66,29 @@ def _model_of(space: str) -> str | None:
     return repo.value if repo else INCLUDED
 
 
-def changes(space: str, model: str | None) -> tuple[list[Operation], str, str | None]:
+def changes(space: str, model: str | None, private: bool) -> tuple[list[Operation], str, str | None]:
     """Return the operations and message of the commit that makes or updates a Space, and its parent, if any.
 
-    Raises HubError if another app is there, or if `model` can't be served.
+    Raises HubError if another app is there, or a public Space that is to be private, or if `model` can't be
+    served.
     """
     files = space_files(model)
     api = HfApi()
     if model:
         _require_model(api, model)
     try:
-        there = api.space_info(space, timeout=TIMEOUT)
-        parent, names = there.sha, {file.rfilename for file in there.siblings}
+        there = api.space_info(space, files_metadata=True, timeout=TIMEOUT)
+        parent, present = there.sha, {file.rfilename: file for file in there.siblings}
+        if private:
+            require_private(there)
     except RepositoryNotFoundError:
-        parent, names = None, set()
-    if names - {KEPT, "README.md"} and OURS not in names:
+        parent, present = None, {}
+    if present.keys() - {KEPT, "README.md"} and OURS not in present:
         raise HubError(f"{space} holds another app; choose another name, or delete it first.")
-    operations = [CommitOperationDelete(path) for path in sorted(names - files.keys() - {KEPT})]
-    operations += [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
-    return operations, f"Blightcheck, serving {model or 'its default model'}", parent
+    deletions = [CommitOperationDelete(path) for path in sorted(present.keys() - files.keys() - {KEPT})]
+    additions = [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
+    message = f"Blightcheck, serving {model or 'its default model'}"
+    return deletions + [one for one in additions if not is_there(one, present)], message, parent
 
 
 def push_space(space: str, model: str | None, private: bool) -> str:
@@ -96,13 +100,16 @@ def push_space(space: str, model: str | None, private: bool) -> str:
 
     def commit() -> str:
         api = HfApi()
-        operations, message, parent = changes(space, model)
+        operations, message, parent = changes(space, model, private)
         url = api.create_repo(space, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
         if model:
             api.add_space_variable(space, "MODEL_REPO", model)
         elif "MODEL_REPO" in api.get_space_variables(space):  # of an earlier time
             api.delete_space_variable(space, "MODEL_REPO")
-        api.create_commit(space, operations, commit_message=message, repo_type="space", parent_commit=parent)
+        if operations:
+            api.create_commit(
+                space, operations, commit_message=message, repo_type="space", parent_commit=parent
+            )
         return str(url)
 
     before = persist(lambda: _model_of(space), space, AGAIN)

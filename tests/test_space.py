@@ -64,7 +64,7 @@ def test_a_dry_run_lists_and_changes_nothing(hub, at):
     assert run("-m", "model", "space", SPACE, **at).returncode == 0
     space = hub.repos["space", SPACE]
     space.commit("main", "by hand", space.at("main").files | {"old.py": b""})
-    assert "   delete old.py" in run(*command, **at).stdout.splitlines()
+    assert run(*command, **at).stdout.splitlines() == [headline, "   delete old.py"]
     assert space.at("main").message == "by hand"
 
 
@@ -86,6 +86,11 @@ def test_a_space_that_can_t_be_published_is_one_sentence(hub, at):
     sentence = (
         f"The Hub refused the token when asked to publish {SPACE}; run it again once that is put right."
     )
+    assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
+    hub.repos["space", SPACE] = Repo("space", SPACE)
+    hub.repos["space", SPACE].commit("main", "initial commit", {})
+    ended = run("-m", "model", "space", SPACE, "--private", **at)
+    sentence = f"{SPACE} is public already; choose another name, or make it private on the Hub first."
     assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
     ended = run("-m", "model", "space", SPACE, "--model", "mine", "--dry-run", **at)
     sentence = "mine is neither a folder here nor a Hub id like user/repo."
