@@ -307,7 +307,8 @@ def main(argv: list[str]) -> None:
     # For the owner of the photos alone: beside the bundle, never within it.
     sheet = out.with_name(out.name + ".mistakes.png")
     if shown := plots.draw_mistakes(sheet, photos, splits["test"], answers):
-        print(f"\nWrote the {shown} worst mistakes to {options.out}.mistakes.png, never to be published.")
+        worst = f"{shown} worst mistakes" if shown > 1 else "worst mistake"
+        print(f"\nWrote the {worst} to {options.out}.mistakes.png, never to be published.")
     discard(unfinished)
     print(f"\nWrote {options.out}; try it with: MODEL_REPO={shlex.quote(options.out)} python app.py")
     if options.push:

@@ -37,6 +37,7 @@ def model_card(description: dict, repo: str = "user/repo") -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in training["libraries"].items())
     size, thresholds = description["image_size"], description["thresholds"]
     licence = f"\nLicence of this model: {description['license']}.\n" if "license" in description else ""
+    trained = f"{training['epochs']} epoch{'s' * (training['epochs'] != 1)}"
     alone = "- It knows no pictures of other things: it takes **every picture for one of its classes**.\n"
     alone = alone if len(training["outputs"]) == len(labels) else ""
     return f"""---
@@ -95,7 +96,7 @@ Fingerprint of the photos: `{training["fingerprint"][:16]}`.
 
     {training["command"]}
 
-{training["epochs"]} epochs in {training["minutes"]} minutes, the best being number {training["best_epoch"]}.
+{trained} in {training["minutes"]} minutes, the best being number {training["best_epoch"]}.
 Libraries: {libraries}.
 
 ## How to use it

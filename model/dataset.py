@@ -150,7 +150,8 @@ def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, 
         [photo.path for photo in found],
         size,
         cache,
-        lambda photos, total: tqdm(photos, "Preparing photos", total, unit=" photos"),
+        # The bar shows only on a terminal (None), and never in a log.
+        lambda photos, total: tqdm(photos, "Preparing photos", total, unit=" photos", disable=None),
     )
     if made.skipped:
         print(f"Skipped {len(made.skipped)} of {len(found)} files that can't be read:")

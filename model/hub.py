@@ -144,7 +144,7 @@ def require_repo_id(name: str) -> None:
     except HFValidationError:
         whole = False
     if not whole:
-        raise HubError(f"{name} is neither a folder here nor a Hub id like user/repo.")
+        raise HubError(f"{name or 'A blank name'} is neither a folder here nor a Hub id like user/repo.")
 
 
 def require_token() -> None:

@@ -37,6 +37,12 @@ def test_a_card_has_the_figures_and_valid_metadata(description):
     ]
 
 
+def test_one_epoch_is_one_epoch(description):
+    training = description["training"] | {"epochs": 1, "minutes": 2.5, "best_epoch": 1}
+    written = card.model_card(description | {"training": training})
+    assert "\n1 epoch in 2.5 minutes, the best being number 1.\n" in written
+
+
 def test_a_card_has_licence_data_sets_and_plots_and_the_hub_takes_it(description, hub, monkeypatch):
     monkeypatch.setattr(constants, "ENDPOINT", hub.url)
     description["training"]["settings"] |= {"data": ["mine", "hf:someone/leaves"], "not_potato": ["hf:a/b"]}

@@ -255,7 +255,9 @@ def test_of_many_unreadable_files_a_few_are_named_and_all_are_counted(tmp_path, 
     found = data.find_photos(str(tmp_path / "set"))
     photos = dataset.prepare(found, list(CLASSES), 32, tmp_path / "cache")
     assert len(photos.photos) == 10
-    said = capsys.readouterr().out.splitlines()
+    told = capsys.readouterr()
+    assert told.err == ""  # no bar where there is no terminal
+    said = told.out.splitlines()
     assert said[0] == "Skipped 8 of 18 files that can't be read:"
     assert [line.split(":")[0][-12:] for line in said[1:6]] == [f"broken {i}.jpg"[-12:] for i in range(5)]
     assert said[6:] == ["  ... and 3 more"]

@@ -168,8 +168,8 @@ def test_the_command_kept_is_the_one_that_makes_the_model_again():
 
 
 def test_a_repo_that_can_t_be_one_is_told_before_the_work():
-    for repo in ("leaf", "", "a/b/c"):
+    for repo, called in (("leaf", "leaf"), ("", "A blank name"), ("a/b/c", "a/b/c")):
         with pytest.raises(
-            hub.HubError, match=f"^{repo} is neither a folder here nor a Hub id like user/repo"
+            hub.HubError, match=f"^{called} is neither a folder here nor a Hub id like user/repo"
         ):
             train.main(["--push", repo])
