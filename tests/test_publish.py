@@ -155,7 +155,7 @@ def test_a_damaged_description_there_is_no_hindrance(hub, here, description):
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
-def test_another_model_is_not_replaced_unless_forced(hub, here, file):
+def test_another_model_is_not_replaced_unless_forced(hub, here, file, caplog):
     repo = hub.repos["model", REPO] = Repo("model", REPO)
     repo.commit("main", "of another program", {file: b"{}", "README.md": b"Theirs.\n"})
     sentence = (
@@ -169,6 +169,7 @@ def test_another_model_is_not_replaced_unless_forced(hub, here, file):
     assert len(repo.commits) == 1
     publish.push(bundle.DEFAULT, REPO, force=True)
     assert repo.at("main").files["README.md"].endswith(b"Theirs.\n")
+    assert not caplog.records
 
 
 def test_what_is_to_be_private_is_not_published_openly(hub, here):
@@ -289,6 +290,8 @@ def test_what_can_t_be_published_is_one_sentence_and_changes_nothing(hub, here, 
     repo.branches["main"] = repo.commits[0].sha
     null = changed(tmp_path / "null", lambda description: description.update(training=None))
     assert refusal(null) == "bundle.json in null is not as it was written; make the bundle again."
+    monkeypatch.setenv("HF_TOKEN", "hf_\u0440")
+    assert refusal() == "HF_TOKEN holds letters that no token has; copy it again."
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     assert refusal() == f"The Hub refused the token when asked to publish {REPO}; {safe()}"
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
