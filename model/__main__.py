@@ -84,7 +84,9 @@ def push_model(argv: list[str]) -> int:
 def _rehearse(repo: str, changes: Callable[[], tuple[list[publish.Operation], str, str | None]]) -> None:
     """Print the operations of a commit instead of making it."""
     operations, message, _ = publish.persist(changes, repo, "nothing was changed there")
-    print(message if operations else f"Nothing to publish: all of it is in {repo} already.")
+    print(message)
+    if not operations:
+        print(f"Nothing to upload: all files are in {repo} already.")
     for operation in operations:
         what = operation.upload_info.size if isinstance(operation, CommitOperationAdd) else "delete"
         print(f"{what:>9} {operation.path_in_repo}")

@@ -70,8 +70,9 @@ def push(folder: Path, repo: str, private: bool = False, force: bool = False) ->
     again = f"try again with: {_command(folder, repo, ['--private'] * private + ['--force'] * force)}"
     url, revision = persist(commit, repo, f"the bundle is safe in {folder}, {again}")
     consolation = f"the model is there, but not tagged, {again}"
-    tagged = persist(lambda: _tag(repo, revision, None if sent else folder), repo, consolation)
-    return f"Published {url}" if tagged else f"Nothing to publish: {url} has this model already."
+    unchanged = None if sent else bundle.place(folder)
+    tagged = persist(lambda: _tag(repo, revision, unchanged), repo, consolation)
+    return f"Published {url}" if sent or tagged else f"Nothing to publish: {url} has this model already."
 
 
 def _command(folder: Path, repo: str, flags: list[str]) -> str:
@@ -176,7 +177,8 @@ def changes(
         before = card.model_card(earlier, repo)
     except ODD:  # there is none, or none that is whole
         before = None
-    mine, theirs = folder / bundle.CARD, published(bundle.CARD)
+    here = bundle.place(folder)
+    mine, theirs = here / bundle.CARD, published(bundle.CARD)
     where = repo if theirs else folder
     try:
         by_hand = (theirs or mine).read_text("utf-8") if theirs or mine.exists() else text
@@ -189,7 +191,7 @@ def changes(
         ) from error
     ours = [*description["files"], bundle.DESCRIPTION]
     stale = files.keys() & earlier.get("files", {}).keys() - set(ours)
-    additions = [CommitOperationAdd(name, folder / name) for name in ours]
+    additions = [CommitOperationAdd(name, here / name) for name in ours]
     additions.append(CommitOperationAdd(bundle.CARD, text.encode()))
     deletions = [CommitOperationDelete(name) for name in sorted(stale)]
     return deletions + [one for one in additions if not is_there(one, files)], message, parent
@@ -239,8 +241,8 @@ def _refuse_worse(earlier: dict, description: dict, repo: str, anyway: str) -> N
 def _tag(repo: str, revision: str, unchanged: Path | None) -> bool:
     """Give a commit the next free version, unless it has one; return whether it got it.
 
-    Nor does it if it is somebody else's, who changed other files only: the last version has the `unchanged`
-    bundle.
+    Nor does it get one if the last version has the `unchanged` bundle, if given: then the commit is somebody
+    else's, who changed other files.
     """
     api = HfApi()
     tags = {tag.name: tag.target_commit for tag in api.list_repo_refs(repo).tags}

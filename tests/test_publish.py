@@ -154,6 +154,12 @@ def test_a_damaged_description_there_is_no_hindrance(hub, here, description):
     assert repo.at("main").files["bundle.json"] == (bundle.DEFAULT / "bundle.json").read_bytes()
 
 
+def test_a_bundle_whose_writer_was_killed_is_published(hub, here, tmp_path):
+    shutil.copytree(bundle.DEFAULT, tmp_path / ".leaf.retired")
+    assert publish.push(tmp_path / "leaf", REPO) == f"Published {hub.url}/{REPO}"
+    assert publish.push(tmp_path / "leaf", REPO).startswith("Nothing to publish: ")
+
+
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
 def test_another_model_is_not_replaced_unless_forced(hub, here, file, caplog):
     repo = hub.repos["model", REPO] = Repo("model", REPO)
@@ -345,4 +351,4 @@ def test_the_command_lists_and_publishes(hub, at, tmp_path):
     assert published.stdout == f"Published {hub.url}/{REPO}\n"
     assert hub.repos["model", REPO].private
     again = run(*command, "--dry-run", **at)
-    assert again.stdout == f"Nothing to publish: all of it is in {REPO} already.\n"
+    assert again.stdout == f"{headline}\nNothing to upload: all files are in {REPO} already.\n"
