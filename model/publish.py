@@ -19,11 +19,7 @@ from huggingface_hub import (
     SpaceInfo,
     get_session,
 )
-from huggingface_hub.errors import (
-    BadRequestError,
-    HfHubHTTPError,
-    RepositoryNotFoundError,
-)
+from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils.sha import git_hash
 
