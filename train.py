@@ -233,7 +233,8 @@ def main(argv: list[str]) -> None:
     tf.config.experimental.enable_op_determinism()
 
     if options.push is not None:
-        publish.check(options.push, options.license)  # before the work, not after it
+        # Before the work, not after it.
+        publish.check(options.push, options.license, options.private, options.force)
     earlier = {name: hub.whole_bundle(name) for name in (settings.start_from, *settings.teacher) if name}
     for name, folder in earlier.items():
         bundle.read(folder, name).outputs()  # are there any? Better asked before the work than after it
@@ -306,11 +307,12 @@ def main(argv: list[str]) -> None:
     # For the owner of the photos alone: beside the bundle, never within it.
     sheet = out.with_name(out.name + ".mistakes.png")
     if shown := plots.draw_mistakes(sheet, photos, splits["test"], answers):
-        print(f"\nWrote the {shown} worst mistakes to {options.out}.mistakes.png, never to be published.")
+        worst = f"{shown} worst mistakes" if shown > 1 else "worst mistake"
+        print(f"\nWrote the {worst} to {options.out}.mistakes.png, never to be published.")
     discard(unfinished)
     print(f"\nWrote {options.out}; try it with: MODEL_REPO={shlex.quote(options.out)} python app.py")
     if options.push:
-        print("Published " + publish.push(out, options.push, options.private, options.force))
+        print(publish.push(out, options.push, options.private, options.force))
 
 
 def what_next(out: str) -> str:

@@ -13,7 +13,7 @@ import argparse
 import csv
 import os
 import sys
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
@@ -28,13 +28,12 @@ if __name__ == "__main__":  # before what takes a while to come
 from huggingface_hub import CommitOperationAdd
 from tqdm import tqdm
 
-from model import data, hub, photo, publish
+from model import data, hub, photo, publish, space
 from model.answers import columns, row
 from model.bundle import BundleError, check_files, place
 from model.classifier import Diagnosis
 from model.plant import joint_answer
 from model.serving import load
-from model.space import push_space, space_files
 
 TABLES = (".csv", ".tsv")  # endings of files that a new table may replace
 MOST_TOGETHER = 100  # photos; more are hardly of one plant or field
@@ -63,40 +62,53 @@ def push_model(argv: list[str]) -> int:
     parser.add_argument("repo", metavar="USER/REPO")
     parser.add_argument("--private", action="store_true", help="make the repo private if it is new")
     parser.add_argument(
-        "--force", action="store_true", help="publish it even if it is worse than the one there"
+        "--force",
+        action="store_true",
+        help="publish it even if the model there is better, or one of another program",
     )
-    parser.add_argument("--dry-run", action="store_true", help="only list what would be uploaded")
+    parser.add_argument("--dry-run", action="store_true", help="only list what would be uploaded and deleted")
     options = parser.parse_args(argv)
     folder = Path(options.folder)
     if not place(folder).is_dir():
         raise BundleError(f"There is no folder {folder}; give the one that train.py wrote.")
     if options.dry_run:
         check_files(folder)
-        look = partial(publish.changes, folder, options.repo, options.force)
-        operations, message, _ = publish.persist(look, options.repo, "nothing was changed there")
-        print(message)
-        for operation in operations:
-            added = isinstance(operation, CommitOperationAdd)
-            what = operation.upload_info.size if added else "delete"
-            print(f"{what:>9} {operation.path_in_repo}")
+        _rehearse(
+            options.repo, partial(publish.changes, folder, options.repo, options.private, options.force)
+        )
     else:
-        print("Published " + publish.push(folder, options.repo, options.private, options.force))
+        print(publish.push(folder, options.repo, options.private, options.force))
     return 0
+
+
+def _rehearse(repo: str, changes: Callable[[], tuple[list[publish.Operation], str, str | None]]) -> None:
+    """Print the operations of a commit instead of making it."""
+    operations, message, _ = publish.persist(changes, repo, "nothing was changed there")
+    print(message)
+    if not operations:
+        print(f"Nothing to upload: all files are in {repo} already.")
+    for operation in operations:
+        what = operation.upload_info.size if isinstance(operation, CommitOperationAdd) else "delete"
+        print(f"{what:>9} {operation.path_in_repo}")
 
 
 def push_page(argv: list[str]) -> int:
     """Make or update a Space."""
     parser = argparse.ArgumentParser(prog="python -m model space", description="Put the page on a Space.")
     parser.add_argument("space", metavar="USER/NAME")
-    parser.add_argument("--model", metavar="USER/REPO", help="the model to serve (default: the one included)")
+    parser.add_argument(
+        "--model",
+        metavar="USER/REPO",
+        help="the model to serve, optionally with @revision; without this, the one that comes with the "
+        "project, whatever the Space served before",
+    )
     parser.add_argument("--private", action="store_true", help="make the Space private if it is new")
-    parser.add_argument("--dry-run", action="store_true", help="only list what would be uploaded")
+    parser.add_argument("--dry-run", action="store_true", help="only list what would be uploaded and deleted")
     options = parser.parse_args(argv)
     if options.dry_run:
-        for path, content in sorted(space_files(options.model).items()):
-            print(f"{len(content):9} {path}")
+        _rehearse(options.space, partial(space.changes, options.space, options.model, options.private))
     else:
-        print("Published " + push_space(options.space, options.model, options.private))
+        print("Published " + space.push_space(options.space, options.model, options.private))
     return 0
 
 

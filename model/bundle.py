@@ -25,6 +25,10 @@ DESCRIPTION = "bundle.json"
 LITERT_MODEL = "model.tflite"
 CARD = "README.md"
 
+LONGEST_LABEL = 200  # letters
+# What Python calls not printable but words hold: (non-)joiners, as in Persian and Hindi, and no-break spaces.
+UNSEEN = (0x200C, 0x200D, 0xA0)
+
 
 class BundleError(ValueError):
     """The folder holds no bundle that can be trusted; the message is one sentence for the user."""
@@ -171,8 +175,12 @@ def _is_plain(name: str) -> bool:
     return Path(name).name == name and name not in ("", "..") and "\0" not in name
 
 
-def _is_label(label: object) -> bool:
-    return isinstance(label, str) and label.strip() != "" and len(label) <= 200 and label.isprintable()
+def is_label(label: object) -> bool:
+    """Return whether a class can be called so wherever its name is shown."""
+    if not isinstance(label, str) or len(label) > LONGEST_LABEL:
+        return False
+    seen = label.translate(dict.fromkeys(UNSEEN))
+    return seen.strip() != "" and seen.isprintable()
 
 
 def check_files(folder: Path) -> None:
@@ -213,7 +221,7 @@ def read(folder: Path, name: str | None = None) -> Bundle:
             if not _is_plain(known["folder"]):  # feedback is kept in folders of these names
                 raise BundleError(f"{name} has a class whose folder, {known['folder']}, is not a plain name.")
         labels = [known["label"] for known in description["classes"]]
-        if wrong := [label for label in labels if not _is_label(label)]:
+        if wrong := [label for label in labels if not is_label(label)]:
             raise BundleError(f"{name} has a class that can't be called {wrong[0]!r:.60}.")
         if len(set(labels)) != len(labels):
             raise BundleError(f"{name} has two classes of one name ({', '.join(labels)}).")

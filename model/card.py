@@ -37,6 +37,7 @@ def model_card(description: dict, repo: str = "user/repo") -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in training["libraries"].items())
     size, thresholds = description["image_size"], description["thresholds"]
     licence = f"\nLicence of this model: {description['license']}.\n" if "license" in description else ""
+    trained = f"{training['epochs']} epoch{'s' * (training['epochs'] != 1)}"
     alone = "- It knows no pictures of other things: it takes **every picture for one of its classes**.\n"
     alone = alone if len(training["outputs"]) == len(labels) else ""
     return f"""---
@@ -95,7 +96,7 @@ Fingerprint of the photos: `{training["fingerprint"][:16]}`.
 
     {training["command"]}
 
-{training["epochs"]} epochs in {training["minutes"]} minutes, the best being number {training["best_epoch"]}.
+{trained} in {training["minutes"]} minutes, the best being number {training["best_epoch"]}.
 Libraries: {libraries}.
 
 ## How to use it
@@ -127,16 +128,14 @@ With LiteRT, which needs no TensorFlow, and which adds heat maps (LayerCAM):
 def updated(card: str, generated: str, earlier: str | None = None) -> str:
     """Return `card` with its generated part, and the front matter's generated keys, as in `generated`.
 
-    All else, which somebody wrote by hand, stays; in a card without a generated part, below it. `earlier` is
-    what was generated last time: keys that come from there alone go. Raises ValueError or yaml.YAMLError if
-    the front matter of `card` can't be read.
+    All else, which somebody wrote by hand, stays; in a card without a generated part, below it, and in a list
+    of the front matter, such as tags, behind it. `earlier` is what was generated last time: what comes from
+    there alone goes. Raises ValueError or yaml.YAMLError if the front matter of `card` can't be read.
     """
     old, new = RepoCard(card), RepoCard(generated)
-    for key, value in RepoCard(earlier).data.to_dict().items() if earlier else ():
-        if old.data.get(key) == value:
-            old.data.pop(key)
-    for key, value in new.data.to_dict().items():
-        old.data[key] = value
+    last = RepoCard(earlier).data.to_dict() if earlier else {}
+    for key in old.data.to_dict() | new.data.to_dict():
+        old.data[key] = _merged(old.data.get(key), new.data.get(key), last.get(key))
     before, start, rest = old.text.partition(START)
     _, end, after = rest.partition(END)
     if not (start and end):
@@ -144,6 +143,18 @@ def updated(card: str, generated: str, earlier: str | None = None) -> str:
     written = START + new.text.partition(START)[2].partition(END)[0] + END
     old.text = before + written + after
     return str(old)
+
+
+def _merged(there: object, generated: object, earlier: object) -> object:
+    """Return a value of the front matter; None, which is left out, if only `earlier` has it."""
+    if all(_is_words(value) for value in (there, generated or [], earlier or [])):
+        known = [*(generated or []), *(earlier or [])]
+        return [*(generated or []), *(word for word in there if word not in known)] or None
+    return there if generated is None and there != earlier else generated
+
+
+def _is_words(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(word, str) for word in value)
 
 
 def _calibration(figures: dict) -> str:

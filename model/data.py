@@ -9,6 +9,7 @@ holds such folders, it comes split.
 import fnmatch
 import os
 import re
+import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -239,9 +240,17 @@ def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> l
         raise DataError(f"No folder is called {' or '.join(unknown)}, as --classes says; found {some}.")
     alike = {}
     for name in matching:
-        if (other := alike.setdefault(label_of(name).casefold(), name)) != name:
+        if (other := alike.setdefault(spelled(label_of(name)), name)) != name:
             raise DataError(f"{other} and {name} seem to be one class; call both folders alike.")
     return matching
+
+
+def spelled(name: str) -> str:
+    """Return what all spellings of a name share, whatever their case, punctuation or coding of accents."""
+    # By category, since to a regular expression the vowel signs of Indic scripts are no parts of words.
+    letters = unicodedata.normalize("NFC", name).casefold()
+    words = "".join(" " if unicodedata.category(letter)[0] in "PZ" else letter for letter in letters)
+    return " ".join(words.split()) or name
 
 
 def label_of(folder: str) -> str:

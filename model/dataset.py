@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from model import data, pixels
+from model.bundle import LONGEST_LABEL, is_label
 from model.diseases import is_healthy
 from model.leaves import leaves_by_name, merge_near_identical
 from model.settings import Settings
@@ -74,7 +75,14 @@ def gather(settings: Settings) -> tuple[list[data.LabelledPhoto], list[str]]:
     """Find the photos of all sources; return them, and the classes asked for."""
     sources = [data.find_photos(source) for source in settings.data]
     classes = data.class_folders([photo for photos in sources for photo in photos], settings.classes)
+    for folder, label in zip(classes, data.labels_of(classes), strict=True):
+        if not is_label(label):
+            raise data.DataError(
+                f"A class can't be called {label!r:.60}; rename its folder, {folder!r:.60}, to at most "
+                f"{LONGEST_LABEL} letters, all of which can be printed."
+            )
     found = [photo for photos in sources for photo in labelled(photos, classes)]
+    _warn_of_misspelt(Counter(photo.folder for photo in found if photo.folder not in classes), classes)
     for source in settings.not_potato:
         found += [data.as_other(photo, classes) for photo in data.find_photos(source)]
     if not any(is_healthy(folder) for folder in classes):
@@ -91,6 +99,22 @@ def gather(settings: Settings) -> tuple[list[data.LabelledPhoto], list[str]]:
             "python -m model.drawn nothing draws some, for --not-potato nothing."
         )
     return found, classes
+
+
+def _warn_of_misspelt(others: Counter, classes: list[str]) -> None:
+    """Warn of other folders whose first word is a class's. Raises DataError if all but the spelling is."""
+    known = {data.spelled(name): name for name in classes}
+    for name in others:
+        if alike := known.get(data.spelled(name)):
+            raise data.DataError(f"{name} and {alike} seem to be one class; call both folders alike.")
+    first_words = {name.partition(" ")[0] for name in known}
+    like = [name for name in others if data.spelled(name).partition(" ")[0] in first_words]
+    if like:
+        print(
+            "Beware: called almost like a class, but taken for something else: "
+            f"{_counted(Counter({name: others[name] for name in like}))}; rename what is one, or choose it "
+            "with --classes."
+        )
 
 
 def outputs_of(photos: Sequence[data.LabelledPhoto], classes: list[str]) -> list[str]:
@@ -126,7 +150,8 @@ def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, 
         [photo.path for photo in found],
         size,
         cache,
-        lambda photos, total: tqdm(photos, "Preparing photos", total, unit=" photos"),
+        # The bar shows only on a terminal (None), and never in a log.
+        lambda photos, total: tqdm(photos, "Preparing photos", total, unit=" photos", disable=None),
     )
     if made.skipped:
         print(f"Skipped {len(made.skipped)} of {len(found)} files that can't be read:")

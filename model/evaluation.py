@@ -209,7 +209,7 @@ def table(name: str, figures: dict) -> str:
     """Return the figures of one set as lines for a terminal."""
     others = figures.get("not_potato", {})
     sizes = [f"{figures['photos']} photos of {figures['leaves']} leaves"] if "photos" in figures else []
-    sizes += [f"{others['photos']} other pictures"] if others else []
+    sizes += [f"{others['photos']} other picture{'s' * (others['photos'] != 1)}"] if others else []
     lines = [f"{name}: {' and '.join(sizes)}"]
     if "classes" in figures:
         lines.append(

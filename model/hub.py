@@ -1,6 +1,7 @@
 """Bundles from Hugging Face repos, and which bundle to serve."""
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,12 @@ FAILURES = (
 )
 SERVED_FILES = [bundle.DESCRIPTION, bundle.LITERT_MODEL]  # all that serving needs of a repo
 TIMEOUT = 10  # seconds for the Hub's first answer
+ODD_TOKEN = "HF_TOKEN holds letters that no token has; copy it again."
+
+# What its client warns of here is no news, or told in our own words: a repo holds none of the files we want,
+# or a card written by hand no metadata.
+for name in ("_snapshot_download", "repocard"):
+    logging.getLogger(f"huggingface_hub.{name}").setLevel(logging.ERROR)
 
 
 class HubError(RuntimeError):
@@ -117,7 +124,7 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
         snapshot_download(repo, revision=revision, **wanted)
         return folder
     except UnicodeEncodeError as error:
-        raise HubError("HF_TOKEN holds letters that no token has; copy it again.") from error
+        raise HubError(ODD_TOKEN) from error
     except RevisionNotFoundError as error:
         raise HubError(f"{repo} has no revision {revision} on the Hub.") from error
     except RepositoryNotFoundError as error:
@@ -144,10 +151,13 @@ def require_repo_id(name: str) -> None:
     except HFValidationError:
         whole = False
     if not whole:
-        raise HubError(f"{name} is neither a folder here nor a Hub id like user/repo.")
+        raise HubError(f"{name or 'A blank name'} is neither a folder here nor a Hub id like user/repo.")
 
 
 def require_token() -> None:
-    """Raise HubError if there is no token to publish with."""
-    if not get_token():
+    """Raise HubError if there is no token to publish with, or none that can be sent."""
+    token = get_token()
+    if not token:
         raise HubError("Set HF_TOKEN to a token that may write (or run `hf auth login`), then try again.")
+    if not token.isascii():
+        raise HubError(ODD_TOKEN)

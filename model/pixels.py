@@ -4,10 +4,12 @@ Epochs read the cache and never decode; the operating system pages it in and out
 as the set grows.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,12 +49,16 @@ def load_pixels(
 ) -> Pixels:
     """Return the photos prepared at `size`, from the cache if the files are as they were when it was made.
 
-    `progress(iterator, total)` may show how far the preparation is. Unreadable photos are skipped.
+    `progress(iterator, total)` may show how far the preparation is. Unreadable photos are skipped. A cache
+    that is damaged is made anew.
     """
     stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     stats += [(str(path),) for path in paths if not os.access(path, os.R_OK)]  # until they can be read
     key = hashlib.sha256(json.dumps([VERSION, photo.VERSION, size, stats]).encode()).hexdigest()[:32]
     folder = cache / key
+    with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError, EOFError):
+        return _read(folder)
+    shutil.rmtree(folder, ignore_errors=True)  # what is damaged
     if not folder.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix="making-") as unfinished:
@@ -61,6 +67,10 @@ def load_pixels(
             _prepare_all(paths, size, made, progress)
             if not folder.is_dir():  # another training may have been faster
                 made.rename(folder)  # the cache is there whole or not at all
+    return _read(folder)
+
+
+def _read(folder: Path) -> Pixels:
     index = json.loads((folder / "index.json").read_text())
     images = np.load(folder / "images.npy", mmap_mode="r")[: len(index["readable"])]
     masks, hashes = (np.load(folder / f"{name}.npy") for name in ("masks", "hashes"))

@@ -78,7 +78,9 @@ def _learning_curves(path: Path, history: list[dict]) -> None:
     }
     figure, axes = pyplot.subplots(1, len(curves), figsize=(12, 3), layout="constrained")
     for axis, (key, title) in zip(axes, curves.items(), strict=True):
-        axis.plot(range(1, len(history) + 1), [row[key] for row in history])
+        # A line needs two points; a single one shows as a dot.
+        marker = "" if len(history) > 1 else "o"
+        axis.plot(range(1, len(history) + 1), [row[key] for row in history], marker=marker)
         axis.set(title=title, xlabel="epoch")
     _save(figure, path)
 

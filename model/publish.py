@@ -1,5 +1,6 @@
 """A bundle to a model repo of the Hub: whole or not at all, tagged, and no worse one unless asked to."""
 
+import contextlib
 import json
 import re
 import shlex
@@ -9,20 +10,31 @@ from pathlib import Path
 from typing import TypeVar
 
 import yaml
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelCard
-from huggingface_hub.errors import (
-    BadRequestError,
-    HfHubHTTPError,
-    RepositoryNotFoundError,
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationDelete,
+    HfApi,
+    ModelCard,
+    ModelInfo,
+    SpaceInfo,
+    get_session,
 )
+from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.hf_api import RepoSibling
+from huggingface_hub.utils.sha import git_hash
 
 from model import bundle, card
 from model.evaluation import HELD_OUT
-from model.hub import FAILURES, HubError, require_repo_id, require_token
+from model.hub import FAILURES, NO_ANSWER, TIMEOUT, HubError, require_repo_id, require_token
 
 WAITS = (1, 2, 4)  # seconds before asking again a Hub that is busy or can't be reached
+PATIENCE = 60  # seconds for each answer of the Hub; its client by itself would wait for ever
+REFUSED = (401, 403)
 BUSY = (408, 429, 500, 502, 503, 504)
 CHANGED = (409, 412)  # another commit is being made, or was made since we looked
+CONFIGURATION = "config.json"
+WEIGHTS = (".safetensors", ".bin", ".h5", ".keras", ".tflite", ".onnx", ".pt", ".pth", ".ckpt", ".msgpack")
+ODD = (AttributeError, IndexError, KeyError, TypeError, ValueError)  # what reading an odd description ends in
 COMPARED = {"macro_recall": "macro recall", "declined": "other pictures declined"}
 
 Operation = CommitOperationAdd | CommitOperationDelete
@@ -32,32 +44,50 @@ Result = TypeVar("Result")
 def push(folder: Path, repo: str, private: bool = False, force: bool = False) -> str:
     """Publish a bundle in one commit, creating the repo if it is missing, and tag it v1, v2, ...
 
-    A model that is worse than the one there is refused unless `force`. Returns the repo's address. Raises
-    HubError or bundle.BundleError with a sentence.
+    A model that is worse than the one there, or made by another program, is replaced only with `force`.
+    Returns a sentence with the repo's address. Raises HubError or bundle.BundleError with a sentence.
     """
     require_token()
     bundle.check_files(folder)
+    sent = False  # maybe by an attempt whose answer was lost
 
     def commit() -> tuple[str, str]:
+        nonlocal sent
         api = HfApi()
         url = api.create_repo(repo, private=private, exist_ok=True)
-        operations, message, parent = changes(folder, repo, force)
+        operations, message, parent = changes(folder, repo, private, force)
+        if not operations:
+            return str(url), parent
+        sent = True
         # Not upload_folder, which may cut a large folder into several commits.
         done = api.create_commit(repo, operations, commit_message=message, parent_commit=parent)
         return str(url), done.oid
 
-    flags = ["--private"] * private + ["--force"] * force
-    command = ["python", "-m", "model", "push", str(folder), repo, *flags]
-    again = f"try again with: {shlex.join(command)}"
+    again = f"try again with: {_command(folder, repo, ['--private'] * private + ['--force'] * force)}"
     url, revision = persist(commit, repo, f"the bundle is safe in {folder}, {again}")
-    persist(lambda: _tag(repo, revision), repo, f"the model is there, but not tagged, {again}")
-    return url
+    consolation = f"the model is there, but not tagged, {again}"
+    unchanged = None if sent else bundle.place(folder)
+    tagged = persist(lambda: _tag(repo, revision, unchanged), repo, consolation)
+    return f"Published {url}" if sent or tagged else f"Nothing to publish: {url} has this model already."
 
 
-def check(repo: str, name: str | None) -> None:
-    """Raise HubError if `repo` is no Hub id, there is no token, or the Hub knows no licence of that name."""
+def _command(folder: Path, repo: str, flags: list[str]) -> str:
+    return shlex.join(["python", "-m", "model", "push", str(folder), repo, *flags])
+
+
+def check(repo: str, name: str | None, private: bool = False, force: bool = False) -> None:
+    """Raise HubError if a push to `repo` can't succeed, or the Hub knows no licence called `name`.
+
+    A Hub that does not answer may do so later, but for a licence it must be asked.
+    """
     require_repo_id(repo)
     require_token()
+    get_session().timeout = PATIENCE
+    try:
+        _check_token()
+        _look(repo, private, force)
+    except (*NO_ANSWER, ConnectionError):
+        pass
     if not name:
         return
     try:
@@ -70,24 +100,59 @@ def check(repo: str, name: str | None) -> None:
         ) from error
 
 
-def changes(folder: Path, repo: str, force: bool) -> tuple[list[Operation], str, str | None]:
+def _check_token() -> None:
+    """Raise HubError if the Hub doesn't know the token, or lets it only read."""
+    try:
+        token = HfApi().whoami().get("auth", {}).get("accessToken", {})
+    except HfHubHTTPError as error:
+        if error.response.status_code not in REFUSED:
+            raise
+        raise HubError("The Hub refused the token; set HF_TOKEN to one that may write.") from error
+    if token.get("role") == "read":
+        raise HubError("The token may only read; set HF_TOKEN to one that may write.")
+
+
+def require_private(there: ModelInfo | SpaceInfo) -> None:
+    """Raise HubError if a repo that was to be private is public."""
+    if not there.private:
+        raise HubError(
+            f"{there.id} is public already; choose another name, or make it private on the Hub first."
+        )
+
+
+def _look(repo: str, private: bool, force: bool) -> ModelInfo | None:
+    """Return what the Hub tells of a repo, if there is one. Raises HubError if it is not one to push to."""
+    try:
+        there = HfApi().model_info(repo, files_metadata=True, timeout=TIMEOUT)
+    except RepositoryNotFoundError:
+        return None
+    if private:
+        require_private(there)
+    names = {file.rfilename for file in there.siblings}
+    others = sorted(name for name in names if name == CONFIGURATION or name.endswith(WEIGHTS))
+    if others and bundle.DESCRIPTION not in names and not force:
+        raise HubError(
+            f"{repo} holds another model ({others[0]}); choose another name, or add --force to publish there "
+            "all the same."
+        )
+    return there
+
+
+def changes(
+    folder: Path, repo: str, private: bool = False, force: bool = False
+) -> tuple[list[Operation], str, str | None]:
     """Return the operations and the message of the commit that publishes a bundle, and its parent, if any.
 
     Of the files there, those of an earlier bundle are replaced or deleted; of the card, what was written by
-    hand stays. Raises HubError if the model is worse than the one there, unless `force`.
+    hand stays. Raises HubError if `repo` is not one to push to or, unless `force`, the model there is better.
     """
-    api = HfApi()
-    try:
-        there = api.model_info(repo)
-        parent, files = there.sha, {file.rfilename for file in there.siblings}
-    except RepositoryNotFoundError:
-        parent, files = None, set()
+    there = _look(repo, private, force)
+    parent = there.sha if there else None
+    files = {file.rfilename: file for file in there.siblings} if there else {}
 
-    def published(name: str) -> str | None:
-        """Return the text of a file there."""
-        if name not in files:
-            return None
-        return Path(api.hf_hub_download(repo, name, revision=parent)).read_text("utf-8")
+    def published(name: str) -> Path | None:
+        """Fetch a file there."""
+        return Path(HfApi().hf_hub_download(repo, name, revision=parent)) if name in files else None
 
     description = bundle.read(folder).description
     try:
@@ -96,43 +161,64 @@ def changes(folder: Path, repo: str, force: bool) -> tuple[list[Operation], str,
         raise bundle.BundleError(
             f"{bundle.DESCRIPTION} in {folder.name} lacks {error}, for its card."
         ) from error
+    except ODD as error:
+        raise bundle.BundleError(
+            f"{bundle.DESCRIPTION} in {folder.name} is not as it was written; make the bundle again."
+        ) from error
     earlier = _parsed(published(bundle.DESCRIPTION))
-    if not force and earlier.get("classes") == description["classes"]:
-        _refuse_worse(earlier, description, repo)
+    with contextlib.suppress(*ODD):  # of figures that are none of ours
+        if not force and earlier.get("classes") == description["classes"]:
+            _refuse_worse(earlier, description, repo, _command(folder, repo, ["--force"]))
     try:
         before = card.model_card(earlier, repo)
-    except KeyError:  # there is none, or none that is whole
+    except ODD:  # there is none, or none that is whole
         before = None
-    mine = folder / bundle.CARD
-    by_hand = published(bundle.CARD) or (mine.read_text("utf-8") if mine.exists() else text)
+    here = bundle.place(folder)
+    mine, theirs = here / bundle.CARD, published(bundle.CARD)
+    where = repo if theirs else folder
     try:
+        by_hand = (theirs or mine).read_text("utf-8") if theirs or mine.exists() else text
         text = card.updated(by_hand, text, before)
+    except UnicodeDecodeError as error:
+        raise HubError(f"The card in {where} is no UTF-8; correct it there first.") from error
     except (ValueError, yaml.YAMLError) as error:
         raise HubError(
-            f"The head of the card in {repo} is no YAML mapping; correct it there first."
+            f"The head of the card in {where} is no YAML mapping; correct it there first."
         ) from error
     ours = [*description["files"], bundle.DESCRIPTION]
-    stale = files & earlier.get("files", {}).keys() - set(ours)
-    operations = [CommitOperationDelete(name) for name in sorted(stale)]
-    operations += [CommitOperationAdd(name, folder / name) for name in ours]
-    operations.append(CommitOperationAdd(bundle.CARD, text.encode()))
-    return operations, message, parent
+    stale = files.keys() & earlier.get("files", {}).keys() - set(ours)
+    additions = [CommitOperationAdd(name, here / name) for name in ours]
+    additions.append(CommitOperationAdd(bundle.CARD, text.encode()))
+    deletions = [CommitOperationDelete(name) for name in sorted(stale)]
+    return deletions + [one for one in additions if not is_there(one, files)], message, parent
 
 
-def _parsed(text: str | None) -> dict:
+def is_there(addition: CommitOperationAdd, files: dict[str, RepoSibling]) -> bool:
+    """Return whether the file to be added is already there, by the hash that the Hub knows it by."""
+    there = files.get(addition.path_in_repo)
+    if there is None:
+        return False
+    if there.lfs:
+        return there.lfs.sha256 == addition.upload_info.sha256.hex()
+    with addition.as_file() as file:
+        return there.blob_id == git_hash(file.read())
+
+
+def _parsed(file: Path | None) -> dict:
     """Return the bundle.json that is there; a missing or a damaged one, or none of ours, tells nothing."""
     try:
-        description = json.loads(text or "{}")
-    except ValueError:
+        description = json.loads(file.read_bytes()) if file else {}
+    except (ValueError, RecursionError):
         return {}
     ours = isinstance(description, dict) and description.get("format_version") == bundle.FORMAT_VERSION
-    return description if ours else {}
+    return description if ours and isinstance(description.get("files"), dict) else {}
 
 
-def _refuse_worse(earlier: dict, description: dict, repo: str) -> None:
+def _refuse_worse(earlier: dict, description: dict, repo: str, anyway: str) -> None:
     """Raise HubError if a figure lies below the 95 % interval of the same figure there.
 
     Sets of one name are taken for the same photos, but for leaves held out that are known to be others.
+    `anyway` is the command that does not ask.
     """
     before, after = earlier.get("figures", {}), description["figures"]
     held_out = {d.get("training", {}).get("held_out") for d in (earlier, description)} - {None}
@@ -144,17 +230,28 @@ def _refuse_worse(earlier: dict, description: dict, repo: str) -> None:
             if key in old and key in new and new[key] < old[key + "_interval"][0]:
                 raise HubError(
                     f"This model is worse than the one in {repo}, {how}: {words}, {name}, "
-                    f"{new[key]:.1%} instead of {old[key]:.1%}; add --force to publish it anyway."
+                    f"{new[key]:.1%} instead of {old[key]:.1%}; publish it anyway with: {anyway}."
                 )
 
 
-def _tag(repo: str, revision: str) -> None:
-    """Give a commit the next free version, unless it has one."""
+def _tag(repo: str, revision: str, unchanged: Path | None) -> bool:
+    """Give a commit the next free version, unless it has one; return whether it got it.
+
+    Nor does it get one if the last version has the `unchanged` bundle, if given: then the commit is somebody
+    else's, who changed other files.
+    """
     api = HfApi()
     tags = {tag.name: tag.target_commit for tag in api.list_repo_refs(repo).tags}
     versions = {int(name[1:]): commit for name, commit in tags.items() if re.fullmatch(r"v\d+", name)}
-    if revision not in versions.values():
-        api.create_tag(repo, tag=f"v{1 + max(versions, default=0)}", revision=revision)
+    if revision in versions.values():
+        return False
+    if unchanged and versions:
+        last = api.model_info(repo, revision=versions[max(versions)], files_metadata=True, timeout=TIMEOUT)
+        description = CommitOperationAdd(bundle.DESCRIPTION, unchanged / bundle.DESCRIPTION)
+        if is_there(description, {file.rfilename: file for file in last.siblings}):
+            return False
+    api.create_tag(repo, tag=f"v{1 + max(versions, default=0)}", revision=revision)
+    return True
 
 
 def persist(attempt: Callable[[], Result], repo: str, consolation: str) -> Result:
@@ -172,6 +269,7 @@ def persist(attempt: Callable[[], Result], repo: str, consolation: str) -> Resul
 
 def _insist(attempt: Callable[[], Result], repo: str, consolation: str) -> Result:
     for wait in (*WAITS, None):
+        get_session().timeout = PATIENCE
         try:
             return attempt()
         except HubError:
@@ -197,5 +295,5 @@ def _what_failed(error: Exception, repo: str) -> str:
     status = error.response.status_code
     if status in CHANGED:
         return f"Somebody else changed {repo} at the same time"
-    why = "refused the token" if status in (401, 403) else f"answered {status}"
+    why = "refused the token" if status in REFUSED else f"answered {status}"
     return f"The Hub {why} when asked to publish {repo}"

@@ -148,7 +148,7 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         result,
         "--folds",
         0,
-        "cross-validate instead: train this many times, each time tested on other leaves; writes no bundle",
+        "cross-validate: times to train, each tested on other leaves, instead of writing a bundle; 0: don't",
     )
     add(result, "--logs", None, "folder for logs of the epochs, for TensorBoard", metavar="FOLDER")
     add(

@@ -1,18 +1,24 @@
-"""A Space: the part of this project that serves, on the Hub, with the model it is to use."""
+"""A Space: the part of this project that serves, on the Hub, with the model it is to use.
+
+Nobody else's app is replaced.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, RepoCard
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ModelInfo, RepoCard
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from model.bundle import DEFAULT
-from model.hub import SERVED_FILES, HubError, require_repo_id, require_token
-from model.publish import persist
+from model.hub import SERVED_FILES, TIMEOUT, HubError, require_repo_id, require_token
+from model.publish import Operation, is_there, persist, require_private
 
 ROOT = Path(__file__).parents[1]
 TRAINING = "# Training"  # the line of requirements.txt from which on serving needs nothing
 KEPT = ".gitattributes"  # the Hub's own
+OURS = "model/bundle.py"  # by which a Space of ours is known
+INCLUDED = "the model that comes with it"  # what is served without MODEL_REPO
+AGAIN = "run it again once that is put right"
 
 
 def space_files(model: str | None) -> dict[str, bytes]:
@@ -39,39 +45,77 @@ def _served() -> Iterator[Path]:
     yield from (DEFAULT / name for name in SERVED_FILES)  # also for when the Hub can't be reached
 
 
-def _require_model(api: HfApi, model: str) -> None:
+def _require_model(api: HfApi, model: str) -> ModelInfo:
+    """Return what the Hub knows of a model. Raises HubError unless it can be served."""
     repo, _, revision = model.partition("@")
     try:
-        api.model_info(repo, revision=revision or None)
+        there = api.model_info(repo, revision=revision or None, timeout=TIMEOUT)
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise HubError(f"There is no model {model} on the Hub that we may see; push it first.") from error
+    if missing := set(SERVED_FILES) - {file.rfilename for file in there.siblings}:
+        raise HubError(f"{model} is no Blightcheck model: it has no {min(missing)}; choose another.")
+    return there
+
+
+def _model_of(space: str) -> str | None:
+    """Return what a Space is set to serve, in words; None if there is no such Space."""
+    try:
+        repo = HfApi().get_space_variables(space).get("MODEL_REPO")
+    except RepositoryNotFoundError:
+        return None
+    return repo.value if repo else INCLUDED
+
+
+def changes(space: str, model: str | None, private: bool) -> tuple[list[Operation], str, str | None]:
+    """Return the operations and message of the commit that makes or updates a Space, and its parent, if any.
+
+    Raises HubError if another app is there, or a public Space that is to be private, or if `model` can't be
+    served.
+    """
+    files = space_files(model)
+    api = HfApi()
+    if model:
+        _require_model(api, model)
+    try:
+        there = api.space_info(space, files_metadata=True, timeout=TIMEOUT)
+        parent, present = there.sha, {file.rfilename: file for file in there.siblings}
+        if private:
+            require_private(there)
+    except RepositoryNotFoundError:
+        parent, present = None, {}
+    if present.keys() - {KEPT, "README.md"} and OURS not in present:
+        raise HubError(f"{space} holds another app; choose another name, or delete it first.")
+    deletions = [CommitOperationDelete(path) for path in sorted(present.keys() - files.keys() - {KEPT})]
+    additions = [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
+    message = f"Blightcheck, serving {model or 'its default model'}"
+    return deletions + [one for one in additions if not is_there(one, present)], message, parent
 
 
 def push_space(space: str, model: str | None, private: bool) -> str:
-    """Create or update a Space in one commit, and set the model it serves; return its address.
+    """Create or update a Space in one commit, and set the model it serves; tell where, and which before.
 
     Raises HubError with a sentence.
     """
-    files = space_files(model)
     require_token()
 
     def commit() -> str:
         api = HfApi()
-        if model:
-            _require_model(api, model)
+        operations, message, parent = changes(space, model, private)
         url = api.create_repo(space, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
         if model:
             api.add_space_variable(space, "MODEL_REPO", model)
         elif "MODEL_REPO" in api.get_space_variables(space):  # of an earlier time
             api.delete_space_variable(space, "MODEL_REPO")
-        there = api.space_info(space)
-        stale = {file.rfilename for file in there.siblings} - files.keys() - {KEPT}
-        operations = [CommitOperationDelete(path) for path in sorted(stale)]
-        operations += [CommitOperationAdd(path, content) for path, content in sorted(files.items())]
-        message = f"Blightcheck, serving {model or 'its default model'}"
-        api.create_commit(
-            space, operations, commit_message=message, repo_type="space", parent_commit=there.sha
-        )
+        if operations:
+            api.create_commit(
+                space, operations, commit_message=message, repo_type="space", parent_commit=parent
+            )
         return str(url)
 
-    return persist(commit, space, "run it again once that is put right")
+    before = persist(lambda: _model_of(space), space, AGAIN)
+    told = f"{persist(commit, space, AGAIN)}, which serves {model or INCLUDED}"
+    if before not in (None, model or INCLUDED):
+        told += f", and served {before} before"
+    if model and persist(lambda: _require_model(HfApi(), model).private, space, AGAIN):
+        told += f"; {model} is private, so add HF_TOKEN to the secrets in the Space's settings"
+    return told

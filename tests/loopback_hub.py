@@ -28,7 +28,7 @@ ROUTES = {
     "GET /api/whoami-v2": "whoami",
     "POST /api/repos/create": "create_repo",
     "POST /api/validate-yaml": "validate_yaml",
-    rf"GET {API_REPO}(/revision/(?P<revision>[^/?]+))?": "repo_info",
+    rf"GET {API_REPO}(/revision/(?P<revision>[^/?]+))?(\?blobs=true)?": "repo_info",
     rf"GET {API_REPO}/tree/(?P<revision>[^/?]+)\?recursive=true&expand=false": "tree",
     rf"POST {API_REPO}/preupload/(?P<revision>[^/?]+)": "preupload",
     rf"POST {REPO}\.git/info/lfs/objects/batch": "lfs_batch",
@@ -62,6 +62,7 @@ class LoopbackHub:
 
     def __init__(self) -> None:
         self.tokens = {"hf_loopback": "someone"}
+        self.role = "write"  # of all tokens, for whoami alone
         self.repos: dict[tuple[str, str], Repo] = {}
         self.lfs: dict[str, bytes] = {}
         self.requests: list[tuple[str, str]] = []
@@ -195,7 +196,8 @@ class Handler(BaseHTTPRequestHandler):
         raise Refused(501, f"The loopback hub has no {request}")
 
     def whoami(self) -> dict:
-        return {"type": "user", "name": self.user, "orgs": []}
+        auth = {"type": "access_token", "accessToken": {"displayName": "loopback", "role": self.hub.role}}
+        return {"type": "user", "name": self.user, "orgs": [], "auth": auth}
 
     def create_repo(self) -> dict:
         wanted = json.loads(self.body)
@@ -220,6 +222,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def repo_info(self, repo: Repo, commit: Commit) -> dict:
         siblings = [{"rfilename": path} for path in sorted(commit.files)]
+        if self.path.endswith("?blobs=true"):
+            for sibling, entry in zip(siblings, self.tree(repo, commit), strict=True):
+                sibling |= {"size": entry["size"], "blobId": entry["oid"]}
+                if lfs := entry.get("lfs"):
+                    sibling["lfs"] = lfs | {"sha256": lfs["oid"]}
         return {"id": repo.id, "sha": commit.sha, "private": repo.private, "siblings": siblings}
 
     def tree(self, repo: Repo, commit: Commit) -> list:

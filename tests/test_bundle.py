@@ -124,12 +124,21 @@ def test_class_folders_are_plain_names(tmp_path, folder):
         bundle.read(tmp_path / "leaf")
 
 
-@pytest.mark.parametrize("label", [5, None, "", " ", "\ud800", "a\nb", "x" * 1_000])
+@pytest.mark.parametrize("label", [5, None, "", " ", "\u200c", "\ud800", "a\nb", "a\u202eb", "x" * 1_000])
 def test_classes_are_called_something_that_can_be_shown(tmp_path, label):
     write(tmp_path / "leaf")
     change(tmp_path / "leaf", classes=[{"folder": "a", "label": label}])
     with pytest.raises(bundle.BundleError, match=r"^leaf has a class that can't be called "):
         bundle.read(tmp_path / "leaf")
+
+
+@pytest.mark.parametrize(
+    "label", ["\u0628\u0631\u06af\u200c\u0647\u0627", "\u0930\u094d\u200d\u092f", "a\u00a0b"]
+)
+def test_classes_are_called_by_words_of_any_script(tmp_path, label):
+    write(tmp_path / "leaf")
+    change(tmp_path / "leaf", classes=[{"folder": "a", "label": label}])
+    assert bundle.read(tmp_path / "leaf").classes[0].label == label
 
 
 @pytest.mark.parametrize("threshold", [float("nan"), -1, 2])

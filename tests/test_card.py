@@ -37,6 +37,12 @@ def test_a_card_has_the_figures_and_valid_metadata(description):
     ]
 
 
+def test_one_epoch_is_one_epoch(description):
+    training = description["training"] | {"epochs": 1, "minutes": 2.5, "best_epoch": 1}
+    written = card.model_card(description | {"training": training})
+    assert "\n1 epoch in 2.5 minutes, the best being number 1.\n" in written
+
+
 def test_a_card_has_licence_data_sets_and_plots_and_the_hub_takes_it(description, hub, monkeypatch):
     monkeypatch.setattr(constants, "ENDPOINT", hub.url)
     description["training"]["settings"] |= {"data": ["mine", "hf:someone/leaves"], "not_potato": ["hf:a/b"]}
@@ -66,7 +72,7 @@ def test_what_was_written_by_hand_stays(description):
     assert "99 epochs" in after.text
     assert "advises;" in after.text and "knows all;" not in after.text  # inside the marks we write
     assert (after.data.license, after.data["co2"]) == ("mit", 3)
-    assert "mine" not in after.data.tags
+    assert after.data.tags == [*ModelCard(before).data.tags, "mine"]
 
 
 def test_what_only_the_card_before_was_given_goes(description):
@@ -78,6 +84,12 @@ def test_what_only_the_card_before_was_given_goes(description):
     mine = before.replace("owner/old", "owner/mine").replace("license: mit", "license: cc-by-4.0")
     after = ModelCard(card.updated(mine, card.model_card(description), before)).data
     assert (after.license, after.datasets) == ("cc-by-4.0", ["owner/mine"])
+    both = before.replace("- owner/old", "- owner/old\n- owner/mine")
+    after = ModelCard(card.updated(both, card.model_card(description), before)).data
+    assert (after.license, after.datasets) == (None, ["owner/mine"])
+    training = description["training"] | {"settings": settings | {"data": ["hf:owner/new"]}}
+    newer = card.model_card(description | {"training": training})
+    assert ModelCard(card.updated(both, newer, before)).data.datasets == ["owner/new", "owner/mine"]
 
 
 @pytest.mark.parametrize("mine", ["# My words\n", f"# My words\n\n{card.START}\nno end\n"])

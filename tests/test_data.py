@@ -109,6 +109,56 @@ def test_one_class_written_in_two_ways_is_told():
         data.class_folders(found, ["*"])
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Potato___Early-blight", "Potato___Early_blight"),
+        ("Potato___Mildi\u00e9", "Potato___Mildie\u0301"),
+        ("Potato___ Late_blight", "Potato___Late_Blight"),
+    ],
+)
+def test_spellings_of_one_class_are_told_and_other_vowels_are_another_class(one, other):
+    def chosen(*names: str) -> list[str]:
+        return data.class_folders([LabelledPhoto(Path("x"), name, "s") for name in names], ["Potato___*"])
+
+    with pytest.raises(data.DataError, match=r"seem to be one class; call both folders alike\.$"):
+        chosen(one, other)
+    assert len(chosen(one, "Potato___\u0915\u093e\u0932\u093e", "Potato___\u0915\u093f\u0932\u093e")) == 3
+
+
+@pytest.mark.parametrize("misspelt", ["Potato__Early_blight", "potato___early_blight"])
+def test_a_class_whose_folder_is_misspelt_is_told(tmp_path, misspelt):
+    draw_set(tmp_path / "set", 2, CLASSES)
+    draw_set(tmp_path / "more", 1, CLASSES[:1])
+    (tmp_path / "more" / CLASSES[0]).rename(tmp_path / "more" / misspelt)
+    told, _ = settings.parse(["--data", str(tmp_path / "set"), "--data", str(tmp_path / "more")])
+    sentence = f"^{misspelt} and {CLASSES[0]} seem to be one class; call both folders alike."
+    with pytest.raises(data.DataError, match=sentence):
+        dataset.gather(told)
+    told, _ = settings.parse(["--data", str(tmp_path / "set"), "--not-potato", str(tmp_path / "more")])
+    dataset.gather(told)  # who says so knows that it is something else
+
+
+@pytest.mark.parametrize("name", ["Potato___" + "long" * 51, "Potato___\u202eblight"])
+def test_a_class_that_could_not_be_served_is_told_before_the_work(tmp_path, name):
+    draw_set(tmp_path / "set", 2, CLASSES)
+    (tmp_path / "set" / CLASSES[0]).rename(tmp_path / "set" / name)
+    told, _ = settings.parse(["--data", str(tmp_path / "set")])
+    with pytest.raises(data.DataError, match=r"^A class can't be called .*; rename its folder, 'Potato___"):
+        dataset.gather(told)
+
+
+def test_other_things_that_are_called_almost_like_a_class_are_told(tmp_path, capsys):
+    draw_set(tmp_path / "set", 2, (*CLASSES[1:], "potatoes", "Tomato___Late_blight"))
+    draw_set(tmp_path / "set", 3, ("Potato__Early_blight", "Potato_late_blight2"))
+    told, _ = settings.parse(["--data", str(tmp_path / "set")])
+    dataset.gather(told)
+    assert (
+        "Beware: called almost like a class, but taken for something else: Potato__Early_blight (3), "
+        "Potato_late_blight2 (3); rename what is one, or choose it with --classes.\n"
+    ) in capsys.readouterr().out
+
+
 def test_a_photo_of_two_classes_is_told(tmp_path, capsys):
     draw_set(tmp_path / "set", 2, CLASSES)
     shutil.copy(tmp_path / "set" / CLASSES[0] / "000.jpg", tmp_path / "set" / CLASSES[1] / "same.jpg")
@@ -205,7 +255,9 @@ def test_of_many_unreadable_files_a_few_are_named_and_all_are_counted(tmp_path, 
     found = data.find_photos(str(tmp_path / "set"))
     photos = dataset.prepare(found, list(CLASSES), 32, tmp_path / "cache")
     assert len(photos.photos) == 10
-    said = capsys.readouterr().out.splitlines()
+    told = capsys.readouterr()
+    assert told.err == ""  # no bar where there is no terminal
+    said = told.out.splitlines()
     assert said[0] == "Skipped 8 of 18 files that can't be read:"
     assert [line.split(":")[0][-12:] for line in said[1:6]] == [f"broken {i}.jpg"[-12:] for i in range(5)]
     assert said[6:] == ["  ... and 3 more"]

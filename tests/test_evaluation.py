@@ -145,7 +145,7 @@ def test_the_table_names_every_figure():
     figures = evaluation.measure(answers(certain([0, 1, 2, 0]), labels), CLASSES)
     text = evaluation.table("held-out leaves", figures)
     for words in (
-        "held-out leaves: 3 photos of 3 leaves and 1 other pictures",
+        "held-out leaves: 3 photos of 3 leaves and 1 other picture",
         *("precision", "recall", "F1", *CLASSES),
         *("accuracy  ", "macro recall", "share answered", "accuracy among the answered", "confidently wrong"),
         *('wrongly "not a potato leaf"', "other pictures declined", "calibration error (ECE)"),

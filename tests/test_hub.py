@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from conftest import run
+from loopback_repo import Repo
 
 from model import bundle
 
@@ -107,6 +108,12 @@ def test_what_is_not_there_is_one_sentence(hub, at, tiny):
         "There is no model someone/nothing on the Hub that we may see; check it and HF_TOKEN."
     )
     assert find(f"{REPO}@v9", at) == f"{REPO} has no revision v9 on the Hub."
+    hub.repos["model", "someone/words"] = Repo("model", "someone/words")
+    hub.repos["model", "someone/words"].commit("main", "by hand", {"README.md": b"Words.\n"})
+    ended = run("-m", "model", bundle.DEFAULT, MODEL_REPO="someone/words", **at)
+    sentence = "someone/words is no Blightcheck model: it has no bundle.json."
+    assert ended.stderr.splitlines()[-1] == f"python -m model: {sentence}"
+    assert "No files matched" not in ended.stderr
     assert (
         find("no such folder", at) == "no such folder is neither a folder here nor a Hub id like user/repo."
     )

@@ -48,6 +48,20 @@ def test_a_second_run_decodes_nothing_and_a_changed_photo_is_seen(paths, tmp_pat
     np.testing.assert_array_equal(changed.images[0], changed.images[1])
 
 
+@pytest.mark.parametrize("file", ["images.npy", "masks.npy", "hashes.npy", "index.json"])
+@pytest.mark.parametrize("left", [None, 0, 40, 200])
+def test_a_damaged_cache_is_made_anew(paths, tmp_path, file, left):
+    whole = pixels.load_pixels(paths, 32, tmp_path / "cache", silent)
+    made = next(tmp_path.glob(f"cache/*/{file}"))
+    if left is None:
+        made.unlink()
+    else:
+        os.truncate(made, left)
+    again = pixels.load_pixels(paths, 32, tmp_path / "cache", silent)
+    np.testing.assert_array_equal(again.images, np.stack([photo.prepare(path, 32) for path in paths]))
+    assert (again.digests, again.readable) == (whole.digests, whole.readable)
+
+
 def test_unreadable_photos_are_listed_and_skipped(paths, tmp_path):
     paths[2].write_bytes(b"no photo")
     loaded = pixels.load_pixels(paths, 32, tmp_path / "cache", silent)

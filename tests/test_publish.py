@@ -9,7 +9,8 @@ from functools import partial
 
 import pytest
 from conftest import run
-from huggingface_hub import ModelCard, constants
+from huggingface_hub import ModelCard, constants, get_session
+from loopback_repo import Repo
 
 import train
 from model import bundle, card, data, publish
@@ -54,7 +55,7 @@ def safe(folder=bundle.DEFAULT) -> str:
 
 
 def test_a_push_is_one_commit_with_the_figures_and_a_tag(hub, here):
-    assert publish.push(bundle.DEFAULT, REPO, private=True) == f"{hub.url}/{REPO}"
+    assert publish.push(bundle.DEFAULT, REPO, private=True) == f"Published {hub.url}/{REPO}"
     repo = hub.repos["model", REPO]
     assert repo.private
     _, commit = repo.commits  # the one that made the repo, and ours
@@ -66,8 +67,12 @@ def test_a_push_is_one_commit_with_the_figures_and_a_tag(hub, here):
     assert commit.files["README.md"].decode() == card.updated(
         (bundle.DEFAULT / "README.md").read_text(), card.model_card(description, REPO)
     )
-    publish.push(bundle.DEFAULT, REPO)  # nothing new: no commit, no version
+    nothing = f"Nothing to publish: {hub.url}/{REPO} has this model already."
+    assert publish.push(bundle.DEFAULT, REPO) == nothing
     assert (len(repo.commits), list(repo.tags)) == (2, ["v1"])
+    repo.commit("main", "by hand", repo.at("main").files | {"notes.txt": b"mine"})
+    assert publish.push(bundle.DEFAULT, REPO) == nothing
+    assert (len(repo.commits), list(repo.tags)) == (3, ["v1"])
 
 
 def test_what_an_earlier_bundle_left_goes_and_what_people_wrote_stays(hub, here, tmp_path):
@@ -103,7 +108,8 @@ def test_a_worse_model_is_refused_unless_forced(hub, here, tmp_path):
     worse = changed(tmp_path / "worse", with_recall(low - 0.001))
     assert refusal(worse) == (
         f"This model is worse than the one in {REPO}, by more than chance: macro recall, {name}, "
-        f"{low - 0.001:.1%} instead of {sets[name]['macro_recall']:.1%}; add --force to publish it anyway."
+        f"{low - 0.001:.1%} instead of {sets[name]['macro_recall']:.1%}; publish it anyway with: "
+        f"python -m model push {worse} {REPO} --force."
     )
     eager = changed(tmp_path / "eager", lambda d: d["figures"][name]["not_potato"].update(declined=0.5))
     before = sets[name]["not_potato"]["declined"]
@@ -119,13 +125,88 @@ def test_a_worse_model_is_refused_unless_forced(hub, here, tmp_path):
     publish.push(other, REPO)  # another task: nothing to compare
 
 
-@pytest.mark.parametrize("description", [b"{", b'{"files": ["of another program"]}'])
+def with_odd(**values: object) -> bytes:
+    """The bundle.json of a bundle of the same classes, with other values."""
+    description = json.loads((bundle.DEFAULT / "bundle.json").read_text())
+    return json.dumps(description | values).encode()
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        b"{",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"files": ["of another program"]}',
+        with_odd(training=None),
+        with_odd(training=[]),
+        with_odd(figures=[]),
+        with_odd(figures={"held-out leaves": None}),
+        with_odd(figures={"held-out leaves": {"macro_recall": 1}}),
+        with_odd(files=["model.tflite"]),
+    ],
+)
 def test_a_damaged_description_there_is_no_hindrance(hub, here, description):
     publish.push(bundle.DEFAULT, REPO)
     repo = hub.repos["model", REPO]
     repo.commit("main", "oops", repo.at("main").files | {"bundle.json": description})
     publish.push(bundle.DEFAULT, REPO)
     assert repo.at("main").files["bundle.json"] == (bundle.DEFAULT / "bundle.json").read_bytes()
+
+
+def test_a_bundle_whose_writer_was_killed_is_published(hub, here, tmp_path):
+    shutil.copytree(bundle.DEFAULT, tmp_path / ".leaf.retired")
+    assert publish.push(tmp_path / "leaf", REPO) == f"Published {hub.url}/{REPO}"
+    assert publish.push(tmp_path / "leaf", REPO).startswith("Nothing to publish: ")
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+def test_another_model_is_not_replaced_unless_forced(hub, here, file, caplog):
+    repo = hub.repos["model", REPO] = Repo("model", REPO)
+    repo.commit("main", "of another program", {file: b"{}", "README.md": b"Theirs.\n"})
+    sentence = (
+        f"{REPO} holds another model ({file}); choose another name, or add --force to publish there all the "
+        "same."
+    )
+    assert refusal() == sentence
+    with pytest.raises(publish.HubError) as caught:
+        publish.check(REPO, None)
+    assert str(caught.value) == sentence
+    assert len(repo.commits) == 1
+    publish.push(bundle.DEFAULT, REPO, force=True)
+    assert repo.at("main").files["README.md"].endswith(b"Theirs.\n")
+    assert not caplog.records
+
+
+def test_what_is_to_be_private_is_not_published_openly(hub, here):
+    publish.push(bundle.DEFAULT, REPO)
+    sentence = f"{REPO} is public already; choose another name, or make it private on the Hub first."
+    assert refusal(private=True) == sentence
+    with pytest.raises(publish.HubError) as caught:
+        publish.check(REPO, None, private=True)
+    assert str(caught.value) == sentence
+
+
+def test_a_token_that_may_not_write_is_told_before_the_work(hub, here, monkeypatch):
+    hub.role = "read"
+    with pytest.raises(publish.HubError, match=r"^The token may only read; set HF_TOKEN to one that may"):
+        train.main(["--push", REPO, "--data", "nowhere"])
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    with pytest.raises(publish.HubError, match=r"^The Hub refused the token; set HF_TOKEN to one that may"):
+        train.main(["--push", REPO, "--data", "nowhere"])
+    hub.fail("GET", "/whoami-v2", 429)  # may be asked rarely; and it may answer after the training
+    with pytest.raises(data.DataError, match=r"^There is no folder nowhere"):
+        train.main(["--push", REPO, "--data", "nowhere"])
+
+
+def test_a_hub_that_never_answers_is_not_waited_for_for_ever(hub, here, monkeypatch):
+    monkeypatch.setattr(get_session(), "timeout", get_session().timeout)  # so that it is put back
+    monkeypatch.setattr(publish, "PATIENCE", 0.2)
+    monkeypatch.setattr(publish, "WAITS", ())
+    over = threading.Event()
+    hub.before("POST", "/repos/create", over.wait)
+    assert refusal() == f"The Hub can't be reached to publish {REPO}; {safe()}"
+    over.set()
 
 
 # The client itself goes on after faults of the other requests (test_loopback_hub).
@@ -210,7 +291,13 @@ def test_what_can_t_be_published_is_one_sentence_and_changes_nothing(hub, here, 
     damaged = {"README.md": b"---\n- a list\n---\n"}
     repo.commit("main", "by hand", damaged)
     assert refusal() == f"The head of the card in {REPO} is no YAML mapping; correct it there first."
+    repo.commit("main", "by hand", {"README.md": b"\xff"})
+    assert refusal() == f"The card in {REPO} is no UTF-8; correct it there first."
     repo.branches["main"] = repo.commits[0].sha
+    null = changed(tmp_path / "null", lambda description: description.update(training=None))
+    assert refusal(null) == "bundle.json in null is not as it was written; make the bundle again."
+    monkeypatch.setenv("HF_TOKEN", "hf_\u0440")
+    assert refusal() == "HF_TOKEN holds letters that no token has; copy it again."
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     assert refusal() == f"The Hub refused the token when asked to publish {REPO}; {safe()}"
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
@@ -263,3 +350,5 @@ def test_the_command_lists_and_publishes(hub, at, tmp_path):
     published = run(*command, "--private", **at)
     assert published.stdout == f"Published {hub.url}/{REPO}\n"
     assert hub.repos["model", REPO].private
+    again = run(*command, "--dry-run", **at)
+    assert again.stdout == f"{headline}\nNothing to upload: all files are in {REPO} already.\n"

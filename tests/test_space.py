@@ -1,6 +1,6 @@
 """A Space gets what serves, and nothing else."""
 
-from conftest import run
+from conftest import ROOT, run
 from huggingface_hub import RepoCard
 from loopback_repo import Repo
 
@@ -10,7 +10,9 @@ SPACE = "someone/page"
 
 def test_a_space_gets_the_model_it_is_given_and_nothing_it_does_not_need(hub, at):
     with_default = run("-m", "model", "space", SPACE, **at)
-    assert with_default.stdout.strip() == f"Published {hub.url}/spaces/{SPACE}"
+    url = f"{hub.url}/spaces/{SPACE}"
+    included = "the model that comes with it"
+    assert with_default.stdout == f"Published {url}, which serves {included}\n"
     space = hub.repos["space", SPACE]
     assert "model/default/model.tflite" in space.at("main").files
     commits = len(space.commits)
@@ -18,9 +20,15 @@ def test_a_space_gets_the_model_it_is_given_and_nothing_it_does_not_need(hub, at
     sentence = f"There is no model {REPO} on the Hub that we may see; push it first."
     assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
     assert (len(space.commits), space.variables) == (commits, {})
-    hub.repos["model", REPO] = Repo("model", REPO, private=False)
-    hub.repos["model", REPO].commit("main", "initial commit", {})
-    assert run("-m", "model", "space", SPACE, "--model", REPO, **at).returncode == 0
+    model = hub.repos["model", REPO] = Repo("model", REPO)
+    model.commit("main", "of Keras", {"config.json": b"", "model.tflite": b""})
+    ended = run("-m", "model", "space", SPACE, "--model", REPO, **at)
+    sentence = f"{REPO} is no Blightcheck model: it has no bundle.json; choose another."
+    assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
+    assert (len(space.commits), space.variables) == (commits, {})
+    model.commit("main", "ours", {"bundle.json": b"", "model.tflite": b""})
+    with_model = run("-m", "model", "space", SPACE, "--model", REPO, **at)
+    assert with_model.stdout == f"Published {url}, which serves {REPO}, and served {included} before\n"
     assert len(space.commits) == commits + 1
     assert space.variables == {"MODEL_REPO": REPO}
     files = space.at("main").files
@@ -31,17 +39,46 @@ def test_a_space_gets_the_model_it_is_given_and_nothing_it_does_not_need(hub, at
     assert b"tensorflow" not in files["requirements.txt"]
     card = RepoCard(files["README.md"].decode())
     assert (card.data.sdk, card.data.app_file, card.data.models) == ("gradio", "app.py", [REPO])
-    assert run("-m", "model", "space", SPACE, **at).returncode == 0  # and the default one again
+    model.private, model.tags["v1"] = True, model.branches["main"]
+    with_version = run("-m", "model", "space", SPACE, "--model", f"{REPO}@v1", **at)
+    assert with_version.stdout == (
+        f"Published {url}, which serves {REPO}@v1, and served {REPO} before; {REPO}@v1 is private, so add "
+        "HF_TOKEN to the secrets in the Space's settings\n"
+    )
+    again = run("-m", "model", "space", SPACE, **at)
+    assert again.stdout == f"Published {url}, which serves {included}, and served {REPO}@v1 before\n"
     assert space.variables == {}
 
 
-def test_a_dry_run_lists_and_uploads_nothing(hub, at):
-    ended = run("-m", "model", "space", SPACE, "--model", REPO, "--dry-run", **at)
-    paths = [line.split()[1] for line in ended.stdout.splitlines()]
+def test_a_dry_run_lists_and_changes_nothing(hub, at):
+    command = "-m", "model", "space", SPACE, "--dry-run"
+    ended = run(*command, **at | {"HF_TOKEN": ""})
+    headline, *rows = ended.stdout.splitlines()
+    assert headline == "Blightcheck, serving its default model"
+    sizes = {name: size for size, name in (row.split() for row in rows)}
     assert {"app.py", "README.md", "requirements.txt", "model/classifier.py", "web/texts/hi.json"} <= set(
-        paths
+        sizes
     )
-    assert hub.requests == []
+    assert int(sizes["app.py"]) == (ROOT / "app.py").stat().st_size
+    assert not hub.repos
+    assert run("-m", "model", "space", SPACE, **at).returncode == 0
+    space = hub.repos["space", SPACE]
+    space.commit("main", "by hand", space.at("main").files | {"old.py": b""})
+    assert run(*command, **at).stdout.splitlines() == [headline, "   delete old.py"]
+    assert space.at("main").message == "by hand"
+
+
+def test_another_app_is_not_replaced(hub, at):
+    space = hub.repos["space", SPACE] = Repo("space", SPACE, variables={"MODEL_REPO": "someone/llama"})
+    space.commit("main", "their app", {"README.md": b"", ".gitattributes": b"", "app.py": b"theirs"})
+    for options in ([], ["--dry-run"]):
+        ended = run("-m", "model", "space", SPACE, *options, **at)
+        sentence = f"{SPACE} holds another app; choose another name, or delete it first."
+        assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
+    assert (space.at("main").message, space.variables) == ("their app", {"MODEL_REPO": "someone/llama"})
+    space.commit("main", "empty", {"README.md": b"", ".gitattributes": b""})  # as the Hub makes them
+    assert run("-m", "model", "space", SPACE, **at).returncode == 0
+    assert "model/bundle.py" in space.at("main").files
 
 
 def test_a_space_that_can_t_be_published_is_one_sentence(hub, at):
@@ -49,6 +86,11 @@ def test_a_space_that_can_t_be_published_is_one_sentence(hub, at):
     sentence = (
         f"The Hub refused the token when asked to publish {SPACE}; run it again once that is put right."
     )
+    assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
+    hub.repos["space", SPACE] = Repo("space", SPACE)
+    hub.repos["space", SPACE].commit("main", "initial commit", {})
+    ended = run("-m", "model", "space", SPACE, "--private", **at)
+    sentence = f"{SPACE} is public already; choose another name, or make it private on the Hub first."
     assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
     ended = run("-m", "model", "space", SPACE, "--model", "mine", "--dry-run", **at)
     sentence = "mine is neither a folder here nor a Hub id like user/repo."
