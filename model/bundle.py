@@ -26,7 +26,7 @@ LITERT_MODEL = "model.tflite"
 CARD = "README.md"
 
 
-class BundleError(ValueError):
+class BundleError(Exception):
     """The folder holds no bundle that can be trusted; the message is one sentence for the user."""
 
 
@@ -227,7 +227,5 @@ def read(folder: Path, name: str | None = None) -> Bundle:
             model=model,
             description=description,
         )
-    except BundleError:
-        raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BundleError(f"{DESCRIPTION} in {name} lacks something it needs: {error}.") from error
