@@ -126,22 +126,27 @@ def load_keras(folder: Path) -> keras.Model:
 
 
 def load_fitted(folder: Path) -> keras.Model:
-    """Load a bundle's network as it was fitted, without its temperature: to learn from it.
+    """Load a bundle's network as it was fitted, photos -> softmax, without its temperature: to learn from it.
 
     Sharpened, it would begin with a loss of a quarter more, and teach next to nothing but its likeliest
-    folder. Raises BundleError as load_keras does, or ValueError if it is no network of ours.
+    folder. Raises BundleError as load_keras does, or if it is another network than those of cnn.py.
     """
     model = load_keras(folder)
-    logits = model.get_layer("logits")
+    try:
+        logits, softmax = model.get_layer("logits"), model.get_layer("softmax")
+    except ValueError as error:
+        raise BundleError(
+            f"The Keras model in {folder.name} is another network than this project's; choose another model."
+        ) from error
     temperature = read(folder).description.get("temperature", 1)
     logits.set_weights([weights * temperature for weights in logits.get_weights()])
-    return model
+    return keras.Model(model.input, softmax.output)
 
 
 def copy_weights(
     model: keras.Model, known: Sequence[str], network: keras.Model, outputs: Sequence[str]
 ) -> list[str]:
-    """Give a new network an answering model's weights: of layers of one shape, and of outputs of one label.
+    """Give a new network a trained one's weights: of layers of one shape, and of outputs of one label.
 
     known, outputs: the class folders of the model's and of the network's outputs, in order. Returns those
     outputs that start anew.
