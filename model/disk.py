@@ -40,15 +40,18 @@ def told(error: OSError) -> str:
 
 
 def tell_no_traceback() -> None:
-    """Print no traceback of errors that nobody can catch: those of the disk, and Ctrl-C while modules load.
+    """Print a sentence instead of a traceback for errors of the disk, and for Ctrl-C while modules load.
 
-    HDF5 tries and fails once more to write the rest of a file when it lets go of it.
+    Of an error that Python can only ignore, nothing: HDF5 tries and fails once more to write the rest of a
+    file when it lets go of it.
     """
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, KeyboardInterrupt):
             print("Stopped.", file=sys.stderr)
-        elif not trouble(error):
+        elif why := trouble(error):
+            print(f"{why}.", file=sys.stderr)
+        else:
             sys.__excepthook__(kind, error, trace)
 
     sys.excepthook = hook
