@@ -246,10 +246,12 @@ def command(argv: list[str]) -> str:
     """Return the command that makes this model again, without what only concerns this machine or this run."""
     whole = (argument.split("=", 1) if argument.startswith("--") else [argument] for argument in argv)
     words = iter([word for parts in whole for word in parts])
-    kept = []
+    kept, option = [], ""
     for word in words:
         if word in ("--cache", "--push", "--logs"):
             next(words)
         elif word not in ("--resume", "--private", "--force"):
-            kept.append("=".join(map(public, word.split("=", 1))))
+            option = word if word.startswith("--") else option
+            parts = word.split("=", 1) if option == "--evaluate" else [word]
+            kept.append("=".join(map(public, parts)))
     return shlex.join(["python", "train.py", *kept])

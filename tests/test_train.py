@@ -167,6 +167,11 @@ def test_the_command_kept_is_the_one_that_makes_the_model_again():
     assert settings.command(typed) == "python train.py --data set --evaluate a=b"
 
 
+def test_the_command_kept_tells_no_part_of_an_absolute_path():
+    typed = ["--data", "/home/a=b/secret/photos", "--evaluate=field=/home/a=b/secret/field"]
+    assert settings.command(typed) == "python train.py --data photos --evaluate field=field"
+
+
 def test_a_repo_that_can_t_be_one_is_told_before_the_work():
     for repo in ("leaf", "", "a/b/c"):
         with pytest.raises(
