@@ -107,6 +107,7 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
     Raises UnreachableError or HubError.
     """
     require_repo_id(repo)
+    check_token()
     try:
         # Asked first: snapshot_download would quietly hand out an old copy when the Hub can't be reached.
         newest = HfApi().repo_info(repo, revision=revision, repo_type=repo_type, timeout=TIMEOUT).sha
@@ -116,8 +117,6 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
         # looks for the copy fetched earlier.
         snapshot_download(repo, revision=revision, **wanted)
         return folder
-    except UnicodeEncodeError as error:
-        raise HubError("HF_TOKEN holds letters that no token has; copy it again.") from error
     except RevisionNotFoundError as error:
         raise HubError(f"{repo} has no revision {revision} on the Hub.") from error
     except RepositoryNotFoundError as error:
@@ -147,7 +146,14 @@ def require_repo_id(name: str) -> None:
         raise HubError(f"{name} is neither a folder here nor a Hub id like user/repo.")
 
 
+def check_token() -> None:
+    """Raise HubError if HF_TOKEN can't be one; none at all will do."""
+    if not (get_token() or "").isascii():
+        raise HubError("HF_TOKEN holds letters that no token has; copy it again.")
+
+
 def require_token() -> None:
     """Raise HubError if there is no token to publish with."""
+    check_token()
     if not get_token():
         raise HubError("Set HF_TOKEN to a token that may write (or run `hf auth login`), then try again.")

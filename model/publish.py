@@ -18,7 +18,7 @@ from huggingface_hub.errors import (
 
 from model import bundle, card
 from model.evaluation import HELD_OUT
-from model.hub import FAILURES, HubError, require_repo_id, require_token
+from model.hub import FAILURES, HubError, check_token, require_repo_id, require_token
 
 WAITS = (1, 2, 4)  # seconds before asking again a Hub that is busy or can't be reached
 BUSY = (408, 429, 500, 502, 503, 504)
@@ -164,6 +164,7 @@ def persist(attempt: Callable[[], Result], repo: str, consolation: str) -> Resul
     HubError, a sentence that ends with a consolation.
     """
     require_repo_id(repo)
+    check_token()
     try:
         return _insist(attempt, repo, consolation)
     except KeyboardInterrupt as error:

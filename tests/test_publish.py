@@ -221,6 +221,8 @@ def test_what_can_t_be_published_is_one_sentence_and_changes_nothing(hub, here, 
         publish.HubError, match=r"^no repo is neither a folder here nor a Hub id like user/repo"
     ):
         publish.push(bundle.DEFAULT, "no repo")
+    monkeypatch.setenv("HF_TOKEN", "hf_пароль")
+    assert refusal() == "HF_TOKEN holds letters that no token has; copy it again."
     monkeypatch.setenv("HF_TOKEN", "")
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
     assert refusal() == "Set HF_TOKEN to a token that may write (or run `hf auth login`), then try again."
