@@ -88,6 +88,7 @@ def fetch(name: str | None, files: list[str] | None = SERVED_FILES) -> Found:
     if bundle.place(folder).is_dir():
         return Found(folder.resolve(), folder.absolute().name or str(folder), is_local=True)
     repo, _, revision = name.partition("@")
+    require_repo_id(repo, or_folder=True)
     folder = download(repo, revision or None, "model", files)
     return Found(folder, repo, folder.name)
 
@@ -135,15 +136,19 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
         raise UnreachableError(f"The Hub gave us only a part of {repo}.") from error
 
 
-def require_repo_id(name: str) -> None:
-    """Raise HubError unless `name` is a Hub id, user/repo; the Hub itself would take a mere name, too."""
+def require_repo_id(name: str, or_folder: bool = False) -> None:
+    """Raise HubError unless `name` is a Hub id, user/repo; the Hub itself would take a mere name, too.
+
+    or_folder: a folder would have done as well, which the sentence then says.
+    """
     try:
         validate_repo_id(name)
         whole = "/" in name
     except HFValidationError:
         whole = False
     if not whole:
-        raise HubError(f"{name} is neither a folder here nor a Hub id like user/repo.")
+        what = "neither a folder here nor a Hub id" if or_folder else "no Hub id"
+        raise HubError(f"{name} is {what} like user/repo.")
 
 
 def check_token() -> None:
