@@ -9,6 +9,8 @@ from pathlib import Path
 
 import keras
 
+from model import disk
+
 STATE = "state.json"
 
 
@@ -59,19 +61,28 @@ class Checkpoint(keras.callbacks.Callback):
         """Take up the saved training. Raises ResumeError if it was another one, or is damaged."""
         try:
             saved = json.loads((self.folder / STATE).read_text())
+            saved = {key: saved[key] for key in self.state}
             before, now = saved["settings"], self.state["settings"]
+            changed = [key for key in before | now if before.get(key) != now.get(key)]
         except (ValueError, KeyError, TypeError) as error:
-            raise ResumeError(
-                f"{STATE} in {self.folder} is damaged; delete that folder to start again."
-            ) from error
-        if changed := [key for key in before | now if before.get(key) != now.get(key)]:
+            raise self._damaged(STATE) from error
+        if changed:
             raise ResumeError(
                 f"The unfinished training in {self.folder} had other settings ({', '.join(changed)}); "
                 "give the same ones, or delete that folder to start again."
             )
         self.state = saved
         model.optimizer.build(model.trainable_variables)
-        model.load_weights(self._last_weights())
+        for weights in (self.best_weights, self._last_weights()):  # the best too: better asked now than later
+            try:
+                model.load_weights(weights)
+            except (OSError, ValueError, KeyError) as error:
+                if disk.trouble(error):
+                    raise
+                raise self._damaged(weights.name) from error
+
+    def _damaged(self, name: str) -> ResumeError:
+        return ResumeError(f"{name} in {self.folder} is damaged; delete that folder to start again.")
 
     def finished(self) -> bool:
         """Tell whether it has stopped getting better."""

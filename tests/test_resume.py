@@ -2,6 +2,7 @@ import json
 import re
 import signal
 
+import keras
 import numpy as np
 import pytest
 from conftest import TINY, run, weights_of
@@ -127,10 +128,32 @@ def test_a_training_goes_on_only_from_a_whole_epoch(tmp_path):
 
 
 def test_a_damaged_state_is_one_sentence(tmp_path):
-    for damaged in ("", "[]", '{"epochs": 1}'):
+    for damaged in ("", "[]", '{"epochs": 1}', '{"settings": {}, "epochs": 1}', '{"settings": 1}'):
         (tmp_path / "state.json").write_text(damaged)
         with pytest.raises(ResumeError, match=r"^state.json in \S+ is damaged; delete that folder to start"):
             Checkpoint(tmp_path, {}, dict, 1).restore(None)
+
+
+@pytest.mark.parametrize("name", ["last-0001.weights.h5", "best-0001.weights.h5"])
+def test_weights_that_are_cut_or_gone_are_one_sentence(tmp_path, name):
+    def begun() -> tuple[keras.Model, Checkpoint]:
+        network = keras.Sequential([keras.Input((64,)), keras.layers.Dense(100)])
+        network.compile(keras.optimizers.AdamW(), "mse")
+        return network, Checkpoint(tmp_path, {"seed": 1}, lambda: {"cross_entropy": 0.5, "recall": 0.5}, 9)
+
+    network, checkpoint = begun()
+    network.fit(np.zeros((1, 64)), np.zeros((1, 100)), callbacks=[checkpoint], verbose=0)
+    network, checkpoint = begun()
+    checkpoint.restore(network)
+    weights = tmp_path / name
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    for _ in range(2):
+        network, checkpoint = begun()
+        with pytest.raises(
+            ResumeError, match=rf"^{name} in \S+ is damaged; delete that folder to start again"
+        ):
+            checkpoint.restore(network)
+        weights.unlink(missing_ok=True)
 
 
 INTERRUPTED_IN_FOLD_2 = """
