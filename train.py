@@ -37,7 +37,7 @@ import tensorflow as tf
 
 from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots, publish
 from model.calibration import ask, calibrate
-from model.checkpoint import Checkpoint, DivergedError, ResumeError, discard, resumable
+from model.checkpoint import Checkpoint, DivergedError, ResumeError, check_unfinished, discard, resumable
 from model.dataset import Dataset
 from model.diseases import described
 from model.distillation import check_teachers, load_teacher, taught
@@ -145,10 +145,6 @@ def fit(
         print(f"Going on after epoch {checkpoint.state['epochs']}.")
     elif resume:
         print(f"There is no unfinished training in {folder}: this one starts anew.")
-    elif checkpoint.exists():
-        raise data.DataError(
-            f"{folder} holds an unfinished training: add --resume, or delete it to start again."
-        )
     targets = np.eye(len(photos.outputs), dtype=np.float32)[photos.labels]
     done = checkpoint.state["epochs"]
     batches = pixels.training_batches(
@@ -228,8 +224,9 @@ def main(argv: list[str]) -> None:
     """Run a training from the command line's arguments."""
     settings, options = parse(argv)
     out, cache = Path(options.out).absolute(), Path(options.cache)
-    unfinished = out.with_name(out.name + ".training")
+    unfinished = out.with_name(out.name + (".folds" if options.folds else ".training"))
     bundle.check_place(out)
+    check_unfinished(unfinished, options.resume)
     tf.config.experimental.enable_op_determinism()
 
     if options.push is not None:

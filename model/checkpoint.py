@@ -34,6 +34,14 @@ def resumable(folder: Path) -> bool:
     return any(folder.rglob(STATE))
 
 
+def check_unfinished(folder: Path, resume: bool) -> None:
+    """Raise ResumeError if `folder` holds a training that can be resumed, unless it is to be resumed."""
+    if resumable(folder) and not resume:
+        raise ResumeError(
+            f"{folder} holds an unfinished training: add --resume, or delete it to start again."
+        )
+
+
 class Checkpoint(keras.callbacks.Callback):
     """Validate after each epoch; keep the best weights and the last; stop when it gets no better.
 

@@ -8,6 +8,7 @@ import pytest
 from conftest import TINY, run, weights_of
 
 import train
+from model import data
 from model.checkpoint import Checkpoint, ResumeError
 
 
@@ -125,6 +126,18 @@ def test_a_training_goes_on_only_from_a_whole_epoch(tmp_path):
     state.parent.mkdir(parents=True)
     state.write_text("{}")
     assert train.what_next(out) == "the same command with --resume goes on after the last whole epoch"
+
+
+@pytest.mark.parametrize(("unfinished", "more"), [("out.training", []), ("out.folds", ["--folds", "2"])])
+def test_one_that_would_replace_an_unfinished_one_is_told_before_the_work(tmp_path, unfinished, more):
+    state = tmp_path / unfinished / "state.json"
+    state.parent.mkdir()
+    state.write_text("{}")
+    told = ["--data", "nowhere", "--out", str(tmp_path / "out"), *more]
+    with pytest.raises(ResumeError, match=rf"{unfinished} holds an unfinished training: add --resume, or "):
+        train.main(told)
+    with pytest.raises(data.DataError, match=r"^There is no folder nowhere"):
+        train.main([*told, "--resume"])
 
 
 def test_a_damaged_state_is_one_sentence(tmp_path):
