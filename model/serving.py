@@ -72,7 +72,8 @@ class Serving:
         except hub.UnreachableError as error:
             notice = f"{error} The model before goes on answering."
         except (hub.HubError, BundleError, OSError) as error:
-            why = error.strerror if isinstance(error, OSError) else error  # no visitor is to see where
+            # Of the disk's errors no visitor is to see where.
+            why = (error.strerror or "it can't be read") if isinstance(error, OSError) else error
             notice = f"{which} is not served, and the model before goes on answering: {why}"
         else:
             self.notice = None  # first: who sees the newer model sees no complaint about the one before
