@@ -93,8 +93,8 @@ def _from_kaggle(name: str) -> Path:
         raise DataError(f"What came of {name} from Kaggle is damaged; try again.") from error
     except OSError as error:
         raise DataError(
-            f"{name} can't be kept on this disk: {error.strerror or error}; make room, or set KAGGLEHUB_CACHE to a "
-            "folder on another one."
+            f"{name} can't be kept on this disk: {error.strerror or error}; make room, or set "
+            "KAGGLEHUB_CACHE to a folder on another one."
         ) from error
     except ValueError as error:  # a login file that can't be read, an archive of an unknown kind
         raise DataError(f"{name} can't be fetched from Kaggle: {error}.") from error
