@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from model import foreground, photo
+from model.cores import CORES
 from model.leaves import difference_hash
 
 VERSION = 2  # of the cache
@@ -112,7 +113,7 @@ def _prepared(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, np
             return error
 
     # Threads suffice: Pillow lets go of the interpreter while it decodes and scales.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(CORES) as pool:
         for start in range(0, len(paths), CHUNK):
             yield from pool.map(prepare, paths[start : start + CHUNK])
 
@@ -169,13 +170,13 @@ def training_batches(
     options = tf.data.Options()
     # Left to itself, tf.data keeps each operation on one core, so that the network waits for its batches; and
     # a training that ends waits for the thread that tunes tf.data, for up to a minute.
-    options.threading.max_intra_op_parallelism = os.cpu_count()
+    options.threading.max_intra_op_parallelism = CORES
     options.autotune.enabled = False
     return (
         tf.data.Dataset.from_generator(draw, output_signature=signature)
         .map(
             lambda x, mask, behind, y, w, key, done: (augment(x, mask, behind, key, done), y, w),
-            num_parallel_calls=os.cpu_count(),
+            num_parallel_calls=CORES,
         )
         .prefetch(2)
         .with_options(options)
