@@ -4,11 +4,14 @@ Epochs read the cache and never decode; the operating system pages it in and out
 as the set grows.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +26,7 @@ from model.cores import CORES
 from model.leaves import difference_hash
 
 VERSION = 2  # of the cache
+DAY = 24 * 3600  # seconds
 CHUNK = 256  # photos decoded ahead of the writer at most
 
 
@@ -56,6 +60,7 @@ def load_pixels(
     folder = cache / key
     if not folder.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
+        _discard_leftovers(cache)
         with tempfile.TemporaryDirectory(dir=cache, prefix="making-") as unfinished:
             made = Path(unfinished) / key
             made.mkdir()
@@ -66,6 +71,14 @@ def load_pixels(
     images = np.load(folder / "images.npy", mmap_mode="r")[: len(index["readable"])]
     masks, hashes = (np.load(folder / f"{name}.npy") for name in ("masks", "hashes"))
     return Pixels(images, masks, hashes=hashes, **index)
+
+
+def _discard_leftovers(cache: Path) -> None:
+    """Delete what preparations that were killed left behind, if nobody has written to it for a day."""
+    for left in cache.glob("making-*"):
+        with contextlib.suppress(FileNotFoundError):  # another training may be done with it just now
+            if time.time() - max(path.stat().st_mtime for path in (left, *left.rglob("*"))) > DAY:
+                shutil.rmtree(left)
 
 
 def _prepare_all(

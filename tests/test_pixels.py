@@ -2,6 +2,7 @@ import contextlib
 import errno
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,18 @@ def test_a_second_run_decodes_nothing_and_a_changed_photo_is_seen(paths, tmp_pat
     changed = pixels.load_pixels(paths, 32, tmp_path / "cache", counting)
     assert len(decoded) == 2 * len(paths)
     np.testing.assert_array_equal(changed.images[0], changed.images[1])
+
+
+def test_what_a_killed_preparation_left_is_deleted_after_a_day(paths, tmp_path):
+    cache = tmp_path / "cache"
+    for name, days in (("making-killed", 2), ("making-another", 0)):
+        images = cache / name / "key" / "images.npy"
+        images.parent.mkdir(parents=True)
+        images.touch()
+        for path in (images, images.parent, cache / name):
+            os.utime(path, (0, time.time() - days * 24 * 3600))
+    pixels.load_pixels(paths, 32, cache, silent)
+    assert [path.name for path in cache.glob("making-*")] == ["making-another"]
 
 
 def test_unreadable_photos_are_listed_and_skipped(paths, tmp_path):
