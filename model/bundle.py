@@ -185,6 +185,11 @@ def check_files(folder: Path) -> None:
             )
 
 
+def weights_digest(folder: Path) -> str:
+    """Return what tells the weights of a bundle's Keras model from others, a sha256."""
+    return read(folder).description["files"]["model.weights.h5"]
+
+
 def read(folder: Path, name: str | None = None) -> Bundle:
     """Read and check the bundle in `folder`, called `name`. Raises BundleError saying what is wrong."""
     name = name or folder.name or str(folder)

@@ -42,6 +42,13 @@ def check_unfinished(folder: Path, resume: bool) -> None:
         )
 
 
+def what_next(out: str) -> str:
+    """Tell how a training to `out` goes on that was broken off: from a whole epoch, if there is one."""
+    if any(resumable(disk.beside(Path(out).absolute(), ending)) for ending in (".training", ".folds")):
+        return "the same command with --resume goes on after the last whole epoch"
+    return "the same command starts anew, since no epoch is whole yet"
+
+
 class Checkpoint(keras.callbacks.Callback):
     """Validate after each epoch; keep the best weights and the last; stop when it gets no better.
 
@@ -66,7 +73,13 @@ class Checkpoint(keras.callbacks.Callback):
         return (self.folder / STATE).exists()
 
     def restore(self, model: keras.Model) -> None:
-        """Take up the saved training. Raises ResumeError if it was another one, or is damaged."""
+        """Take up the saved training, if there is one, and tell.
+
+        Raises ResumeError if it was another one, or is damaged.
+        """
+        if not self.exists():
+            print(f"There is no unfinished training in {self.folder}: this one starts anew.")
+            return
         try:
             saved = json.loads((self.folder / STATE).read_text())
             saved = {key: saved[key] for key in self.state}
@@ -88,6 +101,7 @@ class Checkpoint(keras.callbacks.Callback):
                 if disk.trouble(error):
                     raise
                 raise self._damaged(weights.name) from error
+        print(f"Going on after epoch {saved['epochs']}.")
 
     def _damaged(self, name: str) -> ResumeError:
         return ResumeError(f"{name} in {self.folder} is damaged; delete that folder to start again.")

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
@@ -13,6 +14,11 @@ CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 def at_home(place: str) -> str:
     """Expand a leading ~, which shells leave alone in --out=~/model; that of an unknown user stays."""
     return os.path.expanduser(place)  # noqa: PTH111 Path's raises an error then
+
+
+def beside(path: Path, ending: str) -> Path:
+    """Return the path of what lies beside a file or folder, called like it with an ending: leaf.training."""
+    return path.with_name(path.name + ending)
 
 
 def printable(name: str) -> str:

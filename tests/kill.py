@@ -93,8 +93,7 @@ def saving(folder: Path, times: int, choose: random.Random) -> Kills:
             lambda: {"cross_entropy": 0.5, "recall": 0.5},
             epochs,
         )
-        if checkpoint.exists():
-            checkpoint.restore(network)
+        checkpoint.restore(network)
         one = np.zeros((1, 64)), np.zeros((1, 100))
         network.fit(
             *one, epochs=epochs, initial_epoch=checkpoint.state["epochs"], callbacks=[checkpoint], verbose=0

@@ -9,7 +9,7 @@ from conftest import TINY, run, weights_of
 
 import train
 from model import data
-from model.checkpoint import Checkpoint, ResumeError
+from model.checkpoint import Checkpoint, ResumeError, what_next
 
 
 def assert_same_weights(a, b) -> None:
@@ -121,11 +121,11 @@ def test_what_is_stopped_while_its_modules_load_says_so(module, imported):
 
 def test_a_training_goes_on_only_from_a_whole_epoch(tmp_path):
     out = str(tmp_path / "out")
-    assert train.what_next(out) == "the same command starts anew, since no epoch is whole yet"
+    assert what_next(out) == "the same command starts anew, since no epoch is whole yet"
     state = tmp_path / "out.folds" / "fold-1" / "state.json"
     state.parent.mkdir(parents=True)
     state.write_text("{}")
-    assert train.what_next(out) == "the same command with --resume goes on after the last whole epoch"
+    assert what_next(out) == "the same command with --resume goes on after the last whole epoch"
 
 
 @pytest.mark.parametrize(("unfinished", "more"), [("out.training", []), ("out.folds", ["--folds", "2"])])
