@@ -60,9 +60,8 @@ class HeatMap(keras.layers.Layer):
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__()
-        names = [layer.name for layer in model.layers]
-        finer, *_, last = [name for name in names if name.endswith("_pool")][-5:]
-        self.block = model.layers[names.index(finer) : names.index(last) + 1]
+        pools = [i for i, layer in enumerate(model.layers) if layer.name.endswith("_pool")]
+        self.block = model.layers[pools[-5] : pools[-1] + 1]  # from those features to the global pooling
         head = ("dense", "dense_norm", "logits", "softmax", "diseases")
         self.head = [model.get_layer(name) for name in head]
 
@@ -107,6 +106,8 @@ def _backwards(layer: keras.layers.Layer, gradient, before, after):
         case keras.layers.Conv2D():
             turned = ops.transpose(ops.flip(layer.kernel, axis=(0, 1)), (0, 1, 3, 2))
             return ops.conv(gradient, turned, padding="same")
+        case _:
+            raise TypeError(layer)
 
 
 def _scale(norm: keras.layers.BatchNormalization):
@@ -157,18 +158,21 @@ def copy_weights(
             weights = model.get_layer(layer.name).get_weights()
             if [w.shape for w in weights] == [w.shape for w in layer.get_weights()]:
                 layer.set_weights(weights)
-    old, last = model.get_layer("logits").get_weights(), network.get_layer("logits")
-    new = last.get_weights()
-    places = (
-        {label_of(name).casefold(): k for k, name in enumerate(known)} if len(old[0]) == len(new[0]) else {}
-    )
-    place = [places.get(label_of(name).casefold()) for name in outputs]
-    for to, by in zip(new, old, strict=True):
-        for k, its in enumerate(place):
-            if its is not None:
-                to[..., k] = by[..., its]
-    last.set_weights(new)
-    return [name for name, its in zip(outputs, place, strict=True) if its is None]
+    old, logits = model.get_layer("logits").get_weights(), network.get_layer("logits")
+    new = logits.get_weights()
+    columns = {label_of(name).casefold(): k for k, name in enumerate(known)}
+    if len(old[0]) != len(new[0]):  # the layers before are of another width
+        columns = {}
+    anew = []
+    for k, name in enumerate(outputs):
+        column = columns.get(label_of(name).casefold())
+        if column is None:
+            anew.append(name)
+            continue
+        for after, before in zip(new, old, strict=True):
+            after[..., k] = before[..., column]
+    logits.set_weights(new)
+    return anew
 
 
 def explaining_model(model: keras.Model) -> keras.Model:
