@@ -62,12 +62,10 @@ def find(name: str | None) -> Found:
     try:
         return fetch(name)
     except UnreachableError as error:
-        repo, _, revision = name.partition("@")
+        repo, revision = split_revision(name)
         try:
             folder = Path(
-                snapshot_download(
-                    repo, revision=revision or None, allow_patterns=SERVED_FILES, local_files_only=True
-                )
+                snapshot_download(repo, revision=revision, allow_patterns=SERVED_FILES, local_files_only=True)
             )
             if not all((folder / file).is_file() for file in SERVED_FILES):
                 raise LocalEntryNotFoundError("a pinned commit, of which only a part was fetched")
@@ -80,17 +78,23 @@ def fetch(name: str | None, files: list[str] | None = SERVED_FILES) -> Found:
     """Fetch the bundle `name`, of a Hub repo only `files`, if given: by default what serving needs.
 
     It is a folder, or a Hub id with an optional @revision; None is the default bundle. Raises
-    UnreachableError or HubError.
+    UnreachableError or HubError, and OSError if the disk is full or closed to us.
     """
     if not name:
         return Found(bundle.DEFAULT, "default")
     folder = Path(disk.at_home(name))
     if bundle.place(folder).is_dir():
         return Found(folder.resolve(), folder.absolute().name or str(folder), is_local=True)
-    repo, _, revision = name.partition("@")
+    repo, revision = split_revision(name)
     require_repo_id(repo, or_folder=True)
-    folder = download(repo, revision or None, "model", files)
+    folder = download(repo, revision, "model", files)
     return Found(folder, repo, folder.name)
+
+
+def split_revision(name: str) -> tuple[str, str | None]:
+    """Split user/repo@revision into the repo and the revision, if there is one."""
+    repo, _, revision = name.partition("@")
+    return repo, revision or None
 
 
 def whole_bundle(name: str) -> Path:
@@ -105,7 +109,7 @@ def whole_bundle(name: str) -> Path:
 def download(repo: str, revision: str | None, repo_type: str, files: list[str] | None = None) -> Path:
     """Fetch a repo (only `files`, if given) into the Hub's cache; return its folder, named by its commit.
 
-    Raises UnreachableError or HubError.
+    Raises UnreachableError or HubError, and OSError if the disk is full or closed to us.
     """
     require_repo_id(repo)
     check_token()

@@ -7,7 +7,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, Re
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from model.bundle import DEFAULT
-from model.hub import SERVED_FILES, HubError, require_repo_id, require_token
+from model.hub import SERVED_FILES, HubError, require_repo_id, require_token, split_revision
 from model.publish import persist
 
 ROOT = Path(__file__).parents[1]
@@ -20,13 +20,14 @@ def space_files(model: str | None) -> dict[str, bytes]:
 
     Raises HubError if it is no Hub id.
     """
-    if model:
-        require_repo_id(model.partition("@")[0])
+    repo = split_revision(model)[0] if model else None
+    if repo is not None:
+        require_repo_id(repo)
     files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in _served()}
     files["requirements.txt"] = (ROOT / "requirements.txt").read_text("utf-8").split(TRAINING)[0].encode()
     card = RepoCard((ROOT / "README.md").read_text("utf-8"))
-    if model:
-        card.data.models = [model.split("@")[0]]
+    if repo:
+        card.data.models = [repo]
     return files | {"README.md": str(card).encode()}
 
 
@@ -40,9 +41,9 @@ def _served() -> Iterator[Path]:
 
 
 def _require_model(api: HfApi, model: str) -> None:
-    repo, _, revision = model.partition("@")
+    repo, revision = split_revision(model)
     try:
-        api.model_info(repo, revision=revision or None)
+        api.model_info(repo, revision=revision)
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise HubError(f"There is no model {model} on the Hub that we may see; push it first.") from error
 
