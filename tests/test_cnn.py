@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model import bundle, cnn, evaluation, export, slim
+from model import bundle, calibration, cnn, export, slim
 
 SIZE, OUTPUTS, CLASSES = 64, 5, 3
 SAME = np.eye(OUTPUTS, CLASSES, dtype=np.float32)
@@ -116,7 +116,7 @@ def test_answers_are_the_networks_own_at_the_temperature(network, photos):
     np.testing.assert_allclose(answer["leaf"], asked.sum(1) / np.exp(logits).sum(1), atol=1e-6)
     asked[:, 0] += 0.25 * np.exp(logits[:, 3])
     np.testing.assert_allclose(answer["probabilities"], asked / asked.sum(1, keepdims=True), atol=1e-6)
-    np.testing.assert_allclose(answer["probabilities"], evaluation.probabilities(logits, SAME), atol=1e-6)
+    np.testing.assert_allclose(answer["probabilities"], calibration.probabilities(logits, SAME), atol=1e-6)
 
 
 def written(folder: Path, model: keras.Model) -> Path:
