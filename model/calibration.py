@@ -22,17 +22,17 @@ def calibrate(
     to_logits = keras.Model(network.input, network.get_layer("logits").output)
     logits = pixels.predictor(to_logits, settings.batch_size)(photos.images, indices)
     labels, k = photos.asked(indices), len(photos.classes)
-    potato, sources, same = labels != OTHER, photos.sources(indices), same_disease(photos.outputs, k)
-    temperature = fit_temperature(logits[potato], same, labels[potato], sources[potato])
+    potato, sources, membership = labels != OTHER, photos.sources(indices), same_disease(photos.outputs, k)
+    temperature = fit_temperature(logits[potato], membership, labels[potato], sources[potato])
     leaf = softmax(logits / temperature)[:, :k].sum(1)
-    chances = probabilities(logits / temperature, same)
+    chances = probabilities(logits / temperature, membership)
     thresholds = choose_thresholds(chances, leaf, labels, sources)
     if not (verdicts(chances, leaf, thresholds)[potato] == DIAGNOSIS).any():
         print(
             'Beware: it answers none of the validation photos, but says "Unsure" to all: train for more '
             "epochs, on more photos, or with --start-from default."
         )
-    return export.answering_model(network, same, temperature), temperature, thresholds
+    return export.answering_model(network, membership, temperature), temperature, thresholds
 
 
 def ask(
@@ -56,20 +56,22 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return e / e.sum(-1, keepdims=True)
 
 
-def probabilities(logits: np.ndarray, same: np.ndarray) -> np.ndarray:
+def probabilities(logits: np.ndarray, membership: np.ndarray) -> np.ndarray:
     """Return the probabilities of the classes asked for, [n, K], as the model that answers gives them.
 
-    logits: [n, outputs]; same: how much each output counts for each class, [outputs, K], as in diseases.py.
+    logits: [n, outputs]; membership: [outputs, K], how much each output counts for each class (diseases.py).
     """
-    shares = softmax(logits) @ same + LEAST
+    shares = softmax(logits) @ membership + LEAST
     return shares / shares.sum(1, keepdims=True)
 
 
-def fit_temperature(logits: np.ndarray, same: np.ndarray, labels: np.ndarray, sources: np.ndarray) -> float:
-    """Return the T, 0.25 to 8, for which probabilities(logits / T, same) make `labels` likeliest.
+def fit_temperature(
+    logits: np.ndarray, membership: np.ndarray, labels: np.ndarray, sources: np.ndarray
+) -> float:
+    """Return the T, 0.25 to 8, for which probabilities(logits / T, membership) make `labels` likeliest.
 
-    logits: [n, outputs]; same: [outputs, K]; labels: int [n]; sources: [n], where a photo comes from. Each
-    source weighs the same: a temperature for the many photos of a lab would be too sure of the few of a
+    logits: [n, outputs]; membership: [outputs, K]; labels: int [n]; sources: [n], where a photo comes from.
+    Each source weighs the same: a temperature for the many photos of a lab would be too sure of the few of a
     field. With few photos in all, T is at least 1: a network that was never wrong on them may still be wrong.
     A network is made surer only half as much as these photos ask: those of another camera are harder.
     Temperature scaling: Guo et al. 2017, section 4.2.
@@ -77,7 +79,7 @@ def fit_temperature(logits: np.ndarray, same: np.ndarray, labels: np.ndarray, so
     rows, groups = np.arange(len(labels)), _groups(sources)
 
     def loss(temperature: float) -> float:
-        likelihood = np.log(probabilities(logits / temperature, same)[rows, labels].clip(1e-12))
+        likelihood = np.log(probabilities(logits / temperature, membership)[rows, labels].clip(1e-12))
         return -np.mean([likelihood[members].mean() for members in groups])
 
     least = 0.25 if len(labels) >= ENOUGH else 1

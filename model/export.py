@@ -26,20 +26,20 @@ AROUND = 5  # cells: heat is averaged over so many squared; that of a single cel
 FLOOR = 0.65  # heat below this share of a photo's hottest spot is mostly background, and left out
 
 
-def answering_model(cnn: keras.Model, same: np.ndarray, temperature: float) -> keras.Model:
+def answering_model(cnn: keras.Model, membership: np.ndarray, temperature: float) -> keras.Model:
     """Turn the trained network, whose first K outputs are those asked for, into one that answers.
 
-    same: how much each output counts for each class, [outputs, K], as in diseases.py. The temperature is
-    divided into the weights of the last layer, so that plain Keras layers suffice.
+    membership: [outputs, K], how much each output counts for each class (diseases.py). The weights of the
+    last layer are divided by the temperature, so that plain Keras layers suffice.
     """
     model = keras.models.clone_model(cnn)
     model.set_weights(cnn.get_weights())
     last = model.get_layer("logits")
     last.set_weights([weight / temperature for weight in last.get_weights()])
-    classes = same.shape[1]
+    classes = membership.shape[1]
     diseases = keras.layers.Dense(classes, use_bias=False, trainable=False, name="diseases")
     shares = diseases(model.output) + LEAST
-    diseases.set_weights([same])
+    diseases.set_weights([membership])
     probabilities = keras.layers.Softmax(name="probabilities")(ops.log(shares))  # they sum to 1 again
     leaf = ops.sum(model.output[:, :classes], axis=1)
     return keras.Model(model.input, {"probabilities": probabilities, "leaf": leaf}, name=cnn.name)
