@@ -53,9 +53,9 @@ class Checkpoint(keras.callbacks.Callback):
     """Validate after each epoch; keep the best weights and the last; stop when it gets no better.
 
     `folder` holds state.json, which names the weights that belong to it and is replaced in one move, so that
-    it always tells of files that are whole. `settings` are what a training to be resumed must agree with;
-    from `seed` among them dropout starts anew each epoch. `validate` returns "cross_entropy", which tells the
-    best epoch, and "recall": shares of right answers waver by more than late epochs differ.
+    it always tells of files that are whole. A training that is resumed must have the same `settings`; their
+    `seed`, with the epoch's number, is also that of dropout. `validate` returns "cross_entropy", which tells
+    the best epoch, and "recall", which is only shown: it varies by more than late epochs differ.
     """
 
     def __init__(self, folder: Path, settings: dict, validate: Callable[[], dict[str, float]], patience: int):

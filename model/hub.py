@@ -18,9 +18,9 @@ from huggingface_hub.utils import validate_repo_id
 
 from model import bundle, disk
 
-# What asking the Hub may end in: no answer, or one that is not the Hub's, but of something on the way to it.
+# Asking the Hub may raise these: there is no answer, or something on the way, such as a proxy, gives its own.
 NO_ANSWER = (httpx2.HTTPError, json.JSONDecodeError)  # HfHubHTTPError among them
-# And what moving files may end in, besides.
+# Moving files may raise these as well.
 FAILURES = (
     *NO_ANSWER,
     ConnectionError,
@@ -57,7 +57,7 @@ def find(name: str | None) -> Found:
     """Find the bundle `name`, as `fetch` does, but do without the Hub if it can't be reached.
 
     Then it is the cached revision, or else the default bundle, with a notice. Raises HubError if there is no
-    such repo or revision.
+    such repo or revision, and OSError if the disk is full or closed to us.
     """
     try:
         return fetch(name)
@@ -100,8 +100,8 @@ def split_revision(name: str) -> tuple[str, str | None]:
 def whole_bundle(name: str) -> Path:
     """Return the folder with all files of a bundle.
 
-    It is called "default", or by its folder, or by a Hub id with an optional @revision. Raises
-    UnreachableError or HubError.
+    It is called "default", or by its folder, or by a Hub id with an optional @revision. Raises what `fetch`
+    does.
     """
     return fetch(None if name == "default" else name, None).folder
 

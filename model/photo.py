@@ -154,7 +154,8 @@ def prepare(source: bytes | Path, size: int) -> np.ndarray:
     """Return the photo's upright centre square, scaled to `size`: uint8 [size, size, 3] RGB, 0 to 255.
 
     The square is as large as the photo's shorter side, whatever its shape. Of an animation it is the first
-    frame; transparent parts become white. Raises one of the PhotoErrors, with a sentence.
+    frame; transparent parts become white. Raises one of the PhotoErrors, with a sentence; and OSError if
+    `source` is a path and the file can't be read.
     """
     with _places:  # a file is not read before its turn either
         data = source.read_bytes() if isinstance(source, Path) else source

@@ -52,7 +52,8 @@ def load_pixels(
 ) -> Pixels:
     """Return the photos prepared at `size`, from the cache if the files are as they were when it was made.
 
-    `progress(iterator, total)` may show how far the preparation is. Unreadable photos are skipped.
+    `progress(iterator, total)` may show how far the preparation is. Unreadable photos are skipped; if the
+    disk fails, it raises OSError.
     """
     stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     stats += [(str(path),) for path in paths if not os.access(path, os.R_OK)]  # until they can be read
