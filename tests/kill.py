@@ -35,7 +35,7 @@ from drawing import draw, draw_set
 from hostile import saved
 from loopback_hub import LoopbackHub
 from loopback_repo import Repo
-from test_bundle import DESCRIPTION, write
+from making import DESCRIPTION, write
 
 from model import bundle
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import run, wait_for
 from drawing import draw
 from loopback_repo import Repo
-from test_photo import encode
+from making import encode
 
 from model import bundle
 from model.serving import Serving
