@@ -20,7 +20,7 @@ from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its errors of GPUs and XLA are none; ours are exceptions
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it logs harmless GPU and XLA errors
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # twice as fast; TensorFlow's own choice leaves AVX2 out
 
 from model import disk
@@ -37,7 +37,7 @@ import tensorflow as tf
 
 from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots, publish
 from model.calibration import ask, calibrate
-from model.checkpoint import Checkpoint, DivergedError, ResumeError, discard, resumable
+from model.checkpoint import Checkpoint, DivergedError, ResumeError, check_unfinished, discard, what_next
 from model.dataset import Dataset
 from model.diseases import described
 from model.distillation import check_teachers, load_teacher, taught
@@ -49,6 +49,8 @@ from model.normalization import FusedNormalization
 from model.quantization import quantized
 from model.settings import Settings, command, parse, public_settings
 from model.splits import of_given_splits, split_by_leaf
+from model.validation import validator
+from model.verdict import Thresholds
 
 
 def warn_of_known_leaves(earlier: dict[str, Path], held_out: str | None) -> None:
@@ -97,12 +99,18 @@ def variation(settings: Settings, start: Path | None) -> int:
     """Return the seed of order and augmentation: a model that goes on from another sees the photos anew."""
     if not start:
         return settings.seed
-    return settings.seed + int(weights_digest(start)[:8], 16)
+    return settings.seed + int(bundle.weights_digest(start)[:8], 16)
 
 
-def weights_digest(folder: Path) -> str:
-    """Return what tells a bundle's weights from others, a sha256."""
-    return bundle.read(folder).description["files"]["model.weights.h5"]
+def identify(
+    settings: Settings, earlier: dict[str, Path], photos: Dataset, splits: dict[str, np.ndarray]
+) -> dict:
+    """Return all that a training must have in common with the one that it resumes."""
+    split = hashlib.sha256(np.concatenate(list(splits.values())).tobytes()).hexdigest()
+    identity = asdict(settings) | {"fingerprint": photos.fingerprint(), "split": split}
+    if earlier:
+        identity["weights it learns from"] = [bundle.weights_digest(model) for model in earlier.values()]
+    return identity
 
 
 def fit(
@@ -113,66 +121,44 @@ def fit(
     folder: Path,
     resume: bool,
     logs: Path | None,
-) -> tuple[keras.Model, Checkpoint]:
-    """Fit the network. Return it, of its best epoch and quantized, and the checkpoint, with the history.
+) -> tuple[keras.Model, dict]:
+    """Fit the network. Return it, of its best epoch and quantized, and the state of its checkpoint.
 
     `earlier` are the models it learns from, by name: that whose weights it starts from, and its teachers.
     """
-    steps = max(1, len(splits["train"]) // settings.batch_size)
+    train, outputs = splits["train"], photos.outputs
+    steps = max(1, len(train) // settings.batch_size)
     start = earlier.get(settings.start_from)
-    network = build(settings, start, photos.outputs, len(photos.classes), steps)
+    network = build(settings, start, outputs, len(photos.classes), steps)
     network.summary()
-    labels = photos.asked(splits["validation"])
-    predict = pixels.predictor(network, settings.batch_size)
-
-    def validate() -> dict[str, float]:
-        softmax = predict(photos.images, splits["validation"])
-        asked = softmax[:, : len(photos.classes)]
-        potato = asked.sum(1)
-        guess = np.where(potato < 0.5, data.OTHER, asked.argmax(1))
-        return {
-            "cross_entropy": evaluation.cross_entropy(np.column_stack([asked, 1 - potato]), labels),
-            "recall": evaluation.macro_recall(guess, labels),
-        }
-
-    split = hashlib.sha256(np.concatenate(list(splits.values())).tobytes()).hexdigest()
-    identity = asdict(settings) | {"fingerprint": photos.fingerprint(), "split": split}
-    if earlier:
-        identity["weights it learns from"] = [weights_digest(folder) for folder in earlier.values()]
+    validate = validator(settings, network, photos, splits["validation"])
+    identity = identify(settings, earlier, photos, splits)
     checkpoint = Checkpoint(folder, identity, validate, settings.patience)
-    if resume and checkpoint.exists():
+    if resume:
         checkpoint.restore(network)
-        print(f"Going on after epoch {checkpoint.state['epochs']}.")
-    elif resume:
-        print(f"There is no unfinished training in {folder}: this one starts anew.")
-    elif checkpoint.exists():
-        raise data.DataError(
-            f"{folder} holds an unfinished training: add --resume, or delete it to start again."
-        )
-    targets = np.eye(len(photos.outputs), dtype=np.float32)[photos.labels]
     done = checkpoint.state["epochs"]
-    batches = pixels.training_batches(
-        photos.images,
-        photos.masks,
-        targets,
-        data.photo_weights(photos.photos),
-        indices=splits["train"],
-        backgrounds=photos.backgrounds(splits["train"]),
-        batch_size=settings.batch_size,
-        steps=steps,
-        seed=variation(settings, start),
-        first_epoch=done,
-        epochs=settings.epochs,
-        augment=cnn.augment,
-    )
     if done < settings.epochs and not checkpoint.finished():
+        batches = pixels.training_batches(
+            photos.images,
+            photos.masks,
+            np.eye(len(outputs), dtype=np.float32)[photos.labels],
+            data.photo_weights(photos.photos),
+            indices=train,
+            backgrounds=photos.backgrounds(train),
+            batch_size=settings.batch_size,
+            steps=steps,
+            seed=variation(settings, start),
+            first_epoch=done,
+            epochs=settings.epochs,
+            augment=cnn.augment,
+        )
+        teachers = [
+            load_teacher(earlier[name], name, outputs, settings.image_size, settings.precision)
+            for name in settings.teacher
+        ]
         callbacks = [keras.callbacks.ProgbarLogger(), checkpoint]  # in this order they print
         if logs:
             callbacks.append(logger(logs, done > 0, lambda: checkpoint.state["history"][-1]))
-        teachers = [
-            load_teacher(earlier[name], name, photos.outputs, settings.image_size, settings.precision)
-            for name in settings.teacher
-        ]
         network.fit(
             taught(batches, teachers),
             epochs=settings.epochs,
@@ -183,9 +169,9 @@ def fit(
             verbose=1 if sys.stdout.isatty() else 2,
         )
     network.load_weights(checkpoint.best_weights)
-    whole = cnn.build_cnn(network.input_shape[1:], len(photos.outputs))  # float32, whatever it was fitted in
+    whole = cnn.build_cnn(network.input_shape[1:], len(outputs))  # float32, whatever it was fitted in
     whole.set_weights(network.get_weights())
-    return quantized(whole), checkpoint
+    return quantized(whole), checkpoint.state
 
 
 def measure_folds(
@@ -193,7 +179,7 @@ def measure_folds(
 ) -> None:
     """Train once for each fold of the leaves, measure on it, and write the figures."""
     out = Path(options.out).absolute()
-    unfinished = out.with_name(out.name + ".folds")
+    unfinished = disk.beside(out, ".folds")
 
     def train(splits: dict[str, np.ndarray], name: str) -> evaluation.Answers:
         folder = unfinished / name  # stays until all are done, so that a resumed run only asks this one again
@@ -205,12 +191,48 @@ def measure_folds(
     print(dataset.table(photos.counts({})))
     warn_of_known_leaves(earlier, None)
     figures = cross_validate(photos, options.folds, settings.validation, settings.seed, train)
-    file = out.with_name(out.name + ".folds.json")
+    file = disk.beside(out, ".folds.json")
     file.write_text(
         json.dumps({"command": made_by, "fingerprint": photos.fingerprint()} | figures, indent=1) + "\n"
     )
     discard(unfinished)
     print(f"\nWrote the figures to {options.out}.folds.json.")
+
+
+def describe(
+    argv: list[str],
+    settings: Settings,
+    photos: Dataset,
+    splits: dict[str, np.ndarray],
+    state: dict,
+    temperature: float,
+    thresholds: Thresholds,
+    figures: dict[str, dict],
+) -> dict:
+    """Return what bundle.json is to tell of a model. `state` is its checkpoint's."""
+    labels = data.labels_of(photos.classes)
+    libraries = ("tensorflow", "keras", "numpy", "pillow", "ai-edge-litert")
+    return {
+        "classes": [
+            {"folder": folder, "label": label} for folder, label in zip(photos.classes, labels, strict=True)
+        ],
+        "image_size": settings.image_size,
+        "temperature": temperature,
+        "thresholds": asdict(thresholds),
+        "training": {
+            "command": command(argv),
+            "settings": public_settings(settings),
+            "outputs": photos.outputs,
+            "photos": photos.counts(splits),
+            "fingerprint": photos.fingerprint(),
+            "held_out": photos.fingerprint(splits["test"]),
+            "epochs": state["epochs"],
+            "best_epoch": state["best_epoch"],
+            "minutes": round(state["seconds"] / 60, 1),
+            "libraries": {name: importlib.metadata.version(name) for name in libraries},
+        },
+        "figures": figures,
+    }
 
 
 def write(out: Path, model: keras.Model, description: dict, history: list[dict]) -> None:
@@ -228,8 +250,9 @@ def main(argv: list[str]) -> None:
     """Run a training from the command line's arguments."""
     settings, options = parse(argv)
     out, cache = Path(options.out).absolute(), Path(options.cache)
-    unfinished = out.with_name(out.name + ".training")
+    unfinished = disk.beside(out, ".folds" if options.folds else ".training")
     bundle.check_place(out)
+    check_unfinished(unfinished, options.resume)
     tf.config.experimental.enable_op_determinism()
 
     if options.push is not None:
@@ -264,12 +287,10 @@ def main(argv: list[str]) -> None:
     )
     for sentence in of_given_splits(photos.photos, photos.leaves, splits):
         print(sentence)
-    counts = photos.counts(splits)
-    print(dataset.table(counts))
-    held_out = photos.fingerprint(splits["test"])
-    warn_of_known_leaves(earlier, held_out)
+    print(dataset.table(photos.counts(splits)))
+    warn_of_known_leaves(earlier, photos.fingerprint(splits["test"]))
     logs = options.logs and Path(options.logs) / out.name
-    network, checkpoint = fit(settings, earlier, photos, splits, unfinished, options.resume, logs)
+    network, state = fit(settings, earlier, photos, splits, unfinished, options.resume, logs)
     model, temperature, thresholds = calibrate(settings, network, photos, splits["validation"])
     answers = ask(settings, model, thresholds, photos, splits["test"])
     figures = evaluation.measure_held_out(answers, labels)
@@ -279,33 +300,12 @@ def main(argv: list[str]) -> None:
     for name, row in figures.items():
         print("\n" + evaluation.table(name, row))
 
-    libraries = ("tensorflow", "keras", "numpy", "pillow", "ai-edge-litert")
-    description = {
-        "classes": [
-            {"folder": folder, "label": label} for folder, label in zip(photos.classes, labels, strict=True)
-        ],
-        "image_size": settings.image_size,
-        "temperature": temperature,
-        "thresholds": asdict(thresholds),
-        "training": {
-            "command": command(argv),
-            "settings": public_settings(settings),
-            "outputs": photos.outputs,
-            "photos": counts,
-            "fingerprint": photos.fingerprint(),
-            "held_out": held_out,
-            "epochs": checkpoint.state["epochs"],
-            "best_epoch": checkpoint.state["best_epoch"],
-            "minutes": round(checkpoint.state["seconds"] / 60, 1),
-            "libraries": {name: importlib.metadata.version(name) for name in libraries},
-        },
-        "figures": figures,
-    }
+    description = describe(argv, settings, photos, splits, state, temperature, thresholds, figures)
     if options.license:
         description["license"] = options.license
-    write(out, model, description, checkpoint.state["history"])
+    write(out, model, description, state["history"])
     # For the owner of the photos alone: beside the bundle, never within it.
-    sheet = out.with_name(out.name + ".mistakes.png")
+    sheet = disk.beside(out, ".mistakes.png")
     if shown := plots.draw_mistakes(sheet, photos, splits["test"], answers):
         worst = f"{shown} worst mistakes" if shown > 1 else "worst mistake"
         print(f"\nWrote the {worst} to {options.out}.mistakes.png, never to be published.")
@@ -315,18 +315,11 @@ def main(argv: list[str]) -> None:
         print(publish.push(out, options.push, options.private, options.force))
 
 
-def what_next(out: str) -> str:
-    """Tell how a training to `out` goes on that was broken off: from a whole epoch, if there is one."""
-    place = Path(out).absolute()
-    if any(resumable(place.with_name(place.name + ending)) for ending in (".training", ".folds")):
-        return "the same command with --resume goes on after the last whole epoch"
-    return "the same command starts anew, since no epoch is whole yet"
-
-
 if __name__ == "__main__":
     tf.get_logger().setLevel("ERROR")  # folds build one network after the other, which it takes for a mistake
     for name in ("SIGTERM", "SIGHUP"):  # end like Ctrl-C; a closed terminal does not if nohup says so
-        if signal.getsignal(number := getattr(signal, name, signal.SIGTERM)) is signal.SIG_DFL:
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be any bytes
     try:

@@ -32,6 +32,7 @@ from model import data, hub, photo, publish, space
 from model.answers import columns, row
 from model.bundle import BundleError, check_files, place
 from model.classifier import Diagnosis
+from model.cores import CORES
 from model.plant import joint_answer
 from model.serving import load
 
@@ -40,7 +41,7 @@ MOST_TOGETHER = 100  # photos; more are hardly of one plant or field
 
 
 def photos_in(paths: list[str]) -> Iterator[Path]:
-    """List the photos named, and those in the folders named. Raises OSError, as of one that can't be read."""
+    """List the photos named, and those in the folders named. Raises OSError if it can't read a folder."""
     for named in paths:
         if not named or not (path := Path(named)).exists():  # Path("") is this folder
             raise FileNotFoundError(f"There is no photo or folder {named or 'without a name'}.")
@@ -148,7 +149,7 @@ def main(argv: list[str]) -> int:
 
     diagnoses, errors = [], 0
     with (
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        ThreadPoolExecutor(CORES) as pool,
         _output(options.csv, named) as file,
         closing(pool.map(answer, paths)) as answers,  # the rest is given up if a row can't be written
     ):

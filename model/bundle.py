@@ -30,7 +30,7 @@ LONGEST_LABEL = 200  # letters
 UNSEEN = (0x200C, 0x200D, 0xA0)
 
 
-class BundleError(ValueError):
+class BundleError(Exception):
     """The folder holds no bundle that can be trusted; the message is one sentence for the user."""
 
 
@@ -193,6 +193,11 @@ def check_files(folder: Path) -> None:
             )
 
 
+def weights_digest(folder: Path) -> str:
+    """Return what tells the weights of a bundle's Keras model from others, a sha256."""
+    return read(folder).description["files"]["model.weights.h5"]
+
+
 def read(folder: Path, name: str | None = None) -> Bundle:
     """Read and check the bundle in `folder`, called `name`. Raises BundleError saying what is wrong."""
     name = name or folder.name or str(folder)
@@ -235,7 +240,5 @@ def read(folder: Path, name: str | None = None) -> Bundle:
             model=model,
             description=description,
         )
-    except BundleError:
-        raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BundleError(f"{DESCRIPTION} in {name} lacks something it needs: {error}.") from error

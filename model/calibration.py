@@ -6,8 +6,7 @@ import numpy as np
 from model import evaluation, export, pixels
 from model.data import OTHER
 from model.dataset import Dataset
-from model.diseases import same_disease
-from model.evaluation import probabilities, softmax
+from model.diseases import LEAST, same_disease
 from model.settings import Settings, public_names
 from model.verdict import DIAGNOSIS, Thresholds, certainty, verdicts
 
@@ -23,17 +22,17 @@ def calibrate(
     to_logits = keras.Model(network.input, network.get_layer("logits").output)
     logits = pixels.predictor(to_logits, settings.batch_size)(photos.images, indices)
     labels, k = photos.asked(indices), len(photos.classes)
-    potato, sources, same = labels != OTHER, photos.sources(indices), same_disease(photos.outputs, k)
-    temperature = fit_temperature(logits[potato], same, labels[potato], sources[potato])
+    potato, sources, membership = labels != OTHER, photos.sources(indices), same_disease(photos.outputs, k)
+    temperature = fit_temperature(logits[potato], membership, labels[potato], sources[potato])
     leaf = softmax(logits / temperature)[:, :k].sum(1)
-    chances = probabilities(logits / temperature, same)
+    chances = probabilities(logits / temperature, membership)
     thresholds = choose_thresholds(chances, leaf, labels, sources)
     if not (verdicts(chances, leaf, thresholds)[potato] == DIAGNOSIS).any():
         print(
             'Beware: it answers none of the validation photos, but says "Unsure" to all: train for more '
             "epochs, on more photos, or with --start-from default."
         )
-    return export.answering_model(network, same, temperature), temperature, thresholds
+    return export.answering_model(network, membership, temperature), temperature, thresholds
 
 
 def ask(
@@ -51,30 +50,53 @@ def ask(
     )
 
 
-def fit_temperature(logits: np.ndarray, same: np.ndarray, labels: np.ndarray, sources: np.ndarray) -> float:
-    """Return the T, 0.25 to 8, for which probabilities(logits / T, same) make `labels` likeliest.
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the softmax over the last axis."""
+    e = np.exp(logits - logits.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
 
-    logits: [n, outputs]; same: [outputs, K]; labels: int [n]; sources: [n], where a photo comes from. Each
-    source weighs the same, those of few photos together, or with the smallest other one if they are few even
-    together: a temperature for the many photos of a lab would be too sure of the few of a field. Of few
-    photos in all it is 1 at least: who was never wrong on them may still be wrong. A network is made surer
-    only half as much as these photos ask: those of another camera are harder. Temperature scaling: Guo et al.
-    2017, section 4.2.
+
+def probabilities(logits: np.ndarray, membership: np.ndarray) -> np.ndarray:
+    """Return the probabilities of the classes asked for, [n, K], as the model that answers gives them.
+
+    logits: [n, outputs]; membership: [outputs, K], how much each output counts for each class (diseases.py).
     """
-    rows = np.arange(len(labels))
-    _, source, photos = np.unique(sources, return_inverse=True, return_counts=True)
-    few = photos[source] < FEW
-    smallest = np.where(photos < FEW, len(rows) + 1, photos).argmin()
-    group = np.where(few, -1 if few.sum() >= FEW or few.all() else smallest, source)
-    groups = [group == one for one in np.unique(group)]
+    shares = softmax(logits) @ membership + LEAST
+    return shares / shares.sum(1, keepdims=True)
+
+
+def fit_temperature(
+    logits: np.ndarray, membership: np.ndarray, labels: np.ndarray, sources: np.ndarray
+) -> float:
+    """Return the T, 0.25 to 8, for which probabilities(logits / T, membership) make `labels` likeliest.
+
+    logits: [n, outputs]; membership: [outputs, K]; labels: int [n]; sources: [n], where a photo comes from.
+    Each source weighs the same: a temperature for the many photos of a lab would be too sure of the few of a
+    field. With few photos in all, T is at least 1: a network that was never wrong on them may still be wrong.
+    A network is made surer only half as much as these photos ask: those of another camera are harder.
+    Temperature scaling: Guo et al. 2017, section 4.2.
+    """
+    rows, groups = np.arange(len(labels)), _groups(sources)
 
     def loss(temperature: float) -> float:
-        likelihood = np.log(probabilities(logits / temperature, same)[rows, labels].clip(1e-12))
+        likelihood = np.log(probabilities(logits / temperature, membership)[rows, labels].clip(1e-12))
         return -np.mean([likelihood[members].mean() for members in groups])
 
     least = 0.25 if len(labels) >= ENOUGH else 1
     best = float(min(np.geomspace(least, 8, 251), key=loss))
     return max(best, (1 + best) / 2)
+
+
+def _groups(sources: np.ndarray) -> list[np.ndarray]:
+    """Return the photos of each source as a mask, those of sources with few photos together.
+
+    If they are few even together, they go with the smallest other source.
+    """
+    _, source, photos = np.unique(sources, return_inverse=True, return_counts=True)
+    few = photos[source] < FEW
+    smallest = np.where(photos < FEW, len(sources) + 1, photos).argmin()
+    group = np.where(few, -1 if few.sum() >= FEW or few.all() else smallest, source)
+    return [group == one for one in np.unique(group)]
 
 
 def choose_thresholds(
@@ -88,12 +110,12 @@ def choose_thresholds(
 ) -> Thresholds:
     """Choose from held-out photos when to answer.
 
-    confidence: what it takes so that at most `risk` of the answers are wrong, and at most `most_mistaken` of
-    the other pictures get one; never less than a half, so that no answer is likelier wrong than right,
-    however well these photos go. leaf: declines at most `most_declined` of the potato leaves, and none that
-    is likelier than UNLIKELY. Each share is kept of all, and of each source that has enough photos for one of
-    them to be within it: labs are easier than fields, and a risk kept on average would not be kept in the
-    field. labels: int [n], OTHER for "not a potato leaf"; sources: [n], where a photo comes from.
+    confidence: the least at which at most `risk` of the answers are wrong and at most `most_mistaken` of the
+    other pictures get one; never less than a half, so that no answer is likelier wrong than right. leaf:
+    declines at most `most_declined` of the potato leaves, and none that is likelier than UNLIKELY. Each share
+    is kept of all photos and of each source with enough of them: labs are easier than fields, and a risk kept
+    on average would not be kept in the field. labels: int [n], OTHER for "not a potato leaf"; sources: [n],
+    where a photo comes from.
     """
     sure, right = certainty(probabilities, leaf), probabilities.argmax(1) == labels
     potato = labels != OTHER

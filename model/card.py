@@ -18,38 +18,49 @@ def model_card(description: dict, repo: str = "user/repo") -> str:
     `description` is bundle.json's content, `repo` the Hub id that the card's examples are to name.
     """
     labels = [name["label"] for name in description["classes"]]
-    training = description["training"]
-    potato = all(POTATO_FOLDER.match(name["folder"]) for name in description["classes"])
-    leaf = "potato leaf" if potato else "leaf of its classes"
+    names, figures, training = ", ".join(labels), description["figures"], description["training"]
+    tags, leaf, its_leaf = ["agriculture", "plant-disease"], "leaf", "leaf of its classes"
+    if all(POTATO_FOLDER.match(name["folder"]) for name in description["classes"]):
+        leaf = its_leaf = "potato leaf"
+        tags.append("potato")
     front = ModelCardData(
         license=description.get("license"),
         datasets=_datasets(training["settings"]),
         library_name="keras",
         pipeline_tag="image-classification",
-        tags=["agriculture", "plant-disease", *["potato"] * potato, "litert"],
+        tags=[*tags, "litert"],
         metrics=["accuracy", "recall"],
         model_name="Blightcheck",
-        eval_results=_results(description["figures"]),
+        eval_results=_results(figures),
     )
     photos = "\n".join(
         _cells(*(row[key] for key in ("class", "photos", "leaves", *SPLITS))) for row in training["photos"]
     )
     libraries = ", ".join(f"{name} {version}" for name, version in training["libraries"].items())
     size, thresholds = description["image_size"], description["thresholds"]
-    licence = f"\nLicence of this model: {description['license']}.\n" if "license" in description else ""
-    trained = f"{training['epochs']} epoch{'s' * (training['epochs'] != 1)}"
-    alone = "- It knows no pictures of other things: it takes **every picture for one of its classes**.\n"
-    alone = alone if len(training["outputs"]) == len(labels) else ""
+    licence, no_others = "", ""
+    if "license" in description:
+        licence = f"\nLicence of this model: {description['license']}.\n"
+    if len(training["outputs"]) == len(labels):
+        no_others = (
+            "- It knows no pictures of other things: it takes **every picture for one of its classes**.\n"
+        )
+    kin = described(training["outputs"], len(labels))
+    calibration = _calibration(figures)
+    pictures = _pictures(description.get("files", {}))
+    fingerprint = training["fingerprint"][:16]
+    epochs, minutes, best = training["epochs"], training["minutes"], training["best_epoch"]
+    epochs = f"{epochs} epoch{'s' * (epochs != 1)}"
     return f"""---
 {front.to_yaml()}
 ---
 
 {START}
 
-# Blightcheck: {", ".join(labels)}
+# Blightcheck: {names}
 
-A small convolutional network that tells {", ".join(labels)} apart on a photo of a
-{"potato " * potato}leaf, and says when it can't tell.
+A small convolutional network that tells {names} apart on a photo of a
+{leaf}, and says when it can't tell.
 
 ## Intended use
 
@@ -58,11 +69,11 @@ advises; it does not replace a look at the plant or an expert.
 
 ## Limits
 
-- It knows {", ".join(labels)} and nothing else: other diseases, pests and deficiencies may be called one
+- It knows {names} and nothing else: other diseases, pests and deficiencies may be called one
   of these.
 - Figures on photos like those it was trained on say little about another camera or a field; compare the
   sets below.
-{alone}- Two answers name no class: "Not a potato leaf", if the probability of a {leaf} is below
+{no_others}- Two answers name no class: "Not a potato leaf", if the probability of a {its_leaf} is below
   {thresholds["leaf"]:.2f}, and else "Unsure", if that times the probability of the likeliest class is below
   {thresholds["confidence"]:.2f}. The first limit is a quarter or less, the second was chosen on validation
   photos; some pictures of other things will still get a diagnosis.
@@ -81,22 +92,22 @@ Printed by the training command below.
 
 {classes_table(description)}
 
-{_calibration(description["figures"])}{_pictures(description.get("files", {}))}
+{calibration}{pictures}
 ## Data
 
 | class folder | photos | leaves | training | validation | test |
 |---|---|---|---|---|---|
 {photos}
 
-{described(training["outputs"], len(labels))}
+{kin}
 
-Fingerprint of the photos: `{training["fingerprint"][:16]}`.
+Fingerprint of the photos: `{fingerprint}`.
 {licence}
 ## How it was trained
 
     {training["command"]}
 
-{trained} in {training["minutes"]} minutes, the best being number {training["best_epoch"]}.
+{epochs} in {minutes} minutes, the best being number {best}.
 Libraries: {libraries}.
 
 ## How to use it
@@ -111,7 +122,7 @@ In Keras, `photos` being centre squares, as wide as the shorter side, scaled to 
 
     import keras
     model = keras.saving.load_model("hf://{repo}")
-    model.predict(photos)["probabilities"]  # [n, {len(labels)}]: {", ".join(labels)}
+    model.predict(photos)["probabilities"]  # [n, {len(labels)}]: {names}
 
 With LiteRT, which needs no TensorFlow, and which adds heat maps (LayerCAM):
 

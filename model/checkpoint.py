@@ -9,6 +9,8 @@ from pathlib import Path
 
 import keras
 
+from model import disk
+
 STATE = "state.json"
 
 
@@ -32,13 +34,28 @@ def resumable(folder: Path) -> bool:
     return any(folder.rglob(STATE))
 
 
+def check_unfinished(folder: Path, resume: bool) -> None:
+    """Raise ResumeError if `folder` holds a training that can be resumed, unless it is to be resumed."""
+    if resumable(folder) and not resume:
+        raise ResumeError(
+            f"{folder} holds an unfinished training: add --resume, or delete it to start again."
+        )
+
+
+def what_next(out: str) -> str:
+    """Tell how a training to `out` goes on that was broken off: from a whole epoch, if there is one."""
+    if any(resumable(disk.beside(Path(out).absolute(), ending)) for ending in (".training", ".folds")):
+        return "the same command with --resume goes on after the last whole epoch"
+    return "the same command starts anew, since no epoch is whole yet"
+
+
 class Checkpoint(keras.callbacks.Callback):
     """Validate after each epoch; keep the best weights and the last; stop when it gets no better.
 
     `folder` holds state.json, which names the weights that belong to it and is replaced in one move, so that
-    it always tells of files that are whole. `settings` are what a training to be resumed must agree with;
-    from `seed` among them dropout starts anew each epoch. `validate` returns "cross_entropy", which tells the
-    best epoch, and "recall": shares of right answers waver by more than late epochs differ.
+    it always tells of files that are whole. A training that is resumed must have the same `settings`; their
+    `seed`, with the epoch's number, is also that of dropout. `validate` returns "cross_entropy", which tells
+    the best epoch, and "recall", which is only shown: it varies by more than late epochs differ.
     """
 
     def __init__(self, folder: Path, settings: dict, validate: Callable[[], dict[str, float]], patience: int):
@@ -56,22 +73,38 @@ class Checkpoint(keras.callbacks.Callback):
         return (self.folder / STATE).exists()
 
     def restore(self, model: keras.Model) -> None:
-        """Take up the saved training. Raises ResumeError if it was another one, or is damaged."""
+        """Take up the saved training, if there is one, and tell.
+
+        Raises ResumeError if it was another one, or is damaged.
+        """
+        if not self.exists():
+            print(f"There is no unfinished training in {self.folder}: this one starts anew.")
+            return
         try:
             saved = json.loads((self.folder / STATE).read_text())
+            saved = {key: saved[key] for key in self.state}
             before, now = saved["settings"], self.state["settings"]
+            changed = [key for key in before | now if before.get(key) != now.get(key)]
         except (ValueError, KeyError, TypeError) as error:
-            raise ResumeError(
-                f"{STATE} in {self.folder} is damaged; delete that folder to start again."
-            ) from error
-        if changed := [key for key in before | now if before.get(key) != now.get(key)]:
+            raise self._damaged(STATE) from error
+        if changed:
             raise ResumeError(
                 f"The unfinished training in {self.folder} had other settings ({', '.join(changed)}); "
                 "give the same ones, or delete that folder to start again."
             )
         self.state = saved
         model.optimizer.build(model.trainable_variables)
-        model.load_weights(self._last_weights())
+        for weights in (self.best_weights, self._last_weights()):  # the best too: better asked now than later
+            try:
+                model.load_weights(weights)
+            except (OSError, ValueError, KeyError) as error:
+                if disk.trouble(error):
+                    raise
+                raise self._damaged(weights.name) from error
+        print(f"Going on after epoch {saved['epochs']}.")
+
+    def _damaged(self, name: str) -> ResumeError:
+        return ResumeError(f"{name} in {self.folder} is damaged; delete that folder to start again.")
 
     def finished(self) -> bool:
         """Tell whether it has stopped getting better."""

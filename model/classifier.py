@@ -1,6 +1,5 @@
 """A bundle and a photo -> a diagnosis, with LiteRT."""
 
-import os
 import queue
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from model import photo, slim
 from model.bundle import Bundle, BundleError
+from model.cores import CORES
 from model.diseases import is_healthy
 from model.severity import severity
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE, verdicts
@@ -68,7 +68,7 @@ class _Pool:
     def __init__(self, bundle: Bundle, model: bytes) -> None:
         # One interpreter per core keeps all cores busy. One more uses all cores, and answers a photo that
         # comes alone in half the time.
-        self.cores = os.cpu_count() or 1
+        self.cores = CORES
         self.idle, self.alone = queue.SimpleQueue(), queue.SimpleQueue()
         for _ in range(self.cores):
             self.idle.put(_load(bundle, model, threads=1))
@@ -109,7 +109,7 @@ class Classifier:
     def diagnose(self, source: bytes | Path, explain: bool = False) -> Diagnosis:
         """Diagnose one photo, with heat if it is to be explained.
 
-        Raises photo.PhotoError with a sentence if it can't be read.
+        Raises photo.PhotoError with a sentence if it can't be read, and OSError if the file can't.
         """
         with self._pool(explain).lend() as run:  # before decoding, when it shows whether it comes alone
             pixels = photo.prepare(source, self.bundle.image_size)

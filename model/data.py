@@ -94,8 +94,8 @@ def _from_kaggle(name: str) -> Path:
         raise DataError(f"What came of {name} from Kaggle is damaged; try again.") from error
     except OSError as error:
         raise DataError(
-            f"{name} can't be kept on this disk: {error.strerror}; make room, or set KAGGLEHUB_CACHE to a "
-            "folder on another one."
+            f"{name} can't be kept on this disk: {error.strerror or error}; make room, or set "
+            "KAGGLEHUB_CACHE to a folder on another one."
         ) from error
     except ValueError as error:  # a login file that can't be read, an archive of an unknown kind
         raise DataError(f"{name} can't be fetched from Kaggle: {error}.") from error
@@ -113,7 +113,7 @@ def _from_hugging_face(name: str) -> Path:
 def photos_below(folder: Path, called: str) -> tuple[list[Path], str]:
     """List the photos in a folder, by folder and name, also behind links; and tell of the other files there.
 
-    What is told is a sentence, or nothing if all are photos. Raises OSError, as of a folder that can't be
+    What is told is a sentence, or nothing if all are photos. Raises OSError, for example if a folder can't be
     read.
     """
     files = [Path(place) / name for place, _, names in sorted(walk(folder)) for name in sorted(names)]
@@ -125,22 +125,37 @@ def photos_below(folder: Path, called: str) -> tuple[list[Path], str]:
 def find_photos(source: str) -> list[LabelledPhoto]:
     """List the photos of a source by path, also behind links.
 
-    Raises DataError if there is none, or if a folder's name can't be printed, as on the model's card; and
-    OSError, as of a folder that can't be read.
+    Raises DataError if there is none, or if a folder's name can't be printed, as it must be on the model's
+    card; and OSError, for example if a folder can't be read.
     """
     root = resolve_source(source)
     paths, left_out = photos_below(root, source)
-    found = [
-        LabelledPhoto(path, around[-1], source, _split_of(around), around)
-        for path in paths
-        # Of a link its own name, not that of what it leads to.
-        for around in [(root.resolve().name, *path.parent.relative_to(root).parts)]
-    ]
+    found = [_as_it_lies(path, root, source) for path in paths]
     for name in sorted({source, *(p.folder for p in found)}):
         if (shown := disk.printable(name)) != name:
             raise DataError(f"The name of the folder {shown} is no UTF-8; please rename it.")
     if left_out:
         print(left_out)
+    found = _with_given_splits(found, source)
+    if not found:
+        raise DataError(
+            f"There are no photos in {source}; it should hold one folder of photos for each class."
+        )
+    return found
+
+
+def _as_it_lies(path: Path, root: Path, source: str) -> LabelledPhoto:
+    """Label a photo with the folder it lies in."""
+    # Of a link its own name, not that of what it leads to.
+    around = (root.resolve().name, *path.parent.relative_to(root).parts)
+    return LabelledPhoto(path, around[-1], source, _split_of(around), around)
+
+
+def _with_given_splits(found: list[LabelledPhoto], source: str) -> list[LabelledPhoto]:
+    """Return a source's photos, those in folders called train, test, ... as what these folders mean.
+
+    Tells of photos that are left out, and if what is given is no split.
+    """
     if len({photo.around[:-1] for photo in found if _split_called(photo.folder)}) > 1:
         # Several folders hold a train, test, ...: those are the classes.
         found = [_split_below(photo) if _split_called(photo.folder) else photo for photo in found]
@@ -152,29 +167,28 @@ def find_photos(source: str) -> list[LabelledPhoto]:
             "in no class's folder."
         )
         found = [photo for photo in found if photo.folder not in places]
-    if not found:
-        raise DataError(
-            f"There are no photos in {source}; it should hold one folder of photos for each class."
-        )
-    if splits and "train" not in splits:
+    if "train" in splits and len(splits) > 1:
+        return found
+    if found and splits and "train" not in splits:
         given = " and ".join(sorted(splits))
         print(f"{source} has a folder for {given}, none for train: it is taken as unsplit.")
-    if "train" not in splits or len(splits) == 1:  # a folder that happens to be called so
-        found = [replace(photo, split=None) for photo in found]
-    return found
+    return [replace(photo, split=None) for photo in found]  # a folder that happens to be called so
 
 
 def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """Walk a folder like os.walk, also behind links, but each folder once, and nothing hidden.
 
-    (Such as thumbnails, .thumbnails and @eaDir, and what macOS puts beside files, ._leaf.jpg.) Raises
-    OSError, as of a folder that can't be read.
+    (Hidden are thumbnails, .thumbnails and @eaDir, and what macOS puts beside files, ._leaf.jpg.) Raises
+    OSError, for example if a folder can't be read.
     """
     seen = {os.path.realpath(root)}
 
     def is_new(path: Path) -> bool:
         real = os.path.realpath(path)
-        return real not in seen and not seen.add(real)
+        if real in seen:
+            return False
+        seen.add(real)
+        return True
 
     def stop(error: OSError) -> None:
         raise error

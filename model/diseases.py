@@ -23,11 +23,11 @@ def same_disease(outputs: Sequence[str], classes: int) -> np.ndarray:
     """
     firsts = {tuple(_words(folder)[:1]) for folder in outputs[:classes]}
     wanted = [_disease(folder, named_after_crop=len(firsts) == 1) for folder in outputs[:classes]]
-    same = np.eye(len(outputs), classes, dtype=np.float32)
-    for row, folder in zip(same[classes:], outputs[classes:], strict=True):
+    membership = np.eye(len(outputs), classes, dtype=np.float32)
+    for row, folder in zip(membership[classes:], outputs[classes:], strict=True):
         disease = _disease(folder, named_after_crop=True)
         row[:] = [KIN * (disease is not None and disease == other) for other in wanted]
-    return same
+    return membership
 
 
 def is_healthy(name: str) -> bool:
@@ -41,9 +41,9 @@ def is_healthy(name: str) -> bool:
 
 def described(outputs: Sequence[str], classes: int) -> str:
     """Say in one sentence which other folders show which class's disease; nothing if none does."""
-    same = same_disease(outputs, classes)[classes:]
+    membership = same_disease(outputs, classes)[classes:]
     kin = {
-        name: ", ".join(np.array(outputs[classes:])[same[:, k] > 0])
+        name: ", ".join(np.array(outputs[classes:])[membership[:, k] > 0])
         for k, name in enumerate(outputs[:classes])
     }
     told = "; ".join(f"{name}: {others}" for name, others in kin.items() if others)

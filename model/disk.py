@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
@@ -13,6 +14,11 @@ CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 def at_home(place: str) -> str:
     """Expand a leading ~, which shells leave alone in --out=~/model; that of an unknown user stays."""
     return os.path.expanduser(place)  # noqa: PTH111 Path's raises an error then
+
+
+def beside(path: Path, ending: str) -> Path:
+    """Return the path of what lies beside a file or folder, called like it with an ending: leaf.training."""
+    return path.with_name(path.name + ending)
 
 
 def printable(name: str) -> str:
@@ -40,15 +46,18 @@ def told(error: OSError) -> str:
 
 
 def tell_no_traceback() -> None:
-    """Print no traceback of errors that nobody can catch: those of the disk, and Ctrl-C while modules load.
+    """Print a sentence instead of a traceback for errors of the disk, and for Ctrl-C while modules load.
 
-    HDF5 tries and fails once more to write the rest of a file when it lets go of it.
+    Of an error that Python can only ignore, nothing: HDF5 tries and fails once more to write the rest of a
+    file when it lets go of it.
     """
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, KeyboardInterrupt):
             print("Stopped.", file=sys.stderr)
-        elif not trouble(error):
+        elif why := trouble(error):
+            print(f"{why}.", file=sys.stderr)
+        else:
             sys.__excepthook__(kind, error, trace)
 
     sys.excepthook = hook

@@ -36,18 +36,16 @@ def load_teacher(folder: Path, name: str, outputs: Sequence[str], size: int, pre
     """
     check_teachers({name: folder}, outputs, size)
     known = bundle.read(folder).outputs()
+    weights = export.load_fitted(folder).get_weights()
+    weights[-2:] = [values[..., [known.index(name) for name in outputs]] for values in weights[-2:]]
+    keras.config.set_dtype_policy(precision)
+    with tf.device("CPU"):  # where batches are made
+        network = cnn.build_cnn((size, size, 3), len(outputs), normalization=FusedNormalization)
+    keras.config.set_dtype_policy("float32")
     try:
-        trained = export.load_fitted(folder)
-        weights = keras.Model(trained.input, trained.get_layer("softmax").output).get_weights()
-        weights[-2:] = [values[..., [known.index(name) for name in outputs]] for values in weights[-2:]]
-        keras.config.set_dtype_policy(precision)
-        with tf.device("CPU"):  # where batches are made
-            network = cnn.build_cnn((size, size, 3), len(outputs), normalization=FusedNormalization)
         network.set_weights(weights)
     except ValueError as error:
         raise BundleError(f"{name} can't teach this one: it is another network.") from error
-    finally:
-        keras.config.set_dtype_policy("float32")
     return network
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.data import OTHER
-from model.diseases import LEAST
 from model.verdict import DIAGNOSIS, NOT_POTATO, certainty
 
 CONFIDENT = 0.9  # "confidently wrong" is wrong with more than this
@@ -188,21 +187,6 @@ def worst_mistakes(answers: Answers) -> np.ndarray:
     wrong = np.where(answers.labels != OTHER, guess != answers.labels, answers.verdict == DIAGNOSIS)
     order = np.argsort(-certainty(answers.probabilities, answers.leaf), kind="stable")
     return order[wrong[order]]
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return the softmax over the last axis."""
-    e = np.exp(logits - logits.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
-def probabilities(logits: np.ndarray, same: np.ndarray) -> np.ndarray:
-    """Return the probabilities of the classes asked for, [n, K], as the model that answers gives them.
-
-    logits: [n, outputs]; same: how much each output counts for each class, [outputs, K], as in diseases.py.
-    """
-    shares = softmax(logits) @ same + LEAST
-    return shares / shares.sum(1, keepdims=True)
 
 
 def table(name: str, figures: dict) -> str:

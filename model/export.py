@@ -26,20 +26,20 @@ AROUND = 5  # cells: heat is averaged over so many squared; that of a single cel
 FLOOR = 0.65  # heat below this share of a photo's hottest spot is mostly background, and left out
 
 
-def answering_model(cnn: keras.Model, same: np.ndarray, temperature: float) -> keras.Model:
+def answering_model(cnn: keras.Model, membership: np.ndarray, temperature: float) -> keras.Model:
     """Turn the trained network, whose first K outputs are those asked for, into one that answers.
 
-    same: how much each output counts for each class, [outputs, K], as in diseases.py. The temperature is
-    divided into the weights of the last layer, so that plain Keras layers suffice.
+    membership: [outputs, K], how much each output counts for each class (diseases.py). The weights of the
+    last layer are divided by the temperature, so that plain Keras layers suffice.
     """
     model = keras.models.clone_model(cnn)
     model.set_weights(cnn.get_weights())
     last = model.get_layer("logits")
     last.set_weights([weight / temperature for weight in last.get_weights()])
-    classes = same.shape[1]
+    classes = membership.shape[1]
     diseases = keras.layers.Dense(classes, use_bias=False, trainable=False, name="diseases")
     shares = diseases(model.output) + LEAST
-    diseases.set_weights([same])
+    diseases.set_weights([membership])
     probabilities = keras.layers.Softmax(name="probabilities")(ops.log(shares))  # they sum to 1 again
     leaf = ops.sum(model.output[:, :classes], axis=1)
     return keras.Model(model.input, {"probabilities": probabilities, "leaf": leaf}, name=cnn.name)
@@ -60,9 +60,8 @@ class HeatMap(keras.layers.Layer):
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__()
-        names = [layer.name for layer in model.layers]
-        finer, *_, last = [name for name in names if name.endswith("_pool")][-5:]
-        self.block = model.layers[names.index(finer) : names.index(last) + 1]
+        pools = [i for i, layer in enumerate(model.layers) if layer.name.endswith("_pool")]
+        self.block = model.layers[pools[-5] : pools[-1] + 1]  # from those features to the global pooling
         head = ("dense", "dense_norm", "logits", "softmax", "diseases")
         self.head = [model.get_layer(name) for name in head]
 
@@ -107,6 +106,8 @@ def _backwards(layer: keras.layers.Layer, gradient, before, after):
         case keras.layers.Conv2D():
             turned = ops.transpose(ops.flip(layer.kernel, axis=(0, 1)), (0, 1, 3, 2))
             return ops.conv(gradient, turned, padding="same")
+        case _:
+            raise TypeError(layer)
 
 
 def _scale(norm: keras.layers.BatchNormalization):
@@ -126,22 +127,27 @@ def load_keras(folder: Path) -> keras.Model:
 
 
 def load_fitted(folder: Path) -> keras.Model:
-    """Load a bundle's network as it was fitted, without its temperature: to learn from it.
+    """Load a bundle's network as it was fitted, photos -> softmax, without its temperature: to learn from it.
 
     Sharpened, it would begin with a loss of a quarter more, and teach next to nothing but its likeliest
-    folder. Raises BundleError as load_keras does, or ValueError if it is no network of ours.
+    folder. Raises BundleError as load_keras does, or if it is another network than those of cnn.py.
     """
     model = load_keras(folder)
-    logits = model.get_layer("logits")
+    try:
+        logits, softmax = model.get_layer("logits"), model.get_layer("softmax")
+    except ValueError as error:
+        raise BundleError(
+            f"The Keras model in {folder.name} is another network than this project's; choose another model."
+        ) from error
     temperature = read(folder).description.get("temperature", 1)
     logits.set_weights([weights * temperature for weights in logits.get_weights()])
-    return model
+    return keras.Model(model.input, softmax.output)
 
 
 def copy_weights(
     model: keras.Model, known: Sequence[str], network: keras.Model, outputs: Sequence[str]
 ) -> list[str]:
-    """Give a new network an answering model's weights: of layers of one shape, and of outputs of one label.
+    """Give a new network a trained one's weights: of layers of one shape, and of outputs of one label.
 
     known, outputs: the class folders of the model's and of the network's outputs, in order. Returns those
     outputs that start anew.
@@ -152,18 +158,21 @@ def copy_weights(
             weights = model.get_layer(layer.name).get_weights()
             if [w.shape for w in weights] == [w.shape for w in layer.get_weights()]:
                 layer.set_weights(weights)
-    old, last = model.get_layer("logits").get_weights(), network.get_layer("logits")
-    new = last.get_weights()
-    places = (
-        {label_of(name).casefold(): k for k, name in enumerate(known)} if len(old[0]) == len(new[0]) else {}
-    )
-    place = [places.get(label_of(name).casefold()) for name in outputs]
-    for to, by in zip(new, old, strict=True):
-        for k, its in enumerate(place):
-            if its is not None:
-                to[..., k] = by[..., its]
-    last.set_weights(new)
-    return [name for name, its in zip(outputs, place, strict=True) if its is None]
+    old, logits = model.get_layer("logits").get_weights(), network.get_layer("logits")
+    new = logits.get_weights()
+    columns = {label_of(name).casefold(): k for k, name in enumerate(known)}
+    if len(old[0]) != len(new[0]):  # the layers before are of another width
+        columns = {}
+    anew = []
+    for k, name in enumerate(outputs):
+        column = columns.get(label_of(name).casefold())
+        if column is None:
+            anew.append(name)
+            continue
+        for after, before in zip(new, old, strict=True):
+            after[..., k] = before[..., column]
+    logits.set_weights(new)
+    return anew
 
 
 def explaining_model(model: keras.Model) -> keras.Model:

@@ -59,7 +59,7 @@ class Feedback:
             if not os.access(self.folder, os.W_OK):
                 raise HubError(f"{place} can't be written; give it the rights it needs.")
             return
-        require_repo_id(place)
+        require_repo_id(place, or_folder=True)
         require_token()
         try:
             self.folder = WAITING.expanduser() / place.replace("/", "--")

@@ -52,7 +52,7 @@ def leaf_mask(rgb: np.ndarray) -> np.ndarray:
     # A little under the threshold: a missing edge of the leaf harms more than a rim of paper.
     above = Image.fromarray(np.uint8(distance > 0.8 * threshold) * 255)
     leaf = np.asarray(above.filter(ImageFilter.BoxBlur(1))) > 127  # a median filter
-    mask, before = _filled(leaf)
+    mask, before = _close_and_fill(leaf)
     fits = LEAST <= mask.mean() <= MOST and _border(mask[None], 1).mean() <= BORDER
     return mask if fits and before >= WHOLE * mask.sum() else nothing
 
@@ -75,28 +75,31 @@ EVERYWHERE = _bits(np.ones((ROOM, ROOM), bool))
 AROUND = EVERYWHERE ^ _bits(np.pad(np.ones((SIZE, SIZE), bool), MARGIN))
 
 
-def _filled(leaf: np.ndarray) -> tuple[np.ndarray, int]:
-    """Close gaps in a leaf and fill its holes, bool [SIZE, SIZE]; return also its area with open gaps."""
+def _close_and_fill(leaf: np.ndarray) -> tuple[np.ndarray, int]:
+    """Close gaps in a leaf, bool [SIZE, SIZE], and fill its holes; return also its area with open gaps.
+
+    Closing is dilation, then erosion: to erode a shape is to dilate what is around it.
+    """
     room = np.zeros((ROOM, ROOM), bool)
     room[INSIDE] = leaf
     bits = _bits(room)
-    closed = ~_grown(~_grown(bits))
-    around = _flooded(AROUND, EVERYWHERE & ~closed)
-    before = EVERYWHERE & ~_flooded(around, EVERYWHERE & ~bits)
+    closed = ~_dilate(~_dilate(bits))
+    around = _flood_fill(AROUND, EVERYWHERE & ~closed)
+    before = EVERYWHERE & ~_flood_fill(around, EVERYWHERE & ~bits)
     rows = np.frombuffer(around.to_bytes(ROOM * ROOM // 8), np.uint8)
     return np.unpackbits(rows).reshape(ROOM, ROOM)[INSIDE] == 0, before.bit_count()
 
 
-def _grown(bits: int) -> int:
-    """Grow a shape, or the room around it, by half a gap on all sides."""
+def _dilate(bits: int) -> int:
+    """Dilate a shape, or the room around it, by half a gap on all sides."""
     for step in (1, ROOM):
         for _ in range(GAP // 2):
             bits |= bits << step | bits >> step
     return bits
 
 
-def _flooded(water: int, free: int) -> int:
-    """Let what is under water flood all that is free around it, also across corners."""
+def _flood_fill(water: int, free: int) -> int:
+    """Flood-fill all that is free and connected to what is under water, also across corners."""
     before = 0
     while water != before:
         before = water

@@ -19,9 +19,9 @@ from huggingface_hub.utils import validate_repo_id
 
 from model import bundle, disk
 
-# What asking the Hub may end in: no answer, or one that is not the Hub's, but of something on the way to it.
+# Asking the Hub may raise these: there is no answer, or something on the way, such as a proxy, gives its own.
 NO_ANSWER = (httpx2.HTTPError, json.JSONDecodeError)  # HfHubHTTPError among them
-# And what moving files may end in, besides.
+# Moving files may raise these as well.
 FAILURES = (
     *NO_ANSWER,
     ConnectionError,
@@ -30,7 +30,6 @@ FAILURES = (
 )
 SERVED_FILES = [bundle.DESCRIPTION, bundle.LITERT_MODEL]  # all that serving needs of a repo
 TIMEOUT = 10  # seconds for the Hub's first answer
-ODD_TOKEN = "HF_TOKEN holds letters that no token has; copy it again."
 
 # What its client warns of here is no news, or told in our own words: a repo holds none of the files we want,
 # or a card written by hand no metadata.
@@ -64,17 +63,15 @@ def find(name: str | None) -> Found:
     """Find the bundle `name`, as `fetch` does, but do without the Hub if it can't be reached.
 
     Then it is the cached revision, or else the default bundle, with a notice. Raises HubError if there is no
-    such repo or revision.
+    such repo or revision, and OSError if the disk is full or closed to us.
     """
     try:
         return fetch(name)
     except UnreachableError as error:
-        repo, _, revision = name.partition("@")
+        repo, revision = split_revision(name)
         try:
             folder = Path(
-                snapshot_download(
-                    repo, revision=revision or None, allow_patterns=SERVED_FILES, local_files_only=True
-                )
+                snapshot_download(repo, revision=revision, allow_patterns=SERVED_FILES, local_files_only=True)
             )
             if not all((folder / file).is_file() for file in SERVED_FILES):
                 raise LocalEntryNotFoundError("a pinned commit, of which only a part was fetched")
@@ -87,23 +84,30 @@ def fetch(name: str | None, files: list[str] | None = SERVED_FILES) -> Found:
     """Fetch the bundle `name`, of a Hub repo only `files`, if given: by default what serving needs.
 
     It is a folder, or a Hub id with an optional @revision; None is the default bundle. Raises
-    UnreachableError or HubError.
+    UnreachableError or HubError, and OSError if the disk is full or closed to us.
     """
     if not name:
         return Found(bundle.DEFAULT, "default")
     folder = Path(disk.at_home(name))
     if bundle.place(folder).is_dir():
         return Found(folder.resolve(), folder.absolute().name or str(folder), is_local=True)
-    repo, _, revision = name.partition("@")
-    folder = download(repo, revision or None, "model", files)
+    repo, revision = split_revision(name)
+    require_repo_id(repo, or_folder=True)
+    folder = download(repo, revision, "model", files)
     return Found(folder, repo, folder.name)
+
+
+def split_revision(name: str) -> tuple[str, str | None]:
+    """Split user/repo@revision into the repo and the revision, if there is one."""
+    repo, _, revision = name.partition("@")
+    return repo, revision or None
 
 
 def whole_bundle(name: str) -> Path:
     """Return the folder with all files of a bundle.
 
-    It is called "default", or by its folder, or by a Hub id with an optional @revision. Raises
-    UnreachableError or HubError.
+    It is called "default", or by its folder, or by a Hub id with an optional @revision. Raises what `fetch`
+    does.
     """
     return fetch(None if name == "default" else name, None).folder
 
@@ -111,9 +115,10 @@ def whole_bundle(name: str) -> Path:
 def download(repo: str, revision: str | None, repo_type: str, files: list[str] | None = None) -> Path:
     """Fetch a repo (only `files`, if given) into the Hub's cache; return its folder, named by its commit.
 
-    Raises UnreachableError or HubError.
+    Raises UnreachableError or HubError, and OSError if the disk is full or closed to us.
     """
     require_repo_id(repo)
+    check_token()
     try:
         # Asked first: snapshot_download would quietly hand out an old copy when the Hub can't be reached.
         newest = HfApi().repo_info(repo, revision=revision, repo_type=repo_type, timeout=TIMEOUT).sha
@@ -123,8 +128,6 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
         # looks for the copy fetched earlier.
         snapshot_download(repo, revision=revision, **wanted)
         return folder
-    except UnicodeEncodeError as error:
-        raise HubError(ODD_TOKEN) from error
     except RevisionNotFoundError as error:
         raise HubError(f"{repo} has no revision {revision} on the Hub.") from error
     except RepositoryNotFoundError as error:
@@ -143,21 +146,29 @@ def download(repo: str, revision: str | None, repo_type: str, files: list[str] |
         raise UnreachableError(f"The Hub gave us only a part of {repo}.") from error
 
 
-def require_repo_id(name: str) -> None:
-    """Raise HubError unless `name` is a Hub id, user/repo; the Hub itself would take a mere name, too."""
+def require_repo_id(name: str, or_folder: bool = False) -> None:
+    """Raise HubError unless `name` is a Hub id, user/repo; the Hub itself would take a mere name, too.
+
+    or_folder: a folder would have done as well, which the sentence then says.
+    """
     try:
         validate_repo_id(name)
         whole = "/" in name
     except HFValidationError:
         whole = False
     if not whole:
-        raise HubError(f"{name or 'A blank name'} is neither a folder here nor a Hub id like user/repo.")
+        what = "neither a folder here nor a Hub id" if or_folder else "no Hub id"
+        raise HubError(f"{name or 'A blank name'} is {what} like user/repo.")
+
+
+def check_token() -> None:
+    """Raise HubError if HF_TOKEN can't be one; none at all will do."""
+    if not (get_token() or "").isascii():
+        raise HubError("HF_TOKEN holds letters that no token has; copy it again.")
 
 
 def require_token() -> None:
-    """Raise HubError if there is no token to publish with, or none that can be sent."""
-    token = get_token()
-    if not token:
+    """Raise HubError if there is no token to publish with."""
+    check_token()
+    if not get_token():
         raise HubError("Set HF_TOKEN to a token that may write (or run `hf auth login`), then try again.")
-    if not token.isascii():
-        raise HubError(ODD_TOKEN)

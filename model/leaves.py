@@ -76,8 +76,9 @@ def merge_near_identical(leaves: np.ndarray, hashes: np.ndarray) -> np.ndarray:
             i = parent[i]
         return i
 
+    words = np.ascontiguousarray(hashes.T)  # the same word of all photos in one piece: far quicker
     for i in range(len(leaf) - 1):
-        distance = np.bitwise_count(hashes[i + 1 :] ^ hashes[i]).sum(1, dtype=np.int64)
+        distance = np.bitwise_count(words[:, i + 1 :] ^ words[:, i, None]).sum(0, dtype=np.uint16)
         for j in np.flatnonzero(distance <= NEAR_IDENTICAL_BITS):
             parent[find(leaf[i + 1 + j])] = find(leaf[i])
     return np.array([find(i) for i in leaf])

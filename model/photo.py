@@ -4,7 +4,6 @@ Training and serving both use `prepare`, so that a model is served the kind of p
 """
 
 import io
-import os
 import struct
 import threading
 import warnings
@@ -14,6 +13,7 @@ import numpy as np
 import pi_heif
 from PIL import AvifImagePlugin, ExifTags, Image, JpegImagePlugin, WebPImagePlugin  # noqa: F401 they register
 
+from model.cores import CORES
 from model.overload import is_heavy_exif, is_overloaded
 
 warnings.filterwarnings("ignore", module="PIL")  # odd metadata is no news to the user
@@ -142,7 +142,7 @@ class DamagedError(PhotoError):
 
 
 # How many photos are decoded at a time: more would take more memory, not less time.
-_places = threading.BoundedSemaphore(os.cpu_count() or 1)
+_places = threading.BoundedSemaphore(CORES)
 
 
 def is_called_photo(name: str) -> bool:
@@ -154,7 +154,8 @@ def prepare(source: bytes | Path, size: int) -> np.ndarray:
     """Return the photo's upright centre square, scaled to `size`: uint8 [size, size, 3] RGB, 0 to 255.
 
     The square is as large as the photo's shorter side, whatever its shape. Of an animation it is the first
-    frame; transparent parts become white. Raises one of the PhotoErrors, with a sentence.
+    frame; transparent parts become white. Raises one of the PhotoErrors, with a sentence; and OSError if
+    `source` is a path and the file can't be read.
     """
     with _places:  # a file is not read before its turn either
         data = source.read_bytes() if isinstance(source, Path) else source

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,9 +22,11 @@ import numpy as np
 import tensorflow as tf
 
 from model import foreground, photo
+from model.cores import CORES
 from model.leaves import difference_hash
 
 VERSION = 2  # of the cache
+DAY = 24 * 3600  # seconds
 CHUNK = 256  # photos decoded ahead of the writer at most
 
 
@@ -50,7 +53,7 @@ def load_pixels(
     """Return the photos prepared at `size`, from the cache if the files are as they were when it was made.
 
     `progress(iterator, total)` may show how far the preparation is. Unreadable photos are skipped. A cache
-    that is damaged is made anew.
+    that is damaged is made anew. Raises OSError if the disk fails.
     """
     stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     stats += [(str(path),) for path in paths if not os.access(path, os.R_OK)]  # until they can be read
@@ -61,6 +64,7 @@ def load_pixels(
     shutil.rmtree(folder, ignore_errors=True)  # what is damaged
     if not folder.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
+        _discard_leftovers(cache)
         with tempfile.TemporaryDirectory(dir=cache, prefix="making-") as unfinished:
             made = Path(unfinished) / key
             made.mkdir()
@@ -75,6 +79,14 @@ def _read(folder: Path) -> Pixels:
     images = np.load(folder / "images.npy", mmap_mode="r")[: len(index["readable"])]
     masks, hashes = (np.load(folder / f"{name}.npy") for name in ("masks", "hashes"))
     return Pixels(images, masks, hashes=hashes, **index)
+
+
+def _discard_leftovers(cache: Path) -> None:
+    """Delete what preparations that were killed left behind, if nobody has written to it for a day."""
+    for left in cache.glob("making-*"):
+        with contextlib.suppress(FileNotFoundError):  # another training may be done with it just now
+            if time.time() - max(path.stat().st_mtime for path in (left, *left.rglob("*"))) > DAY:
+                shutil.rmtree(left)
 
 
 def _prepare_all(
@@ -122,7 +134,7 @@ def _prepared(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, np
             return error
 
     # Threads suffice: Pillow lets go of the interpreter while it decodes and scales.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(CORES) as pool:
         for start in range(0, len(paths), CHUNK):
             yield from pool.map(prepare, paths[start : start + CHUNK])
 
@@ -179,13 +191,13 @@ def training_batches(
     options = tf.data.Options()
     # Left to itself, tf.data keeps each operation on one core, so that the network waits for its batches; and
     # a training that ends waits for the thread that tunes tf.data, for up to a minute.
-    options.threading.max_intra_op_parallelism = os.cpu_count()
+    options.threading.max_intra_op_parallelism = CORES
     options.autotune.enabled = False
     return (
         tf.data.Dataset.from_generator(draw, output_signature=signature)
         .map(
             lambda x, mask, behind, y, w, key, done: (augment(x, mask, behind, key, done), y, w),
-            num_parallel_calls=os.cpu_count(),
+            num_parallel_calls=CORES,
         )
         .prefetch(2)
         .with_options(options)

@@ -25,7 +25,15 @@ from huggingface_hub.utils.sha import git_hash
 
 from model import bundle, card
 from model.evaluation import HELD_OUT
-from model.hub import FAILURES, NO_ANSWER, TIMEOUT, HubError, require_repo_id, require_token
+from model.hub import (
+    FAILURES,
+    NO_ANSWER,
+    TIMEOUT,
+    HubError,
+    check_token,
+    require_repo_id,
+    require_token,
+)
 
 WAITS = (1, 2, 4)  # seconds before asking again a Hub that is busy or can't be reached
 PATIENCE = 60  # seconds for each answer of the Hub; its client by itself would wait for ever
@@ -84,7 +92,7 @@ def check(repo: str, name: str | None, private: bool = False, force: bool = Fals
     require_token()
     get_session().timeout = PATIENCE
     try:
-        _check_token()
+        _check_rights()
         _look(repo, private, force)
     except (*NO_ANSWER, ConnectionError):
         pass
@@ -100,7 +108,7 @@ def check(repo: str, name: str | None, private: bool = False, force: bool = Fals
         ) from error
 
 
-def _check_token() -> None:
+def _check_rights() -> None:
     """Raise HubError if the Hub doesn't know the token, or lets it only read."""
     try:
         token = HfApi().whoami().get("auth", {}).get("accessToken", {})
@@ -261,6 +269,7 @@ def persist(attempt: Callable[[], Result], repo: str, consolation: str) -> Resul
     HubError, a sentence that ends with a consolation.
     """
     require_repo_id(repo)
+    check_token()
     try:
         return _insist(attempt, repo, consolation)
     except KeyboardInterrupt as error:

@@ -6,6 +6,7 @@ import time
 import traceback
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from huggingface_hub.utils import disable_progress_bars
 
@@ -22,27 +23,33 @@ def load(found: hub.Found) -> Classifier:
     return classifier
 
 
+class Served(NamedTuple):
+    """A classifier, and where its bundle was found."""
+
+    classifier: Classifier
+    found: hub.Found
+
+
 class Serving:
     """The model that MODEL_REPO names, with a Classifier's `bundle` and `diagnose`.
 
-    now: the classifier and where it was found, replaced together; notice: what to tell visitors of it, if
-    anything.
+    now: what answers, replaced as a whole; notice: what to tell visitors of it, if anything.
     """
 
     def __init__(self, name: str | None) -> None:
         """Load the model. Raises hub.HubError or BundleError with a sentence."""
         self.name = name
         found = hub.find(name)
-        self.now, self.notice = (load(found), found), found.notice
+        self.now, self.notice = Served(load(found), found), found.notice
 
     @property
     def bundle(self) -> Bundle:
         """The bundle of the model that answers now."""
-        return self.now[0].bundle
+        return self.now.classifier.bundle
 
     def diagnose(self, source: bytes | Path, explain: bool = False) -> Diagnosis:
         """Diagnose one photo, as Classifier does."""
-        return self.now[0].diagnose(source, explain)
+        return self.now.classifier.diagnose(source, explain)
 
     def keep_fresh(self, minutes: float) -> None:
         """Look for a newer model every so many minutes from now on, on a thread."""
@@ -61,7 +68,7 @@ class Serving:
 
     def refresh(self) -> None:
         """Let the newest revision answer from now on, if it is good; otherwise the one before goes on."""
-        before = self.now[1]
+        before = self.now.found
         which = before.name if before.is_local else self.name or "default"
         try:
             if before.is_local and not place(before.folder).is_dir():
@@ -72,11 +79,12 @@ class Serving:
         except hub.UnreachableError as error:
             notice = f"{error} The model before goes on answering."
         except (hub.HubError, BundleError, OSError) as error:
-            why = error.strerror if isinstance(error, OSError) else error  # no visitor is to see where
+            # Of the disk's errors no visitor is to see where.
+            why = (error.strerror or "it can't be read") if isinstance(error, OSError) else error
             notice = f"{which} is not served, and the model before goes on answering: {why}"
         else:
             self.notice = None  # first: who sees the newer model sees no complaint about the one before
-            self.now = newest, found
+            self.now = Served(newest, found)
             return
         if notice != self.notice:
             print(f"app.py: {notice}", file=sys.stderr, flush=True)
@@ -84,7 +92,7 @@ class Serving:
 
     def _newest(self, found: hub.Found) -> Classifier:
         """Return a classifier for what was found, the same one if nothing changed."""
-        before = self.now[0]
+        before = self.now.classifier
         fresh = read(found.folder, found.name)
         if fresh.description == before.bundle.description:  # it has the other files' sha256
             return before

@@ -58,30 +58,11 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         group.add_argument(name, default=default, help=text + suffix, **kind, **more)
 
     photos = parser.add_argument_group("photos")
-    add(
-        photos,
-        "--data",
-        None,
-        f"labelled photos; may be repeated (default: {data.PLANT_VILLAGE})",
-        metavar="SOURCE",
-        action="append",
-    )
-    add(
-        photos,
-        "--not-potato",
-        [],
-        "photos that show no potato leaf, to be declined; may be repeated",
-        metavar="SOURCE",
-        action="append",
-    )
-    add(
-        photos,
-        "--evaluate",
-        [],
-        "one more set to measure on; may be repeated",
-        metavar="NAME=SOURCE",
-        action="append",
-    )
+    many = {"metavar": "SOURCE", "action": "append"}
+    add(photos, "--data", None, f"labelled photos; may be repeated (default: {data.PLANT_VILLAGE})", **many)
+    add(photos, "--not-potato", [], "photos without potato leaves, to be declined; may be repeated", **many)
+    many = {"metavar": "NAME=SOURCE", "action": "append"}
+    add(photos, "--evaluate", [], "one more set to measure on; may be repeated", **many)
     add(
         photos,
         "--classes",
@@ -89,12 +70,7 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         "names or patterns of the folders to tell apart; all others are examples of other things",
         nargs="+",
     )
-    add(
-        photos,
-        "--validation",
-        0.15,
-        "share of the leaves to choose the best epoch and the thresholds on",
-    )
+    add(photos, "--validation", 0.15, "share of the leaves to choose the best epoch and the thresholds on")
     add(photos, "--test", 0.15, "share of the leaves to measure on")
     add(photos, "--cache", str(DEFAULT_CACHE), "folder for decoded photos")
     fitting = parser.add_argument_group("fitting")
@@ -108,31 +84,16 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         "number format; mixed_bfloat16 is faster on processors that have it (avx512_bf16, amx_bf16)",
         choices=["float32", "mixed_bfloat16"],
     )
-    add(
-        fitting,
-        "--learning-rate",
-        6e-3,
-        "the highest, after one epoch; it then falls to 0 along a cosine",
-    )
-    add(
-        fitting,
-        "--weight-decay",
-        0.02,
-        "how much the weights shrink in each step, times the learning rate",
-    )
+    add(fitting, "--learning-rate", 6e-3, "the highest, after one epoch; it then falls to 0 along a cosine")
+    add(fitting, "--weight-decay", 0.02, "how much the weights shrink in each step, times the learning rate")
     add(fitting, "--label-smoothing", 0.05, "share of each label that is spread over all classes")
     add(fitting, "--patience", 15, "epochs without a lower validation cross-entropy before stopping")
-    add(
-        fitting,
-        "--seed",
-        1,
-        "of split, weights and order; two runs on one machine give the same model",
-    )
+    add(fitting, "--seed", 1, "of split, weights and order; two runs on one machine give the same model")
     add(
         fitting,
         "--start-from",
         None,
-        "trained model whose weights to start from: default, a folder, or USER/REPO",
+        "model to start from: default, a folder, or USER/REPO",
         metavar="BUNDLE",
     )
     add(
@@ -151,20 +112,9 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         "cross-validate: times to train, each tested on other leaves, instead of writing a bundle; 0: don't",
     )
     add(result, "--logs", None, "folder for logs of the epochs, for TensorBoard", metavar="FOLDER")
-    add(
-        result,
-        "--out",
-        "leaf-model",
-        "folder to write the bundle to (model, card, figures); an earlier bundle there is replaced",
-        metavar="FOLDER",
-    )
+    add(result, "--out", "leaf-model", "folder of the bundle; an earlier one is replaced", metavar="FOLDER")
     add(result, "--resume", False, "continue the training that was interrupted", action="store_true")
-    add(
-        result,
-        "--license",
-        None,
-        "licence of the model, for its card, as the Hub calls it: mit, cc-by-4.0, ...",
-    )
+    add(result, "--license", None, "licence of the model, as the Hub calls it: mit, cc-by-4.0, ...")
     add(result, "--push", None, "Hugging Face model repo to upload the bundle to", metavar="USER/REPO")
     add(result, "--private", False, "make the repo private if it is new", action="store_true")
     add(result, "--force", False, "upload it even if it is worse than the one there", action="store_true")
@@ -246,10 +196,12 @@ def command(argv: list[str]) -> str:
     """Return the command that makes this model again, without what only concerns this machine or this run."""
     whole = (argument.split("=", 1) if argument.startswith("--") else [argument] for argument in argv)
     words = iter([word for parts in whole for word in parts])
-    kept = []
+    kept, option = [], ""
     for word in words:
         if word in ("--cache", "--push", "--logs"):
             next(words)
         elif word not in ("--resume", "--private", "--force"):
-            kept.append("=".join(map(public, word.split("=", 1))))
+            option = word if word.startswith("--") else option
+            parts = word.split("=", 1) if option == "--evaluate" else [word]
+            kept.append("=".join(map(public, parts)))
     return shlex.join(["python", "train.py", *kept])

@@ -10,7 +10,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, Mo
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from model.bundle import DEFAULT
-from model.hub import SERVED_FILES, TIMEOUT, HubError, require_repo_id, require_token
+from model.hub import SERVED_FILES, TIMEOUT, HubError, require_repo_id, require_token, split_revision
 from model.publish import Operation, is_there, persist, require_private
 
 ROOT = Path(__file__).parents[1]
@@ -26,13 +26,14 @@ def space_files(model: str | None) -> dict[str, bytes]:
 
     Raises HubError if it is no Hub id.
     """
-    if model:
-        require_repo_id(model.partition("@")[0])
+    repo = split_revision(model)[0] if model else None
+    if repo is not None:
+        require_repo_id(repo)
     files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in _served()}
     files["requirements.txt"] = (ROOT / "requirements.txt").read_text("utf-8").split(TRAINING)[0].encode()
     card = RepoCard((ROOT / "README.md").read_text("utf-8"))
-    if model:
-        card.data.models = [model.split("@")[0]]
+    if repo:
+        card.data.models = [repo]
     return files | {"README.md": str(card).encode()}
 
 
@@ -47,9 +48,9 @@ def _served() -> Iterator[Path]:
 
 def _require_model(api: HfApi, model: str) -> ModelInfo:
     """Return what the Hub knows of a model. Raises HubError unless it can be served."""
-    repo, _, revision = model.partition("@")
+    repo, revision = split_revision(model)
     try:
-        there = api.model_info(repo, revision=revision or None, timeout=TIMEOUT)
+        there = api.model_info(repo, revision=revision, timeout=TIMEOUT)
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise HubError(f"There is no model {model} on the Hub that we may see; push it first.") from error
     if missing := set(SERVED_FILES) - {file.rfilename for file in there.siblings}:

@@ -35,7 +35,7 @@ from drawing import draw, draw_set
 from hostile import saved
 from loopback_hub import LoopbackHub
 from loopback_repo import Repo
-from test_bundle import DESCRIPTION, write
+from making import DESCRIPTION, write
 
 from model import bundle
 
@@ -93,8 +93,7 @@ def saving(folder: Path, times: int, choose: random.Random) -> Kills:
             lambda: {"cross_entropy": 0.5, "recall": 0.5},
             epochs,
         )
-        if checkpoint.exists():
-            checkpoint.restore(network)
+        checkpoint.restore(network)
         one = np.zeros((1, 64)), np.zeros((1, 100))
         network.fit(
             *one, epochs=epochs, initial_epoch=checkpoint.state["epochs"], callbacks=[checkpoint], verbose=0

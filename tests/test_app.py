@@ -24,6 +24,7 @@ import app
 from model import bundle, photo
 from model.__main__ import photos_in
 from model.classifier import Classifier
+from model.cores import CORES
 from model.serving import Serving
 
 LEAF = draw("Potato___Late_blight", seed=99)
@@ -212,7 +213,7 @@ def test_beyond_its_places_it_says_so_at_once(tiny, monkeypatch):
     serving = Serving(str(tiny))
     classifier, _ = serving.now
     client = TestClient(app.create_api(serving))
-    idle = [classifier._plain.idle.get() for _ in range(os.cpu_count())]  # all interpreters are busy
+    idle = [classifier._plain.idle.get() for _ in range(CORES)]  # all interpreters are busy
     with ThreadPoolExecutor(2) as pool, client:
         both = [pool.submit(client.post, "/predict", files={"file": JPEG}) for _ in range(2)]
         done, waiting = wait(both, return_when=FIRST_COMPLETED)

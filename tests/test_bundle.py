@@ -8,20 +8,9 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from making import write
 
 from model import bundle
-
-DESCRIPTION = {
-    "classes": [{"folder": "Potato___healthy", "label": "Healthy"}, {"folder": "b", "label": "B"}],
-    "image_size": 64,
-    "thresholds": {"leaf": 0.5, "confidence": 0.6},
-}
-
-
-def write(folder, model: bytes = b"model") -> None:
-    with bundle.writing(folder) as draft:
-        (draft / "model.tflite").write_bytes(model)
-        bundle.seal(draft, DESCRIPTION)
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -63,7 +52,7 @@ KILLED_AT_MOVE = """
 import os, signal, sys
 from pathlib import Path
 sys.path[:0] = ["tests"]
-from test_bundle import write
+from making import write
 moves, rename = 0, Path.rename
 def killing_rename(self, target):
     global moves

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from model.calibration import choose_thresholds, fit_temperature
-from model.evaluation import softmax
+from model.calibration import choose_thresholds, fit_temperature, softmax
 from model.verdict import DIAGNOSIS, verdicts
 
 

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from model import bundle, cnn, evaluation, export, slim
+from model import bundle, calibration, cnn, export, slim
 
 SIZE, OUTPUTS, CLASSES = 64, 5, 3
 SAME = np.eye(OUTPUTS, CLASSES, dtype=np.float32)
@@ -114,19 +116,29 @@ def test_answers_are_the_networks_own_at_the_temperature(network, photos):
     np.testing.assert_allclose(answer["leaf"], asked.sum(1) / np.exp(logits).sum(1), atol=1e-6)
     asked[:, 0] += 0.25 * np.exp(logits[:, 3])
     np.testing.assert_allclose(answer["probabilities"], asked / asked.sum(1, keepdims=True), atol=1e-6)
-    np.testing.assert_allclose(answer["probabilities"], evaluation.probabilities(logits, SAME), atol=1e-6)
+    np.testing.assert_allclose(answer["probabilities"], calibration.probabilities(logits, SAME), atol=1e-6)
 
 
-def test_who_learns_from_it_learns_from_the_network_without_its_temperature(network, photos, tmp_path):
-    folder = tmp_path / "bundle"
+def written(folder: Path, model: keras.Model) -> Path:
+    """Write a bundle of a model at temperature 1.7; return its folder."""
     with bundle.writing(folder) as draft:
-        export.save_keras(export.answering_model(network, SAME, 1.7), draft)
+        export.save_keras(model, draft)
         (draft / bundle.LITERT_MODEL).write_bytes(b"")
         thresholds = {"leaf": 0.25, "confidence": 0.5}
         bundle.seal(draft, {"classes": [], "image_size": SIZE, "temperature": 1.7, "thresholds": thresholds})
-    fitted = export.load_fitted(folder).get_layer("logits").get_weights()
-    for weights, ours in zip(fitted, network.get_layer("logits").get_weights(), strict=True):
-        np.testing.assert_allclose(weights, ours, rtol=1e-6)
+    return folder
+
+
+def test_who_learns_from_it_learns_from_the_network_without_its_temperature(network, photos, tmp_path):
+    folder = written(tmp_path / "bundle", export.answering_model(network, SAME, 1.7))
+    fitted = export.load_fitted(folder)
+    np.testing.assert_allclose(fitted(photos), network(photos), atol=1e-6)
+
+
+def test_nothing_is_learnt_from_another_kind_of_network(tmp_path):
+    foreign = keras.Sequential([keras.Input((SIZE, SIZE, 3)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    with pytest.raises(bundle.BundleError, match=r"^The Keras model in foreign is another network than "):
+        export.load_fitted(written(tmp_path / "foreign", foreign))
 
 
 def test_without_kin_it_is_the_softmax_over_the_classes(network, photos):

@@ -10,27 +10,15 @@ from drawing import CLASSES, draw, draw_set
 from kagglehub.clients import CHUNK_SIZE
 from kagglesdk import kaggle_env
 from loopback_kaggle import STORAGE, LoopbackKaggle
+from making import plant_village, shot
 
 from model import data, dataset, drawn, settings
 from model.data import LabelledPhoto
 from model.leaves import difference_hash, leaves_by_name, merge_near_identical
 
 
-def plant_village(leaves: int, folder: str = "Potato___Late_blight") -> list[LabelledPhoto]:
-    """Photos named as in PlantVillage, four a leaf, at uneven shot numbers, in the order of their UUIDs."""
-    random = np.random.default_rng(1)
-    shots = np.cumsum(random.integers(1, 4, leaves * 4)) + 2500
-    name = "{:08x}-d1c4-4a84-bf3a-a426cdad6285___RS_LB {}.JPG"
-    paths = [Path(folder) / name.format(random.integers(2**32), shot) for shot in shots]
-    return sorted((LabelledPhoto(path, folder, "lab") for path in paths), key=lambda p: p.path)
-
-
 def gathered(asked: settings.Settings, cache: Path) -> dataset.Dataset:
     return dataset.prepare(*dataset.gather(asked), asked.image_size, cache)
-
-
-def shot(p: LabelledPhoto) -> int:
-    return int(p.path.stem.split()[-1])
 
 
 def test_photos_are_found_at_any_depth_and_named_by_their_folder(tmp_path):

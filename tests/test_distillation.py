@@ -51,6 +51,13 @@ def test_one_that_does_not_say_what_it_knows_can_t_teach(trained):
         load_teacher(trained[0], "one", OUTPUTS, SIZE, "float32")
 
 
+def test_a_damaged_one_is_told_as_damaged(trained):
+    (trained[0] / "config.json").write_text("{}")
+    name = trained[0].name
+    with pytest.raises(BundleError, match=f"^config.json in {name} is not the file it was written with"):
+        load_teacher(trained[0], "one", OUTPUTS, SIZE, "float32")
+
+
 def test_one_that_knows_other_folders_can_t_teach(trained):
     with pytest.raises(
         BundleError,

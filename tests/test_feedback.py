@@ -112,6 +112,10 @@ def test_the_hub_gets_each_photo_once_with_its_record(tmp_path):
             "check it and HF_TOKEN.",
         ),
         (
+            "hf_пароль",
+            "app.py: no feedback is kept: HF_TOKEN holds letters that no token has; copy it again.",
+        ),
+        (
             "",
             "app.py: no feedback is kept: Set HF_TOKEN to a token that may write (or run `hf auth login`), "
             "then try again.",

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_data import plant_village
+from making import plant_village
 
 from model import data
 from model.dataset import Dataset

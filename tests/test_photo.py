@@ -5,25 +5,13 @@ import zlib
 
 import hostile
 import numpy as np
-import pillow_heif
 import pytest
-from drawing import draw
+from making import AVIF, HEIC, JPEG, LEAF, WEBP, encode
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from model import photo
 from model.overload import is_heavy_exif
-
-LEAF = draw("Potato___Early_blight", seed=1, size=200)
-
-
-def encode(image: Image.Image, form: str = "PNG", **options) -> bytes:
-    file = io.BytesIO()
-    if form == "HEIF":  # Pillow itself only reads it
-        pillow_heif.from_pillow(image).save(file)
-    else:
-        image.save(file, form, **options)
-    return file.getvalue()
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:
@@ -105,7 +93,6 @@ def png_claiming(width: int, height: int, colour_type: int = 2) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-JPEG, AVIF, HEIC, WEBP = (encode(LEAF, form) for form in ("JPEG", "AVIF", "HEIF", "WEBP"))
 READ = "please send one of JPEG, PNG, WebP, GIF, BMP, AVIF, HEIC."
 DAMAGED = "The picture is damaged and can't be read; please send the original file."
 MUCH = "The file holds too much besides its picture; please send a plain photo."

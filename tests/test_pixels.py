@@ -2,6 +2,7 @@ import contextlib
 import errno
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,18 @@ def test_a_damaged_cache_is_made_anew(paths, tmp_path, file, left):
     again = pixels.load_pixels(paths, 32, tmp_path / "cache", silent)
     np.testing.assert_array_equal(again.images, np.stack([photo.prepare(path, 32) for path in paths]))
     assert (again.digests, again.readable) == (whole.digests, whole.readable)
+
+
+def test_what_a_killed_preparation_left_is_deleted_after_a_day(paths, tmp_path):
+    cache = tmp_path / "cache"
+    for name, days in (("making-killed", 2), ("making-another", 0)):
+        images = cache / name / "key" / "images.npy"
+        images.parent.mkdir(parents=True)
+        images.touch()
+        for path in (images, images.parent, cache / name):
+            os.utime(path, (0, time.time() - days * 24 * 3600))
+    pixels.load_pixels(paths, 32, cache, silent)
+    assert [path.name for path in cache.glob("making-*")] == ["making-another"]
 
 
 def test_unreadable_photos_are_listed_and_skipped(paths, tmp_path):

@@ -6,8 +6,8 @@ from fuzz_photo import Fuzzer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from making import LEAF, encode
 from PIL import Image
-from test_photo import LEAF, encode
 
 from model import bundle, photo
 from model.classifier import Classifier

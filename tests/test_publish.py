@@ -304,10 +304,10 @@ def test_what_can_t_be_published_is_one_sentence_and_changes_nothing(hub, here, 
     assert refusal() == f"The Hub can't be reached to publish {REPO}; {safe()}"
     (odd / "config.json").write_text("{}")
     assert refusal(odd) == "config.json in odd is not the file it was written with; make the bundle again."
-    with pytest.raises(
-        publish.HubError, match=r"^no repo is neither a folder here nor a Hub id like user/repo"
-    ):
+    with pytest.raises(publish.HubError, match=r"^no repo is no Hub id like user/repo"):
         publish.push(bundle.DEFAULT, "no repo")
+    monkeypatch.setenv("HF_TOKEN", "hf_пароль")
+    assert refusal() == "HF_TOKEN holds letters that no token has; copy it again."
     monkeypatch.setenv("HF_TOKEN", "")
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
     assert refusal() == "Set HF_TOKEN to a token that may write (or run `hf auth login`), then try again."

@@ -2,12 +2,14 @@ import json
 import re
 import signal
 
+import keras
 import numpy as np
 import pytest
 from conftest import TINY, run, weights_of
 
 import train
-from model.checkpoint import Checkpoint, ResumeError
+from model import data
+from model.checkpoint import Checkpoint, ResumeError, what_next
 
 
 def assert_same_weights(a, b) -> None:
@@ -119,18 +121,53 @@ def test_what_is_stopped_while_its_modules_load_says_so(module, imported):
 
 def test_a_training_goes_on_only_from_a_whole_epoch(tmp_path):
     out = str(tmp_path / "out")
-    assert train.what_next(out) == "the same command starts anew, since no epoch is whole yet"
+    assert what_next(out) == "the same command starts anew, since no epoch is whole yet"
     state = tmp_path / "out.folds" / "fold-1" / "state.json"
     state.parent.mkdir(parents=True)
     state.write_text("{}")
-    assert train.what_next(out) == "the same command with --resume goes on after the last whole epoch"
+    assert what_next(out) == "the same command with --resume goes on after the last whole epoch"
+
+
+@pytest.mark.parametrize(("unfinished", "more"), [("out.training", []), ("out.folds", ["--folds", "2"])])
+def test_one_that_would_replace_an_unfinished_one_is_told_before_the_work(tmp_path, unfinished, more):
+    state = tmp_path / unfinished / "state.json"
+    state.parent.mkdir()
+    state.write_text("{}")
+    told = ["--data", "nowhere", "--out", str(tmp_path / "out"), *more]
+    with pytest.raises(ResumeError, match=rf"{unfinished} holds an unfinished training: add --resume, or "):
+        train.main(told)
+    with pytest.raises(data.DataError, match=r"^There is no folder nowhere"):
+        train.main([*told, "--resume"])
 
 
 def test_a_damaged_state_is_one_sentence(tmp_path):
-    for damaged in ("", "[]", '{"epochs": 1}'):
+    for damaged in ("", "[]", '{"epochs": 1}', '{"settings": {}, "epochs": 1}', '{"settings": 1}'):
         (tmp_path / "state.json").write_text(damaged)
         with pytest.raises(ResumeError, match=r"^state.json in \S+ is damaged; delete that folder to start"):
             Checkpoint(tmp_path, {}, dict, 1).restore(None)
+
+
+@pytest.mark.parametrize("name", ["last-0001.weights.h5", "best-0001.weights.h5"])
+def test_weights_that_are_cut_or_gone_are_one_sentence(tmp_path, name):
+    def begun() -> tuple[keras.Model, Checkpoint]:
+        network = keras.Sequential([keras.Input((64,)), keras.layers.Dense(100)])
+        network.compile(keras.optimizers.AdamW(), "mse")
+        return network, Checkpoint(tmp_path, {"seed": 1}, lambda: {"cross_entropy": 0.5, "recall": 0.5}, 9)
+
+    keras.utils.set_random_seed(1)  # which TensorFlow asks for once a training has made it deterministic
+    network, checkpoint = begun()
+    network.fit(np.zeros((1, 64)), np.zeros((1, 100)), callbacks=[checkpoint], verbose=0)
+    network, checkpoint = begun()
+    checkpoint.restore(network)
+    weights = tmp_path / name
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    for _ in range(2):
+        network, checkpoint = begun()
+        with pytest.raises(
+            ResumeError, match=rf"^{name} in \S+ is damaged; delete that folder to start again"
+        ):
+            checkpoint.restore(network)
+        weights.unlink(missing_ok=True)
 
 
 INTERRUPTED_IN_FOLD_2 = """

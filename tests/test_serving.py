@@ -11,7 +11,7 @@ import pytest
 from conftest import run, wait_for
 from drawing import draw
 from loopback_repo import Repo
-from test_photo import encode
+from making import encode
 
 from model import bundle
 from model.serving import Serving
@@ -93,9 +93,9 @@ def test_a_folder_that_is_written_anew_is_served_anew(tiny, tmp_path):
     folder = tmp_path / "leaf"
     shutil.copytree(bundle.DEFAULT, folder)
     serving = Serving(str(folder))
-    classifier, _ = serving.now
+    classifier = serving.now.classifier
     serving.refresh()
-    assert serving.now[0] is classifier  # nothing new
+    assert serving.now.classifier is classifier  # nothing new
     with bundle.writing(folder) as draft:
         shutil.copytree(tiny, draft, dirs_exist_ok=True)
     serving.refresh()

@@ -92,6 +92,8 @@ def test_a_space_that_can_t_be_published_is_one_sentence(hub, at):
     ended = run("-m", "model", "space", SPACE, "--private", **at)
     sentence = f"{SPACE} is public already; choose another name, or make it private on the Hub first."
     assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
+    ended = run("-m", "model", "space", SPACE, **at | {"HF_TOKEN": "hf_пароль"})
+    assert ended.stderr == "python -m model: HF_TOKEN holds letters that no token has; copy it again.\n"
     ended = run("-m", "model", "space", SPACE, "--model", "mine", "--dry-run", **at)
-    sentence = "mine is neither a folder here nor a Hub id like user/repo."
+    sentence = "mine is no Hub id like user/repo."
     assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_data import plant_village, shot
+from making import plant_village, shot
 
 from model import data, splits
 from model.data import LabelledPhoto

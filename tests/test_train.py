@@ -167,9 +167,12 @@ def test_the_command_kept_is_the_one_that_makes_the_model_again():
     assert settings.command(typed) == "python train.py --data set --evaluate a=b"
 
 
+def test_the_command_kept_tells_no_part_of_an_absolute_path():
+    typed = ["--data", "/home/a=b/secret/photos", "--evaluate=field=/home/a=b/secret/field"]
+    assert settings.command(typed) == "python train.py --data photos --evaluate field=field"
+
+
 def test_a_repo_that_can_t_be_one_is_told_before_the_work():
     for repo, called in (("leaf", "leaf"), ("", "A blank name"), ("a/b/c", "a/b/c")):
-        with pytest.raises(
-            hub.HubError, match=f"^{called} is neither a folder here nor a Hub id like user/repo"
-        ):
+        with pytest.raises(hub.HubError, match=f"^{called} is no Hub id like user/repo"):
             train.main(["--push", repo])

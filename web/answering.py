@@ -1,7 +1,6 @@
 """The threads that answer photos, so that decoding never blocks the event loop, and how many may wait."""
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from typing import TypeVar
 
 from fastapi import HTTPException
 
+from model.cores import CORES
 from web.limits import BUSY
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class Answering:
 
     def __init__(self, most: int) -> None:
         self.most, self.in_hand = most, 0  # requests
-        self.alone, self.together = ThreadPoolExecutor(1), ThreadPoolExecutor(os.cpu_count())
+        self.alone, self.together = ThreadPoolExecutor(1), ThreadPoolExecutor(CORES)
 
     @contextmanager
     def place(self) -> Iterator[None]:

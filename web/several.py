@@ -1,6 +1,5 @@
 """The part of the page for several leaves of one plant or field: each answer, and the joint one."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,6 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from model.classifier import LABELS, Diagnosis
+from model.cores import CORES
 from model.diseases import is_healthy
 from model.photo import PhotoError
 from model.plant import joint_answer
@@ -171,7 +171,7 @@ def diagnose_all(serving: Serving, photos: Sequence[dict], folder: Path) -> list
         except PhotoError as error:
             return Leaf(name, error, None)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(CORES) as pool:
         return list(pool.map(one, photos, count()))
 
 

@@ -38,6 +38,7 @@ from model import hub, photo
 from model.__main__ import photos_in
 from model.answers import columns, row
 from model.bundle import DEFAULT
+from model.cores import CORES
 from model.serving import load
 
 BATCH = 32  # photos that a worker takes at a time
@@ -48,7 +49,7 @@ class Worker:
 
     def __init__(self, model: str | None) -> None:
         self.classifier = load(hub.find(model))
-        self.threads = ThreadPoolExecutor(os.cpu_count())
+        self.threads = ThreadPoolExecutor(CORES)
 
     def answer(self, path: str) -> dict[str, str]:
         """Return the row of `python -m model` for a photo."""

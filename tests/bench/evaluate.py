@@ -11,7 +11,6 @@ lesions.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from model import bundle, data, evaluation, photo
 from model.classifier import Classifier, Diagnosis
+from model.cores import CORES
 from model.diseases import is_healthy
 from model.leaves import difference_hash, leaves_by_name, merge_near_identical
 from model.settings import DEFAULT_CACHE, Settings
@@ -38,7 +38,7 @@ LEAF = (170, 85, 0)
 def diagnose_all(classifier: Classifier, paths: list[Path], explain: bool = False) -> list[Diagnosis]:
     """Diagnose photos on all cores, in order."""
     answer = partial(classifier.diagnose, explain=explain)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(CORES) as pool:
         return list(tqdm(pool.map(answer, paths), total=len(paths), leave=False))
 
 
@@ -73,7 +73,7 @@ def split_again(description: dict):
 
 def ask(classifier: Classifier, pictures: Iterable[np.ndarray], photos, indices: np.ndarray):
     """Return the evaluation.Answers to pictures made of some photos, a Dataset's: uint8 [S, S, 3] each."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(CORES) as pool:
         answers = list(pool.map(partial(classifier.answer, explain=False), pictures))
     probabilities, leaf = (np.concatenate([a[key] for a in answers]) for key in ("probabilities", "leaf"))
     return evaluation.Answers(

@@ -1,0 +1,31 @@
+"""How good a network is while it is being fitted: what decides which epoch was the best."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from model import pixels
+from model.data import OTHER
+from model.dataset import Dataset
+from model.evaluation import cross_entropy, macro_recall
+from model.settings import Settings
+
+
+def validator(
+    settings: Settings, network: keras.Model, photos: Dataset, indices: np.ndarray
+) -> Callable[[], dict[str, float]]:
+    """Return a function that measures the network, as it is by then, on the validation photos."""
+    labels, classes = photos.asked(indices), len(photos.classes)
+    predict = pixels.predictor(network, settings.batch_size)
+
+    def validate() -> dict[str, float]:
+        asked = predict(photos.images, indices)[:, :classes]
+        potato = asked.sum(1)
+        guess = np.where(potato < 0.5, OTHER, asked.argmax(1))
+        return {
+            "cross_entropy": cross_entropy(np.column_stack([asked, 1 - potato]), labels),
+            "recall": macro_recall(guess, labels),
+        }
+
+    return validate

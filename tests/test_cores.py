@@ -1,0 +1,23 @@
+"""How many cores a process takes itself to have."""
+
+import pytest
+from conftest import run
+
+from model import cores
+
+TOLD = "from model.cores import CORES; print(CORES)"
+
+
+def test_a_process_bound_to_one_core_uses_one():
+    bound = f"import os; os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}}); {TOLD}"
+    assert run("-c", bound).stdout == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("quota", "most"), [("50000 100000", 1), ("100000 100000", 1), ("max 100000", None), ("", None)]
+)
+def test_a_container_s_quota_is_kept(tmp_path, quota, most):
+    file = tmp_path / "cpu.max"
+    without = cores.usable(file)
+    file.write_text(quota + "\n")
+    assert cores.usable(file) == (most or without)
