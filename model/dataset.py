@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from model import data, pixels
 from model.bundle import LONGEST_LABEL, is_label
@@ -146,13 +145,7 @@ def _list_few(lines: Sequence[str]) -> None:
 
 def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, cache: Path) -> Dataset:
     """Prepare photos at `size` (cached) and tell what each shows; list and leave out the unreadable ones."""
-    made = pixels.load_pixels(
-        [photo.path for photo in found],
-        size,
-        cache,
-        # The bar shows only on a terminal (None), and never in a log.
-        lambda photos, total: tqdm(photos, "Preparing photos", total, unit=" photos", disable=None),
-    )
+    made = pixels.load_pixels([photo.path for photo in found], size, cache)
     if made.skipped:
         print(f"Skipped {len(made.skipped)} of {len(found)} files that can't be read:")
         _list_few([f"{path}: {why}" for path, why in made.skipped.items()])

@@ -20,6 +20,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from model import foreground, photo
 from model.cores import CORES
@@ -47,13 +48,10 @@ class Pixels:
     skipped: dict[str, str]
 
 
-def load_pixels(
-    paths: Sequence[Path], size: int, cache: Path, progress: Callable[[Iterator, int], Iterator]
-) -> Pixels:
+def load_pixels(paths: Sequence[Path], size: int, cache: Path) -> Pixels:
     """Return the photos prepared at `size`, from the cache if the files are as they were when it was made.
 
-    `progress(iterator, total)` may show how far the preparation is. Unreadable photos are skipped. A cache
-    that is damaged is made anew. Raises OSError if the disk fails.
+    Unreadable photos are skipped. A cache that is damaged is made anew. Raises OSError if the disk fails.
     """
     stats = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     stats += [(str(path),) for path in paths if not os.access(path, os.R_OK)]  # until they can be read
@@ -68,7 +66,7 @@ def load_pixels(
         with tempfile.TemporaryDirectory(dir=cache, prefix="making-") as unfinished:
             made = Path(unfinished) / key
             made.mkdir()
-            _prepare_all(paths, size, made, progress)
+            _prepare_all(paths, size, made)
             if not folder.is_dir():  # another training may have been faster
                 made.rename(folder)  # the cache is there whole or not at all
     return _read(folder)
@@ -89,16 +87,16 @@ def _discard_leftovers(cache: Path) -> None:
                 shutil.rmtree(left)
 
 
-def _prepare_all(
-    paths: Sequence[Path], size: int, folder: Path, progress: Callable[[Iterator, int], Iterator]
-) -> None:
+def _prepare_all(paths: Sequence[Path], size: int, folder: Path) -> None:
     whole = {"descr": "|u1", "fortran_order": False, "shape": (len(paths), size, size, 3)}
     masks, hashes, digests, readable, skipped = [], [], [], [], {}
     # Not through a memory map: a full disk would be the end of the process instead of an OSError.
     with (folder / "images.npy").open("wb") as images:
         np.lib.format.write_array_header_1_0(images, whole)
         start = images.tell()
-        for i, result in enumerate(progress(_prepared(paths, size), len(paths))):
+        # The bar shows only on a terminal (None), and never in a log.
+        results = tqdm(_prepared(paths, size), "Preparing photos", len(paths), unit=" photos", disable=None)
+        for i, result in enumerate(results):
             if isinstance(result, Exception):
                 skipped[str(paths[i])] = str(result)
                 continue

@@ -177,7 +177,7 @@ def test_a_bundle_and_a_cache_that_find_no_room_leave_what_was_there(small, draw
     photos = sorted(drawn_photos.rglob("*.jpg"))
     for make in (
         lambda: write(small / "leaf", bytes(2_000_000)),
-        lambda: load_pixels(photos, 64, small / "cache", lambda prepared, _: prepared),
+        lambda: load_pixels(photos, 64, small / "cache"),
     ):
         with pytest.raises(OSError) as caught:
             make()

@@ -14,7 +14,7 @@ from model import bundle, data, pixels
 def assert_parity(server, folder: Path, paths: list[Path], cache: Path) -> None:
     """Compare Keras on the training pipeline's pixels with LiteRT behind POST /predict."""
     size = bundle.read(folder).image_size
-    prepared = pixels.load_pixels(paths, size, cache, lambda photos, total: photos)
+    prepared = pixels.load_pixels(paths, size, cache)
     assert len(prepared.readable) == len(paths)
     expected = keras.saving.load_model(folder).predict_on_batch(np.asarray(prepared.images))
     for path, probabilities, leaf in zip(paths, expected["probabilities"], expected["leaf"], strict=True):

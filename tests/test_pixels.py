@@ -15,10 +15,6 @@ from drawing import draw_set
 from model import data, dataset, photo, pixels
 
 
-def silent(photos, total):
-    return photos
-
-
 @pytest.fixture
 def paths(tmp_path):
     found = data.find_photos(str(draw_set(tmp_path / "set", leaves=3)))
@@ -26,25 +22,25 @@ def paths(tmp_path):
 
 
 def test_the_cache_holds_what_photo_prepares(paths, tmp_path):
-    loaded = pixels.load_pixels(paths, 32, tmp_path / "cache", silent)
+    loaded = pixels.load_pixels(paths, 32, tmp_path / "cache")
     assert isinstance(loaded.images, np.memmap)
     for path, image in zip(paths, loaded.images, strict=True):
         np.testing.assert_array_equal(image, photo.prepare(path, 32))
 
 
-def test_a_second_run_decodes_nothing_and_a_changed_photo_is_seen(paths, tmp_path):
-    decoded = []
+def test_a_second_run_decodes_nothing_and_a_changed_photo_is_seen(paths, tmp_path, monkeypatch):
+    decoded, prepare = [], photo.prepare
 
-    def counting(photos, total):
-        for one in photos:
-            decoded.append(one)
-            yield one
+    def counting(source: bytes, size: int) -> np.ndarray:
+        decoded.append(source)
+        return prepare(source, size)
 
+    monkeypatch.setattr(photo, "prepare", counting)
     for _ in range(2):
-        pixels.load_pixels(paths, 32, tmp_path / "cache", counting)
+        pixels.load_pixels(paths, 32, tmp_path / "cache")
     assert len(decoded) == len(paths)
     paths[0].write_bytes(paths[1].read_bytes())
-    changed = pixels.load_pixels(paths, 32, tmp_path / "cache", counting)
+    changed = pixels.load_pixels(paths, 32, tmp_path / "cache")
     assert len(decoded) == 2 * len(paths)
     np.testing.assert_array_equal(changed.images[0], changed.images[1])
 
@@ -52,13 +48,13 @@ def test_a_second_run_decodes_nothing_and_a_changed_photo_is_seen(paths, tmp_pat
 @pytest.mark.parametrize("file", ["images.npy", "masks.npy", "hashes.npy", "index.json"])
 @pytest.mark.parametrize("left", [None, 0, 40, 200])
 def test_a_damaged_cache_is_made_anew(paths, tmp_path, file, left):
-    whole = pixels.load_pixels(paths, 32, tmp_path / "cache", silent)
+    whole = pixels.load_pixels(paths, 32, tmp_path / "cache")
     made = next(tmp_path.glob(f"cache/*/{file}"))
     if left is None:
         made.unlink()
     else:
         os.truncate(made, left)
-    again = pixels.load_pixels(paths, 32, tmp_path / "cache", silent)
+    again = pixels.load_pixels(paths, 32, tmp_path / "cache")
     np.testing.assert_array_equal(again.images, np.stack([photo.prepare(path, 32) for path in paths]))
     assert (again.digests, again.readable) == (whole.digests, whole.readable)
 
@@ -71,13 +67,13 @@ def test_what_a_killed_preparation_left_is_deleted_after_a_day(paths, tmp_path):
         images.touch()
         for path in (images, images.parent, cache / name):
             os.utime(path, (0, time.time() - days * 24 * 3600))
-    pixels.load_pixels(paths, 32, cache, silent)
+    pixels.load_pixels(paths, 32, cache)
     assert [path.name for path in cache.glob("making-*")] == ["making-another"]
 
 
 def test_unreadable_photos_are_listed_and_skipped(paths, tmp_path):
     paths[2].write_bytes(b"no photo")
-    loaded = pixels.load_pixels(paths, 32, tmp_path / "cache", silent)
+    loaded = pixels.load_pixels(paths, 32, tmp_path / "cache")
     assert list(loaded.skipped) == [str(paths[2])]
     assert loaded.readable == [i for i in range(len(paths)) if i != 2]
     assert (
@@ -92,8 +88,8 @@ def test_what_a_disk_has_is_not_kept_as_a_damaged_photo(paths, tmp_path, monkeyp
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="Input/output"):
         patch.setattr(Path, "read_bytes", failing)
-        pixels.load_pixels(paths, 32, tmp_path / "cache", silent)
-    assert not pixels.load_pixels(paths, 32, tmp_path / "cache", silent).skipped
+        pixels.load_pixels(paths, 32, tmp_path / "cache")
+    assert not pixels.load_pixels(paths, 32, tmp_path / "cache").skipped
 
 
 def test_a_photo_without_the_right_to_read_it_is_skipped_until_there_is_one(tmp_path):
@@ -103,11 +99,11 @@ def test_a_photo_without_the_right_to_read_it_is_skipped_until_there_is_one(tmp_
         paths = [p.path for p in found]
         paths[1].chmod(0)
         with nobody():
-            loaded = pixels.load_pixels(paths, 32, Path(open_to_all) / "cache", silent)
+            loaded = pixels.load_pixels(paths, 32, Path(open_to_all) / "cache")
         assert loaded.skipped == {str(paths[1]): "We have no right to read it."}
         paths[1].chmod(0o644)
         with nobody():
-            assert not pixels.load_pixels(paths, 32, Path(open_to_all) / "cache", silent).skipped
+            assert not pixels.load_pixels(paths, 32, Path(open_to_all) / "cache").skipped
 
 
 @contextlib.contextmanager
