@@ -11,9 +11,12 @@ from drawing import draw
 from huggingface_hub import constants
 from loopback_hub import LoopbackHub
 from PIL import Image
+from test_photo import JPEG
 
 import app
 from model import data, feedback, hub
+from model.serving import Serving
+from web import page
 
 PIXELS = np.asarray(draw("Potato___healthy", 5, size=64))
 
@@ -139,3 +142,30 @@ def test_without_a_home_the_app_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("FEEDBACK_REPO", "someone/potatoes")
     assert app.open_feedback() is None
     assert "feedback can't be written; set HOME to a folder that can." in capsys.readouterr().err
+
+
+def test_what_is_kept_lies_in_a_class_s_folder_and_is_the_photo_that_was_answered(
+    tiny, tmp_path, monkeypatch
+):
+    uploads, kept = tmp_path / "uploads", tmp_path / "kept"
+    for folder in (uploads / "name", kept):
+        folder.mkdir(parents=True)
+    (uploads / "name" / "leaf.jpg").write_bytes(JPEG)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(uploads))
+    serving = Serving(str(tiny))
+    blocks = page.build(serving, feedback.Feedback(str(kept)))
+    send = next(function.fn for function in blocks.fns.values() if function.name == "send")
+    answered = serving.diagnose(JPEG).without_arrays()
+
+    def kept_of(said: str, about: str) -> list[str]:
+        """Send the photo as of a class and an answer, which a caller may name as they like."""
+        send({"path": str(uploads / "name" / "leaf.jpg")}, said, True, "en", about, answered)
+        files = (path for path in tmp_path.rglob("*.*") if path.is_file() and path.parent != uploads / "name")
+        return sorted(f"{file.parent.relative_to(tmp_path)}/*{file.suffix}" for file in files)
+
+    assert kept_of("../outside", "name") == []
+    assert kept_of("Potato___healthy", "another") == []
+    assert kept_of("Potato___healthy", "name") == [
+        "kept/Potato___healthy/*.jpg",
+        "kept/Potato___healthy/*.json",
+    ]
