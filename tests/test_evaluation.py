@@ -49,22 +49,22 @@ def test_a_doubtful_leaf_of_a_certain_class_is_no_answer():
 
 def test_the_figures_of_a_worked_example():
     labels = np.array([0, 0, 0, 0, 1, 1, 2, -1, -1])
-    probabilities = certain([0, 0, 0, 1, 1, 1, 0, 0, 0])
-    leaf = np.array([1, 1, 1, 1, 1, 1, 1, 1, 0.1])
-    said = answers(probabilities, labels, leaf, thresholds=Thresholds(leaf=0.5, confidence=0.5))
+    probabilities = certain([0, 0, 0, 1, 1, 1, 1, 0, 0])
+    leaf = np.array([1, 1, 1, 1, 1, 0.4, 0.6, 1, 0.1])  # one leaf is declined, one is unsure
+    said = answers(probabilities, labels, leaf, thresholds=Thresholds(leaf=0.5, confidence=0.6))
     figures = evaluation.measure(said, CLASSES)
-    assert figures["accuracy"] == pytest.approx(5 / 7)
+    assert figures["accuracy"] == figures["answered"] == pytest.approx(5 / 7)
     assert figures["macro_recall"] == pytest.approx((3 / 4 + 1 + 0) / 3)
-    early = figures["classes"]["Early"]
-    assert (early["precision"], early["recall"], early["f1"], early["support"]) == pytest.approx(
-        (0.75, 0.75, 0.75, 4)
-    )
-    assert figures["classes"]["Late"]["precision"] == pytest.approx(2 / 3)
-    assert figures["confidently_wrong"] == pytest.approx(2 / 7)
+    rows = [
+        [row[name] for name in ("precision", "recall", "f1", "support")]
+        for row in figures["classes"].values()
+    ]
+    np.testing.assert_allclose(rows, [[1, 3 / 4, 6 / 7, 4], [1 / 2, 1, 2 / 3, 2], [0, 0, 0, 1]])
+    assert figures["accuracy_answered"] == pytest.approx(4 / 5)
+    assert figures["calibration_error"] == pytest.approx(0.95 - 4 / 5)
+    assert figures["confidently_wrong"] == figures["wrongly_declined"] == pytest.approx(1 / 7)
     assert figures["not_potato"]["declined"] == pytest.approx(0.5)
-    assert figures["answered"] == 1
-    assert figures["wrongly_declined"] == 0
-    assert figures["confusion"] == [[3, 1, 0], [0, 2, 0], [1, 0, 0]]
+    assert figures["confusion"] == [[3, 1, 0], [0, 2, 0], [0, 1, 0]]
 
 
 def test_four_photos_of_a_leaf_are_one_trial():
