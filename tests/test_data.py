@@ -331,6 +331,41 @@ def test_one_shot_under_two_names_is_one_leaf():
     assert (leaves[:12] == leaves[12:]).all()
 
 
+def bits(*places: int) -> np.ndarray:
+    """A difference hash in which these of its 256 bits are set."""
+    return np.packbits(np.isin(np.arange(256), places)).view(np.uint64)
+
+
+def test_photos_are_one_leaf_through_others_between_them_and_only_if_hardly_a_bit_differs():
+    hashes = np.array([bits(*range(16)), bits(*range(100, 116)), bits(), bits(*range(200, 217))])
+    first, second, between, other = merge_near_identical(np.arange(4), hashes)
+    assert first == second == between != other
+
+
+def test_other_crops_are_named_alike_but_their_shots_are_no_leaves_of_four():
+    assert len(set(leaves_by_name(plant_village(3, "Tomato___healthy"))[0])) == 12
+
+
+def test_beside_an_unreadable_file_the_others_keep_their_own_leaves(tmp_path):
+    found = plant_village(3) + plant_village(3, "Potato___healthy")
+    for seed, p in enumerate(found):
+        (tmp_path / p.folder).mkdir(exist_ok=True)
+        draw(p.folder, seed).save(tmp_path / p.path)
+    (tmp_path / found[0].path).write_text("no photo")
+    found = data.find_photos(str(tmp_path))
+    made = dataset.prepare(found, sorted({p.folder for p in found}), 32, tmp_path / "cache")
+    by_name = leaves_by_name(found)[0][[found.index(p) for p in made.photos]]
+    assert len(made.photos) == 23
+    assert len(set(zip(made.leaves, by_name, strict=True))) == len(set(made.leaves)) == len(set(by_name)) == 6
+
+
+def test_every_folder_is_a_label_of_its_own(tmp_path):
+    found = data.find_photos(str(draw_set(tmp_path / "set", 2)))
+    made = dataset.prepare(found, list(CLASSES), 32, tmp_path / "cache")
+    assert [made.outputs[label] for label in made.labels] == [p.folder for p in made.photos]
+    assert len(set(made.labels)) == 5
+
+
 def test_photos_of_rare_classes_and_small_sources_weigh_more_and_the_average_one_one():
     lab, field = plant_village(90), plant_village(10, "Potato___healthy")
     field += [replace(p, source="field") for p in plant_village(40)]

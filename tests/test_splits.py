@@ -41,6 +41,11 @@ def test_the_leaf_check_fails_when_names_are_shuffled():
         splits.check_no_shared_leaf(leaves, blind)
 
 
+def test_of_three_leaves_of_a_class_each_part_has_one():
+    parts = split(two_classes(3, "set"), np.arange(6))
+    assert [len(parts[name]) for name in data.SPLITS] == [2, 2, 2]
+
+
 def test_a_class_with_too_few_leaves_is_one_sentence():
     photos = plant_village(10) + plant_village(2, "Potato___healthy")
     with pytest.raises(
