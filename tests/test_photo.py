@@ -62,9 +62,25 @@ def test_16_bit_grey_is_scaled_not_clipped():
     assert difference(photo.prepare(encode(deep), 64), expected) < 1
 
 
-def test_transparent_parts_are_white():
-    clear = Image.new("RGBA", (50, 50), (0, 0, 0, 0))
-    assert (photo.prepare(encode(clear), 64) == 255).all()
+CLEAR = {  # modes of a PNG: what is black there, and what is transparent, by itself or as the file says
+    "RGBA": ((0, 0, 0, 255), (0, 0, 0, 0), {}),
+    "LA": ((0, 255), (0, 0), {}),
+    "P": (0, 1, {"transparency": 1}),
+    "L": (0, 9, {"transparency": 9}),
+    "RGB": ((0, 0, 0), (9, 9, 9), {"transparency": (9, 9, 9)}),
+}
+
+
+@pytest.mark.parametrize("mode", CLEAR)
+def test_transparent_parts_are_white(mode):
+    black, clear, told = CLEAR[mode]
+    picture = Image.new(mode, (64, 64), black)
+    picture.paste(clear, (32, 0, 64, 64))
+    if mode == "P":
+        picture.putpalette([0, 0, 0, 9, 9, 9])
+    pixels = photo.prepare(encode(picture, **told), 64)
+    assert (pixels[:, :31] == 0).all()
+    assert (pixels[:, 33:] == 255).all()
 
 
 def test_of_an_animation_it_takes_the_first_frame():
@@ -78,7 +94,7 @@ def test_one_pixel_is_a_photo():
 
 
 def test_a_large_jpeg_is_decoded_at_reduced_size_to_nearly_the_same_pixels():
-    large = LEAF.resize((1600, 1600), Image.Resampling.BICUBIC)
+    large = LEAF.resize((300, 300), Image.Resampling.BICUBIC)
     reduced, full = photo.prepare(encode(large, "JPEG", quality=95), 64), photo.prepare(encode(large), 64)
     assert difference(reduced, full) < 2
 
@@ -176,6 +192,16 @@ REFUSED = {
     ),
     "pdf": (b"%PDF-1.7", photo.UnreadTypeError, f"We don't read PDF files; {READ}"),
 }
+UNREAD = [
+    ("TIFF", encode(LEAF, "TIFF")),
+    ("TIFF", b"MM\0*\0\0\0\x08"),
+    ("SVG", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+    ("SVG", b"<?xml version='1.0'?><svg/>"),
+    ("Photoshop", b"8BPS\0\x01"),
+    ("MP4", b"\0\0\0\x18ftypmp42"),
+    ("MP4", b"\0\0\0\x14ftypqt  "),
+    ("ZIP", b"PK\x03\x04\x14\0"),
+]
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -186,7 +212,14 @@ def test_what_is_refused_and_why(name):
     assert (type(caught.value), str(caught.value)) == (error, sentence)
 
 
+@pytest.mark.parametrize(("kind", "data"), UNREAD)
+def test_types_that_people_do_send_and_we_do_not_read_are_named(kind, data):
+    with pytest.raises(photo.UnreadTypeError, match=f"^We don't read {kind} files; {READ}$"):
+        photo.prepare(data, 64)
+
+
 HEAVY = hostile.exif_of_tags(600, 100_000)
+NOISE = np.random.default_rng(1).integers(0, 256, (1700, 1700, 3), dtype=np.uint8)
 ODD = {
     "PNG with tags that take gigabytes": hostile.png_with(hostile.chunk(b"eXIf", HEAVY)),
     "WebP with such tags": encode(LEAF, "WEBP", exif=HEAVY),
@@ -207,6 +240,13 @@ ODD = {
     "JPEG and a film behind it": JPEG + hostile.START_OF_SCAN * 10_000,
     "BMP of runs": hostile.bmp_of_runs(1000),
     "a line": encode(Image.new("RGB", (10_000, 1))),
+    # As much as real photos hold, and no more than we are ready for.
+    "PNG of 8.6 megabytes of pixels": encode(Image.fromarray(NOISE), compress_level=0),
+    "JPEG with a depth map of 7 megabytes": hostile.jpeg_with(hostile.segment(0xE2, bytes(65_000)) * 107),
+    "JPEG with EXIF of 61,000 bytes and 300 tags": hostile.jpeg_with(
+        hostile.segment(0xE1, b"Exif\0\0" + hostile.exif_of_tags(300, 61_000 - 300 * 12 - 10))
+    ),
+    "JPEG of 90 scans": hostile.jpeg_of_many_scans(64, 90),
 }
 
 
@@ -220,6 +260,12 @@ def test_odd_but_answered(name):
 def test_tags_are_counted_however_often_the_data_says_what_it_is():
     assert is_heavy_exif(b"Exif\0\0" * 2 + HEAVY)
     assert not is_heavy_exif(b"Exif\0\0" * 2 + hostile.exif_of_tags(20, 100))
+
+
+def test_tags_are_counted_in_either_order_of_bytes_and_few_may_be_too_long():
+    entries = b"".join(struct.pack(">HHII", tag, 7, 1, 8) for tag in range(600))
+    assert is_heavy_exif(b"MM\0*\0\0\0\x08" + struct.pack(">H", 600) + entries)
+    assert is_heavy_exif(hostile.exif_of_tags(9, 200_000))
 
 
 def test_a_png_is_turned_as_imagemagick_noted_it():
