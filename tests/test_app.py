@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import httpx2
 import numpy as np
 import pytest
-from conftest import run
+from conftest import Server, run, serve
 from drawing import draw
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -146,23 +147,40 @@ def test_a_wrong_parameter_is_422(server):
     )
 
 
-def test_too_many_bytes_are_413_whether_announced_or_not(server, tiny, start):
-    with start(MODEL_REPO=tiny, MAX_UPLOAD_MB=1) as small:
-        sentence = "The upload has more than 1 MB; please send a smaller photo."
-        announced = small.predict(b"x" * 1_200_000)
-        assert (announced.status_code, announced.json()) == (413, {"detail": sentence})
+@pytest.fixture(scope="module")
+def small(tiny) -> Iterator[Server]:
+    """The app, taking photos of a megabyte at most."""
+    with serve(MODEL_REPO=tiny, MAX_UPLOAD_MB=1) as running:
+        yield running
 
-        def chunks():
-            yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.jpg"\r\n\r\n'
-            yield from (b"x" * 100_000 for _ in range(12))
-            yield b"\r\n--b--\r\n"
 
-        form = {"Content-Type": "multipart/form-data; boundary=b"}
-        unannounced = httpx2.post(f"{small.url}/predict", content=chunks(), headers=form)
-        assert (unannounced.status_code, unannounced.json()) == (413, {"detail": sentence})
-        slightly = small.predict(b"x" * 1_050_000)
-        assert slightly.json() == {"detail": "The photo has more than 1 MB; please send a smaller one."}
-        assert small.predict(encode(LEAF)).status_code == 200
+def test_too_many_bytes_are_413_whether_announced_or_not(small):
+    sentence = "The upload has more than 1 MB; please send a smaller photo."
+    announced = small.predict(b"x" * 1_200_000)
+    assert (announced.status_code, announced.json()) == (413, {"detail": sentence})
+
+    def chunks():
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.jpg"\r\n\r\n'
+        yield from (b"x" * 100_000 for _ in range(12))
+        yield b"\r\n--b--\r\n"
+
+    form = {"Content-Type": "multipart/form-data; boundary=b"}
+    unannounced = httpx2.post(f"{small.url}/predict", content=chunks(), headers=form)
+    assert (unannounced.status_code, unannounced.json()) == (413, {"detail": sentence})
+    slightly = small.predict(b"x" * 1_050_000)
+    assert slightly.json() == {"detail": "The photo has more than 1 MB; please send a smaller one."}
+    assert small.predict(encode(LEAF)).status_code == 200
+
+
+def test_several_photos_may_have_more_bytes_together_than_one_alone(small):
+    three = [("files", JPEG + bytes(600_000))] * 3
+    batch = httpx2.post(f"{small.url}/predict/batch", files=three, timeout=60)
+    summary = batch.json()["summary"]
+    assert (batch.status_code, summary["photos"], summary["errors"]) == (200, 3, 0)
+    of_page = httpx2.post(f"{small.url}/gradio_api/upload", files=three, timeout=60)
+    assert (of_page.status_code, len(of_page.json())) == (200, 3)
+    too_large = {"files": JPEG + bytes(1_100_000)}
+    assert httpx2.post(f"{small.url}/gradio_api/upload", files=too_large, timeout=60).status_code == 413
 
 
 def test_a_batch_answers_all_and_names_the_bad_one(server):
