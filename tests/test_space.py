@@ -1,8 +1,10 @@
 """A Space gets what serves, and nothing else."""
 
 from conftest import ROOT, run
-from huggingface_hub import RepoCard
+from huggingface_hub import RepoCard, constants
 from loopback_repo import Repo
+
+from model.space import push_space
 
 REPO = "someone/leaf"
 SPACE = "someone/page"
@@ -97,3 +99,20 @@ def test_a_space_that_can_t_be_published_is_one_sentence(hub, at):
     ended = run("-m", "model", "space", SPACE, "--model", "mine", "--dry-run", **at)
     sentence = "mine is no Hub id like user/repo."
     assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
+
+
+def test_a_space_is_private_if_asked_and_loses_what_is_no_longer_ours_but_not_what_is_the_hub_s(
+    hub, monkeypatch
+):
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    monkeypatch.setenv("HF_TOKEN", "hf_loopback")
+    push_space(SPACE, None, private=True)
+    space = hub.repos["space", SPACE]
+    assert space.private
+    ours = space.at("main").files
+    of_the_hub = {".gitattributes": b"*.png filter=lfs"}
+    space.commit("main", "as it was once", ours | of_the_hub | {"web/old.py": b"", "tests/old.py": b""})
+    push_space(SPACE, None, private=True)
+    assert space.at("main").files == ours | of_the_hub
+    push_space("someone/public", None, private=False)
+    assert not hub.repos["space", "someone/public"].private
