@@ -127,6 +127,12 @@ def test_two_sources_of_one_name_keep_apart():
         (["--evaluate", "field="], "a SOURCE or a BUNDLE needs a name"),
         (["--test", "0"], "--validation and --test must be above 0 and together below 1"),
         (
+            ["--validation", "0.5", "--test", "0.5"],
+            "--validation and --test must be above 0 and together below 1",
+        ),
+        (["--folds", "1"], "--folds takes at least 2, and no --push or --evaluate"),
+        (["--learning-rate", "0"], "--learning-rate must be above 0, --weight-decay at least 0"),
+        (
             ["--folds", "5", "--push", "me/leaf"],
             "--folds takes at least 2, and no --push or --evaluate: it writes figures, no bundle",
         ),
@@ -170,6 +176,22 @@ def test_the_command_kept_is_the_one_that_makes_the_model_again():
 def test_the_command_kept_tells_no_part_of_an_absolute_path():
     typed = ["--data", "/home/a=b/secret/photos", "--evaluate=field=/home/a=b/secret/field"]
     assert settings.command(typed) == "python train.py --data photos --evaluate field=field"
+
+
+def test_nothing_that_is_published_tells_where_on_this_machine_it_was():
+    typed = ["--data", "/home/me/set", "--not-potato", "/home/me/other", "--teacher", "/home/me/t"]
+    typed += ["--start-from", "/home/me/old", "--logs", "/tmp"]
+    public = settings.public_settings(settings.parse(typed)[0])
+    assert [public[key] for key in ("data", "not_potato", "teacher", "start_from")] == [
+        ["set"],
+        ["other"],
+        ["t"],
+        "old",
+    ]
+    assert "/" not in str(public.values())
+    assert settings.command(typed) == (
+        "python train.py --data set --not-potato other --teacher t --start-from old"
+    )
 
 
 def test_a_repo_that_can_t_be_one_is_told_before_the_work():
