@@ -140,6 +140,23 @@ def test_one_that_would_replace_an_unfinished_one_is_told_before_the_work(tmp_pa
         train.main([*told, "--resume"])
 
 
+def test_a_training_stops_when_it_gets_no_better_and_keeps_the_best_weights(tmp_path):
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    network.compile(keras.optimizers.SGD(0.1), "mse")
+    weights, cross_entropies = [], [0.9, 0.5, 0.7, 0.6, 0.1]
+
+    def validate() -> dict[str, float]:
+        weights.append(network.get_weights()[0])
+        return {"cross_entropy": cross_entropies[len(weights) - 1], "recall": 0.5}
+
+    checkpoint = Checkpoint(tmp_path, {"seed": 1}, validate, patience=2)
+    ones = np.ones((1, 1))
+    network.fit(ones, 5 * ones, epochs=5, callbacks=[checkpoint], verbose=0)
+    assert (len(weights), checkpoint.state["best_epoch"], checkpoint.finished()) == (4, 2, True)
+    network.load_weights(checkpoint.best_weights)
+    assert network.get_weights()[0] == weights[1] != weights[3]
+
+
 def test_a_damaged_state_is_one_sentence(tmp_path):
     for damaged in ("", "[]", '{"epochs": 1}', '{"settings": {}, "epochs": 1}', '{"settings": 1}'):
         (tmp_path / "state.json").write_text(damaged)
