@@ -86,6 +86,15 @@ def test_a_killed_write_leaves_the_old_bundle_whole(tmp_path, move):
     assert [path.name for path in tmp_path.iterdir()] == ["leaf"]
 
 
+def test_a_write_that_fails_after_a_killed_one_leaves_the_old_bundle(tmp_path):
+    write(tmp_path / "leaf", b"old")
+    (tmp_path / "leaf").rename(tmp_path / ".leaf.retired")  # as one that is killed between its two moves does
+    with pytest.raises(ZeroDivisionError), bundle.writing(tmp_path / "leaf"):
+        raise ZeroDivisionError
+    assert bundle.read(tmp_path / "leaf").model == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["leaf"]
+
+
 def test_a_reader_never_sees_half_of_a_bundle_being_replaced(tmp_path):
     write(tmp_path / "leaf", b"0")
     with ThreadPoolExecutor(1) as pool:
