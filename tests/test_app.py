@@ -395,7 +395,11 @@ def test_the_command_line_writes_a_row_for_each_photo(tiny, server, tmp_path):
         == "photo,class,confidence,verdict,leaf_probability,severity,Early blight,Late blight,Healthy,error"
     )
     expected = server.predict(folder / "a.png").json()
-    assert good.startswith(f"{folder / 'a.png'},Late blight,{expected['confidence']:.4f},diagnosis,")
+    answered = f"{folder / 'a.png'},Late blight,{expected['confidence']:.4f},diagnosis,"
+    answered += f"{expected['leaf_probability']:.4f},{expected['severity']:.3f},"
+    answered += ",".join(f"{share:.4f}" for share in expected["probabilities"].values())
+    assert good == answered + ","
+    assert "Together" not in ended.stderr  # one leaf alone
     assert bad.endswith(f'"{REFUSED["text"][2]}"')
     printed = run("-m", "model", folder / "a.png", MODEL_REPO=tiny)
     assert (printed.returncode, printed.stdout.splitlines()) == (0, [header, good])
@@ -430,9 +434,11 @@ def test_the_command_line_replaces_tables_only_and_counts_a_photo_once(tiny, tmp
     assert ended.stderr.splitlines()[-1].startswith(f"python -m model: {work} is there already")
     assert work.read_text() == "what was there before"
     again = tmp_path / ".." / tmp_path.name / leaf.name
+    draw("Potato___Late_blight", seed=91).save(tmp_path / "other.jpg")
     ended = run("-m", "model", leaf, again, tmp_path, "--csv", table, MODEL_REPO=tiny)
     assert ended.returncode == 0
-    assert len(table.read_text().splitlines()) == 2
+    assert len(table.read_text().splitlines()) == 3
+    assert "Together: Late blight (2 of 2 photos had a say)" in ended.stderr.splitlines()
 
 
 def test_an_address_that_is_taken_is_told_before_anything_else(tiny):
