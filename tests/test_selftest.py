@@ -50,18 +50,31 @@ def test_wrong_answers_are_found(classifier):
     selftest.check(classifier.bundle, "leaf", spoilt("leaf", lambda p: p - 0.019))  # another processor
 
 
-def test_the_model_without_heat_is_put_to_it_too(tiny, monkeypatch):
-    def damaged(model: bytes, output: str) -> bytes:
-        whole, graph = slim.unpack(without(model, output))
-        for buffer in whole.buffers:
-            if buffer.data is not None and len(buffer.data) > 100:  # weights
-                buffer.data = np.zeros_like(buffer.data)
-        return slim.pack(whole, graph)
+def without_weights(model: bytes) -> bytes:
+    """Return a LiteRT file whose weights are all zero."""
+    whole, graph = slim.unpack(model)
+    for buffer in whole.buffers:
+        if buffer.data is not None and len(buffer.data) > 100:  # weights
+            buffer.data = np.zeros_like(buffer.data)
+    return slim.pack(whole, graph)
 
+
+def test_the_model_without_heat_is_put_to_it_too(tiny, monkeypatch):
     without = slim.without
-    monkeypatch.setattr(slim, "without", damaged)
+    monkeypatch.setattr(slim, "without", lambda model, output: without_weights(without(model, output)))
     with pytest.raises(bundle.BundleError, match="self-test"):
         load(hub.find(str(tiny)))
+
+
+def test_the_model_with_heat_is_put_to_it_too(tiny, tmp_path, monkeypatch):
+    folder = shutil.copytree(tiny, tmp_path / "leaf")
+    model = (tiny / "model.tflite").read_bytes()
+    plain = slim.without(model, "heat")
+    (folder / "model.tflite").write_bytes(without_weights(model))
+    bundle.seal(folder, json.loads((folder / "bundle.json").read_text()))
+    monkeypatch.setattr(slim, "without", lambda *_: plain)
+    with pytest.raises(bundle.BundleError, match="self-test"):
+        load(hub.find(str(folder)))
 
 
 @pytest.mark.parametrize("damage", [{}, {"leaf": [1], "probabilities": None}, 3])
