@@ -11,7 +11,7 @@ from model.classifier import Diagnosis
 from model.photo import PhotoError
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 from web.guidance import SOURCES, STATEMENTS, about, guidance
-from web.one_leaf import recalled
+from web.one_leaf import answer, recalled
 from web.report import Leaf, table
 from web.several import summarise
 from web.texts import ENGLISH, LANGUAGES, TEXTS, choose, class_name, text
@@ -75,6 +75,22 @@ def test_guidance_names_a_source_for_every_statement(language, label):
         for point in part["points"]:
             assert point["source"] in numbers or point["text"] in ours
     assert all(source["url"].startswith("https://") for source in told["sources"])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "leaf", "key"),
+    [
+        (DIAGNOSIS, 0.95, "diagnosis"),
+        (UNSURE, 0.95, "unsure"),
+        (UNSURE, 0.5, "doubtful_leaf"),
+        (NOT_POTATO, 0.2, "perhaps_potato"),
+        (NOT_POTATO, 0.01, "not_a_potato_leaf"),
+    ],
+)
+def test_what_is_said_of_an_answer_tells_what_is_doubtful_about_it(verdict, leaf, key):
+    chances = {"Late blight": 0.92, "Healthy": 0.08}
+    card, *_ = answer("en", Diagnosis(verdict, "", 0.92, chances, leaf, None, None, None))
+    assert card["advice"] == text("en", f"advice.{key}", likeliest="Late blight", confidence="92%")
 
 
 def test_every_source_is_used():
@@ -184,9 +200,11 @@ def test_a_spreadsheet_takes_no_name_for_a_formula():
     answered = Diagnosis(DIAGNOSIS, "Healthy", 1.0, {"Healthy": 1.0}, 1.0, None, None, None)
     names = ("=1+1.jpg", "+1.jpg", "-1.jpg", "@a.jpg", "leaf-1.jpg")
     encoded = table([Leaf(name, answered, None) for name in names]).split(",")[1]
-    rows = csv.DictReader(io.StringIO(base64.b64decode(encoded).decode("utf-8-sig")))
-    written = ["'=1+1.jpg", "'+1.jpg", "'-1.jpg", "'@a.jpg", "leaf-1.jpg"]
-    assert [row["photo"] for row in rows] == written
+    written = base64.b64decode(encoded)
+    assert written.startswith("\ufeff".encode())  # by which a spreadsheet knows that it is UTF-8
+    rows = csv.DictReader(io.StringIO(written.decode("utf-8-sig")))
+    inert = ["'=1+1.jpg", "'+1.jpg", "'-1.jpg", "'@a.jpg", "leaf-1.jpg"]
+    assert [row["photo"] for row in rows] == inert
 
 
 def test_what_unsure_leaves_may_have_comes_with_what_to_look_for_and_no_sprays():
