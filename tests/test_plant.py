@@ -79,3 +79,16 @@ def test_without_voters_there_is_no_diagnosis():
     assert joint_answer(nothing).label == "Not a potato leaf"
     joint = joint_answer([*nothing, leaf(0.9, "unsure")])
     assert (joint.label, joint.suspects) == ("Unsure", ("Late blight",))
+
+
+def test_a_disease_is_suspected_once_however_many_leaves_show_it_or_look_like_it():
+    doubtful, healthy = leaf(0.9, "unsure"), leaf(0.0)
+    for leaves in ([leaf(1.0), doubtful, healthy], [doubtful, doubtful, healthy]):
+        assert joint_answer(leaves).suspects == ("Late blight",)
+
+
+def test_what_is_no_potato_leaf_has_no_say_in_the_chances_either():
+    scene = leaf(0.1, "not_a_potato_leaf", potato=0.01)
+    joint = joint_answer([scene, leaf(0.9, "unsure"), scene])
+    assert (joint.voters, joint.confidence) == (0, pytest.approx(0.9))
+    assert joint.probabilities == pytest.approx({"Late blight": 0.9, "Healthy": 0.1})
