@@ -1,9 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from drawing import draw
 from PIL import Image, ImageDraw
+from test_photo import encode
 
-from model import photo
+from model import bundle, photo
+from model.classifier import Classifier
 from model.severity import severity
+from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE, Thresholds
 
 
 def spotted(share: float, paper: tuple[int, int, int] = (160, 150, 155)) -> np.ndarray:
@@ -43,3 +49,13 @@ def test_severity_agrees_with_lesions_drawn_by_hand(real_photos):
     assert np.abs(np.subtract(measured, truth)).mean() < 0.08
     ranks = [np.argsort(np.argsort(values)) for values in (measured, truth)]
     assert np.corrcoef(*ranks)[0, 1] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "verdict", "is_told"),
+    [((0, 0), DIAGNOSIS, True), ((0, 1.005), UNSURE, False), ((1.005, 1.005), NOT_POTATO, False)],
+)
+def test_without_a_diagnosis_there_is_no_severity(tiny, thresholds, verdict, is_told):
+    classifier = Classifier(replace(bundle.read(tiny), thresholds=Thresholds(*thresholds)))
+    diagnosis = classifier.diagnose(encode(draw("Potato___Late_blight", seed=99)))
+    assert (diagnosis.verdict, diagnosis.severity is not None) == (verdict, is_told)
