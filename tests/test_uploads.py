@@ -97,6 +97,7 @@ def test_a_photo_deleted_before_it_is_read_is_lost(tmp_path):
 
 
 def test_photos_go_after_two_hours_though_they_come_from_the_future(tmp_path):
+    assert uploads.OLD <= 2 * 3600
     seen = {}
     future = keep(tmp_path, "future")
     os.utime(future, (4e9, 4e9))
