@@ -231,6 +231,15 @@ def test_a_hub_that_fails_three_times_gets_the_whole_bundle_all_the_same(hub, he
     assert repo.at("main").files["model.tflite"] == (bundle.DEFAULT / "model.tflite").read_bytes()
 
 
+def test_whatever_a_busy_hub_says_it_is_asked_again(hub, here):
+    for path, status in (("/repos/create", 408), ("/commit/", 429), ("/commit/", 500), ("/tag/", 504)):
+        hub.fail("POST", path, status)
+    hub.fail("GET", "/refs", 502)
+    publish.push(bundle.DEFAULT, REPO)
+    repo = hub.repos["model", REPO]
+    assert repo.tags == {"v1": repo.at("main").sha}
+
+
 def test_a_commit_whose_answer_is_lost_is_made_once(hub, here):
     hub.lose("POST", "/commit/")
     publish.push(bundle.DEFAULT, REPO)
