@@ -189,7 +189,15 @@ def test_a_proxy_is_trusted_as_well_where_the_app_listens_to_both_kinds_of_addre
     with start(MODEL_REPO=tiny, GRADIO_SERVER_NAME="::", MAX_PER_MINUTE=1) as server:
         clients = ("198.51.100.7", "198.51.100.8", "198.51.100.7")
         told = [predict(server.url, headers={"X-Forwarded-For": client}).status_code for client in clients]
-    assert told == [200, 200, 429]
+        # Off a Space, only this machine's own address is a proxy's.
+        with httpx2.Client(transport=httpx2.HTTPTransport(local_address="127.0.0.2"), timeout=60) as other:
+            sent = [
+                other.post(
+                    f"{server.url}/predict", files={"file": JPEG}, headers={"X-Forwarded-For": client}
+                ).status_code
+                for client in ("198.51.100.9", "198.51.100.10")
+            ]
+    assert (told, sent) == ([200, 200, 429], [200, 429])
 
 
 def test_what_is_remembered_of_clients_is_limited():
