@@ -12,6 +12,7 @@ import argparse
 import collections
 import hashlib
 import io
+import math
 import os
 import random
 import sys
@@ -142,12 +143,12 @@ class Fuzzer:
             if self.corpus:
                 (self.corpus / f"crash-{name}").write_bytes(data)
 
-    def run(self, seconds: float, seed: int) -> None:
-        """Change files at random for so long."""
+    def run(self, seed: int, seconds: float = math.inf, most: float = math.inf) -> None:
+        """Change files at random, for so long or so often."""
         choose, files, until = random.Random(seed), drawn_corpus(), time.monotonic() + seconds
         for data in files:
             self.give(data)
-        while time.monotonic() < until:
+        while time.monotonic() < until and self.outcomes.total() < most:
             data = changed(choose.choice(files), files, choose)
             self.give(data)
             if choose.random() < 0.01:  # changes of changes
@@ -190,7 +191,7 @@ def main() -> None:
             (folder / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
         atheris.Setup([sys.argv[0], str(folder), f"-max_len={LONGEST}", f"-seed={options.seed}"], one)
         atheris.Fuzz()
-    fuzzer.run(options.seconds, options.seed)
+    fuzzer.run(options.seed, options.seconds)
     print(fuzzer.report())
     sys.exit(bool(fuzzer.bad))
 
