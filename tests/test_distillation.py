@@ -8,7 +8,7 @@ from drawing import draw_set
 import train
 from model import bundle, cnn, export
 from model.bundle import BundleError
-from model.distillation import SHARE, load_teacher, taught
+from model.distillation import load_teacher, taught
 
 OUTPUTS, SIZE = ["early", "late", "healthy", "scenes"], 64
 ORDER = [2, 0, 3, 1]  # of the outputs, in the model that is taught
@@ -39,7 +39,7 @@ def test_targets_become_mostly_what_the_teachers_say_of_the_same_pixels(trained)
     batches = tf.data.Dataset.from_tensor_slices((photos, targets, weights)).batch(3)
     learnt = [np.concatenate(part) for part in zip(*taught(batches, [teacher, teacher]), strict=True)]
     np.testing.assert_array_equal(learnt[0], photos)
-    expected = (1 - SHARE) * targets + SHARE * network.predict_on_batch(photos)[:, ORDER]
+    expected = 0.3 * targets + 0.7 * network.predict_on_batch(photos)[:, ORDER]
     np.testing.assert_allclose(learnt[1], expected, atol=1e-5)
     np.testing.assert_array_equal(learnt[2], weights)
 
