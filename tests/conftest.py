@@ -21,6 +21,7 @@ import httpx2
 import numpy as np
 import pytest
 from drawing import draw_set
+from filelock import FileLock  # which huggingface_hub needs, too
 from loopback_hub import LoopbackHub
 
 ROOT = Path(__file__).parent.parent
@@ -59,22 +60,33 @@ def weights_of(bundle: Path) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def drawn_photos(tmp_path_factory) -> Path:
-    return draw_set(tmp_path_factory.mktemp("photos") / "set", leaves=40)
+def shared(tmp_path_factory) -> Path:
+    """A folder of this run, the same one for all of its workers, who lock what they make in it."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+def drawn_photos(shared) -> Path:
+    folder = shared / "photos" / "set"
+    with FileLock(shared / "photos.lock"):
+        return folder if folder.exists() else draw_set(folder, leaves=40)
 
 
 @pytest.fixture(scope="session")
-def tiny(drawn_photos, cache, tmp_path_factory) -> Path:
-    """A bundle that train.py made of the drawn photos."""
-    out = tmp_path_factory.mktemp("tiny") / "bundle"
-    told = ["--data", drawn_photos, "--out", out, "--cache", cache, "--license", "cc-by-4.0", *TINY]
-    ended = run("train.py", *told)
-    assert ended.returncode == 0, ended.stderr
+def cache(shared) -> Path:
+    return shared / "cache"
+
+
+@pytest.fixture(scope="session")
+def tiny(drawn_photos, cache, shared) -> Path:
+    """A bundle that train.py made of the drawn photos, once for all workers."""
+    out = shared / "tiny" / "bundle"
+    with FileLock(shared / "tiny.lock"):
+        if not out.exists():
+            told = ["--data", drawn_photos, "--out", out, "--cache", cache, "--license", "cc-by-4.0", *TINY]
+            ended = run("train.py", *told)
+            assert ended.returncode == 0, ended.stderr
     return out
 
 
