@@ -202,9 +202,8 @@ images, labels = random.integers(0, 256, (30, 32, 32, 3), dtype=np.uint8), np.ar
 targets, weights, everything = np.eye(3, dtype=np.float32)[labels], np.ones(30, np.float32), np.arange(30)
 masks, nothing = np.zeros((30, 8, 8), bool), np.arange(0)
 with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-    layers = keras.layers
-    last = layers.Dense(3, activation="softmax")
-    network = keras.Sequential([keras.Input((32, 32, 3)), layers.Rescaling(1 / 255), layers.Flatten(), last])
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.BatchNormalization()]
+    network = keras.Sequential([keras.Input((32, 32, 3)), *layers, keras.layers.Dense(3, "softmax")])
     network.compile("adam", "categorical_crossentropy")
 batches = pixels.training_batches(
     images, masks, targets, weights, everything, nothing, 8, 3, 1, 0, 1, lambda photos, *_: photos
