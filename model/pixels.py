@@ -207,8 +207,8 @@ def predictor(
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray | dict[str, np.ndarray]]:
     """Return a function (images, indices) that predicts those photos, in order.
 
-    Only a batch of photos is in memory at a time. It is not model.predict, which on several devices mixes up
-    the order.
+    Only a batch of photos is in memory at a time. It is not model.predict, which on several devices gives
+    other numbers once a network that normalises has been fitted.
     """
 
     @tf.function(reduce_retracing=True)

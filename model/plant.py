@@ -10,7 +10,7 @@ from model.classifier import LABELS, Diagnosis
 from model.diseases import is_healthy
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 
-AGREEMENT = 0.7  # the least pooled probability for a joint diagnosis; below, the leaves contradict each other
+AGREEMENT = 0.7  # the least pooled probability for a joint diagnosis of leaves that don't all say the same
 LEAST = 0.02  # no leaf rules a class out: a single mistake must not outvote all others
 
 
@@ -58,7 +58,7 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
     looks_like = [disease for d in diagnoses for disease in d.suspicions]
     suspected = _most_urgent_first([disease for disease in looks_like if disease not in found])
     if voters:
-        agreed = len(voters) == 1 or pooled[best] >= AGREEMENT
+        agreed = len({d.label for d in voters}) == 1 or pooled[best] >= AGREEMENT
         diseased = bool(found or suspected)
         verdict = UNSURE if not agreed or (diseased and is_healthy(labels[best])) else DIAGNOSIS
     else:

@@ -32,6 +32,11 @@ def test_unsure_leaves_do_not_vote():
     assert joint.counts == {"Late blight": 1, "Unsure": 1, "Not a potato leaf": 1}
 
 
+def test_leaves_that_all_say_the_same_agree_however_sure_they_are():
+    joint = joint_answer([leaf(0.6)] * 3)
+    assert (joint.verdict, joint.label, joint.suspects) == ("diagnosis", "Late blight", ())
+
+
 def test_one_mistaken_leaf_does_not_outvote_the_others_nor_lend_them_its_severity():
     joint = joint_answer([leaf(0.0, severity=0.9), *[leaf(0.9, severity=0.5)] * 4])
     assert (joint.label, joint.severity, joint.suspects) == ("Late blight", 0.5, ())
