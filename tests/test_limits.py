@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 import uvicorn
-from conftest import ROOT, free_port
+from conftest import ROOT, free_port, run_async
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from test_photo import JPEG
@@ -275,7 +275,7 @@ def test_answers_leave_at_once():
         server.close()
         return no_delay
 
-    assert asyncio.run(accepted())
+    assert run_async(accepted)
 
 
 def test_a_client_that_could_do_http_2_is_answered_all_the_same(impatient):
