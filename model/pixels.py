@@ -60,15 +60,14 @@ def load_pixels(paths: Sequence[Path], size: int, cache: Path) -> Pixels:
     with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError, EOFError):
         return _read(folder)
     shutil.rmtree(folder, ignore_errors=True)  # what is damaged
-    if not folder.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        _discard_leftovers(cache)
-        with tempfile.TemporaryDirectory(dir=cache, prefix="making-") as unfinished:
-            made = Path(unfinished) / key
-            made.mkdir()
-            _prepare_all(paths, size, made)
-            if not folder.is_dir():  # another training may have been faster
-                made.rename(folder)  # the cache is there whole or not at all
+    cache.mkdir(parents=True, exist_ok=True)
+    _discard_leftovers(cache)
+    with tempfile.TemporaryDirectory(dir=cache, prefix="making-") as unfinished:
+        made = Path(unfinished) / key
+        made.mkdir()
+        _prepare_all(paths, size, made)
+        if not folder.is_dir():  # another training may have been faster
+            made.rename(folder)  # the cache is there whole or not at all
     return _read(folder)
 
 
