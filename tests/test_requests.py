@@ -1,6 +1,7 @@
 """Requests as nobody should send them: one sentence, or an answer, for each, and for the next photo."""
 
 import contextlib
+import gzip
 import socket
 
 import httpx2
@@ -41,6 +42,25 @@ REQUESTS = {
         {"content": b"garbage", "headers": MULTIPART},
         400,
         "The form can't be read; please send the photo again, as multipart form data.",
+    ),
+    "a compressed form": (
+        {
+            "content": gzip.compress(part("file", b"a.jpg")),
+            "headers": MULTIPART | {"Content-Encoding": "gzip"},
+        },
+        415,
+        "Send the form as it is, without Content-Encoding.",
+    ),
+    "no picture, in a form that claims to be compressed": (
+        {"files": {"file": b"text"}, "headers": {"Content-Encoding": "gzip"}},
+        400,
+        REFUSED["text"][2],
+    ),
+    "a photo in a field of text": (
+        {"content": part("file", b"").replace(b'; filename=""', b"").replace(JPEG, b"x" * 2_000_000)}
+        | {"headers": MULTIPART},
+        422,
+        SEND_A_PHOTO,
     ),
     "a name of 10 kB": (
         {"content": part("file", b"x" * 10_000), "headers": MULTIPART},

@@ -40,12 +40,12 @@ async def explain_form(request: Request, error: HTTPException) -> Response:
     """Tell why a form could not be read, where its reader has words of its own, or the disk is full."""
     if disk.trouble(error.__cause__):
         return JSONResponse({"detail": NO_ROOM}, 507)
-    if "content-encoding" in request.headers:
-        return JSONResponse({"detail": COMPRESSED}, 415)
-    if str(error.__cause__).startswith("Part exceeded"):  # a megabyte of text, such as a photo in base64
+    if str(error.detail).startswith("Part exceeded"):  # a megabyte of text, such as a photo in base64
         return JSONResponse({"detail": NO_FILE.format(field=FIELD[request.url.path])}, 422)
     clear = isinstance(error.__cause__, PhotoError) or str(error.detail).startswith("Too many")
     if error.status_code == 400 and not clear:
+        if "content-encoding" in request.headers:
+            return JSONResponse({"detail": COMPRESSED}, 415)
         return JSONResponse({"detail": NOT_WHOLE}, 400)
     return await http_exception_handler(request, error)
 
