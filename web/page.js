@@ -85,10 +85,10 @@ window.fetch = (address, options) => {
 };
 
 // Asks again and again while the server can't be reached or is too busy, and the answer is wanted.
-async function askPatiently(address, options, wanted) {
+async function askPatiently(address, options, wanted, asking = ask) {
   for (let waited = false; ; waited = true) {
     const slow = setTimeout(() => wanted() && tell("error.slow"), SLOW);
-    const reply = await ask(address, options).catch(() => null);
+    const reply = await asking(address, options).catch(() => null);
     clearTimeout(slow);
     if (told === "error.slow") tell("");
     const busy = !reply || BUSY.includes(reply.status);
@@ -101,8 +101,17 @@ async function askPatiently(address, options, wanted) {
   }
 }
 
-// A call that is lost would leave the answer pending for ever.
-const call = (address, options) => askPatiently(address, options, () => !options?.signal?.aborted);
+// A call that is lost would leave the answer pending for ever: of one without a reply the connection may have died.
+function call(address, options) {
+  const wanted = () => !options?.signal?.aborted;
+  function asking() {
+    let replied = false;
+    const asked = ask(address, options).finally(() => (replied = true));
+    const anew = pause(SLOW).then(() => (replied || !wanted() ? asked : asking()));
+    return Promise.race([asked, anew]);
+  }
+  return askPatiently(address, options, wanted, asking);
+}
 
 async function upload(address, options) {
   const [turn, several] = [latest, part === "several"];

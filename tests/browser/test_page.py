@@ -477,6 +477,22 @@ def test_what_is_asked_while_the_connection_is_lost_is_answered_afterwards(refus
     expect(refused.locator("#history figure")).to_have_count(2)
 
 
+def test_a_call_whose_connection_died_is_told_and_made_again(refused, server):
+    died = []
+    refused.route("**/run/predict*", lambda request: died.extend([request]), times=1)
+    refused.clock.install()
+    drop(refused, LEAF)
+    while not died:
+        refused.wait_for_timeout(50)
+    expect(refused.locator("#offline")).to_be_empty()
+    refused.route("**/run/predict*", lambda request: died.extend([request]), times=1)
+    refused.clock.fast_forward(15_000)
+    expect(refused.locator("#offline")).to_have_text("The connection is slow; still trying.")
+    refused.clock.fast_forward(15_000)
+    check_answer(refused, server.predict(LEAF).json())
+    expect(refused.locator("#offline")).to_be_empty()
+
+
 def refuse(page: Page, call: str, status: int, times: int = 1) -> None:
     """Have the server refuse the next calls, as if it were too busy."""
     busy = {"status": status, "headers": {"Retry-After": "3"}, "json": {"detail": "Too many."}}
