@@ -39,16 +39,17 @@ from model.classifier import Classifier, Diagnosis
 from model.feedback import Feedback
 from model.plant import joint_answer
 from model.serving import Serving
-from web import pictures, refusals
-from web.answering import Answering
-from web.connections import Connection, allow_many_files, listen
-from web.environment import networks, number_of_minutes, origins, whole_number
-from web.headers import BrowserHeaders
-from web.later import Later
-from web.limits import MAX_PER_MINUTE, MAX_PHOTOS, MAX_UPLOAD_MB, MEGABYTE, LimitRate, LimitUploads
-from web.memory import use_little_memory
-from web.schema import Answer, Batch, Health, responses
-from web.startup import quick_start
+from web import environment, pictures
+from web.environment import MAX_PER_MINUTE, MAX_PHOTOS, MAX_UPLOAD_MB, MEGABYTE
+from web.server import refusals
+from web.server.answering import Answering
+from web.server.connections import Connection, allow_many_files, listen
+from web.server.headers import BrowserHeaders
+from web.server.later import Later
+from web.server.limits import LimitRate, LimitUploads
+from web.server.memory import use_little_memory
+from web.server.schema import Answer, Batch, Health, responses
+from web.server.startup import quick_start
 
 GRACE = 3  # seconds to finish what is in hand when stopped; an open page would hold on for ever
 # Networks of the proxies in front of a Space, which name the client they forward for (X-Forwarded-For).
@@ -163,7 +164,7 @@ def _named(found: hub.Found) -> dict:
 
 def create_app() -> FastAPI:
     """Build the whole app: the REST API, and the page at /."""
-    minutes = number_of_minutes("MODEL_REFRESH_MINUTES")
+    minutes = environment.number_of_minutes("MODEL_REFRESH_MINUTES")
     serving = Serving(os.environ.get("MODEL_REPO"))
     if serving.notice:
         print(f"app.py: {serving.notice}", file=sys.stderr)
@@ -173,7 +174,7 @@ def create_app() -> FastAPI:
     if MAX_PER_MINUTE:
         api.add_middleware(LimitRate, per_minute=MAX_PER_MINUTE)
     api.add_middleware(LimitUploads, megabytes=MAX_UPLOAD_MB, batch=MAX_PHOTOS)
-    if allowed := origins("ALLOWED_ORIGINS"):
+    if allowed := environment.origins("ALLOWED_ORIGINS"):
         api.add_middleware(
             CORSMiddleware,
             allow_origins=allowed,
@@ -205,8 +206,8 @@ def create_page(serving: Serving, photos: tempfile.TemporaryDirectory) -> FastAP
     from gradio.routes import templates
 
     from web import page, preview, uploads
-    from web.calls import Calls
-    from web.doors import OnlyOpen
+    from web.server.calls import Calls
+    from web.server.doors import OnlyOpen
 
     kept = open_feedback()
     preview.of_our_own(templates)
@@ -269,9 +270,9 @@ def main() -> None:
         # When the terminal closes, stop in order, so that no photo is left behind; unless nohup forbids it.
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     on_space = "SPACE_ID" in os.environ
-    proxies = networks("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None)
+    proxies = environment.networks("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None)
     host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
-    listening = listen(host, whole_number("GRADIO_SERVER_PORT", 7860, most=65_535))
+    listening = listen(host, environment.whole_number("GRADIO_SERVER_PORT", 7860, most=65_535))
     config = uvicorn.Config(
         app,
         log_level="error",  # not a line for all that is no HTTP

@@ -13,9 +13,9 @@ from test_limits import listening
 from test_photo import JPEG
 
 import app
-from web import limits
-from web.limits import TOO_LONG
-from web.refusals import NO_CALL, NO_FORM
+from web.server import limits
+from web.server.limits import TOO_LONG
+from web.server.refusals import NO_CALL, NO_FORM
 
 LOST = "The photo did not arrive, or the server is too busy; please send it again in a minute."
 META = {"_type": "gradio.FileData"}

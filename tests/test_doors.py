@@ -14,7 +14,7 @@ from test_photo import JPEG
 
 import app
 from model.serving import Serving
-from web import doors
+from web.server import doors
 
 REST = {
     ("GET", "/ping"),

@@ -23,7 +23,7 @@ from test_photo import JPEG
 
 from model import bundle, disk, export
 from model.pixels import load_pixels
-from web.refusals import NO_ROOM
+from web.server.refusals import NO_ROOM
 
 
 def resealed(tiny: Path, folder: Path) -> Path:

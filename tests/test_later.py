@@ -6,7 +6,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from web.later import Later
+from web.server.later import Later
 
 
 def behind(build) -> FastAPI:

@@ -22,9 +22,9 @@ from test_photo import JPEG
 
 import app
 from model.serving import Serving
-from web import connections, limits
-from web.connections import Connection, listen
 from web.environment import networks, origins, whole_number
+from web.server import connections, limits
+from web.server.connections import Connection, listen
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="leaf.jpg"\r\n\r\n'
 
@@ -339,7 +339,7 @@ def test_too_many_connections_are_told(monkeypatch):
 def test_more_files_may_be_open_than_a_process_is_given():
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections.FILES if hard == resource.RLIM_INFINITY else min(connections.FILES, hard)
-    program = "import resource; from web.connections import allow_many_files; allow_many_files()"
+    program = "import resource; from web.server.connections import allow_many_files; allow_many_files()"
     program += "; print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
     few = f"ulimit -S -n 500 && exec {shlex.quote(sys.executable)} -c {shlex.quote(program)}"
     told = subprocess.run(["sh", "-c", few], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -13,7 +13,7 @@ from test_limits import HEAD, begun
 FREED = """
 import sys
 from pathlib import Path
-from web.memory import use_little_memory
+from web.server.memory import use_little_memory
 
 def held():
     return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) // 1000

@@ -1,1 +1,1 @@
-"""What app.py is made of: the page's parts, and the server's limits, errors and startup."""
+"""The page, part by part; behind it, `server` is what serves it and the REST API."""

@@ -1,4 +1,4 @@
-"""Settings from environment variables that can be wrong: then the program ends with a sentence."""
+"""Settings from environment variables; one that is wrong ends the program with a sentence."""
 
 import ipaddress
 import os
@@ -48,3 +48,11 @@ def networks(name: str) -> str:
         except ValueError:
             sys.exit(f"app.py: {name} names addresses or networks, like 10.0.0.0/8; not {part.strip()}.")
     return told
+
+
+MAX_UPLOAD_MB = whole_number("MAX_UPLOAD_MB", 20, least=1)  # megabytes of a photo
+# Requests of one client, 0 for any number. A photo on the page is two of them, or three: the one before is
+# cleared, it is sent, and then answered.
+MAX_PER_MINUTE = whole_number("MAX_PER_MINUTE", 120 if "SPACE_ID" in os.environ else 0)
+MAX_PHOTOS = 32  # at once
+MEGABYTE = 1_000_000  # bytes

@@ -11,7 +11,7 @@ import httpx
 import safehttpx
 from gradio_client.utils import is_http_url_like
 
-from web.limits import MAX_UPLOAD_MB, MEGABYTE
+from web.environment import MAX_UPLOAD_MB, MEGABYTE
 
 PATIENCE = 15  # seconds another server may take to send a photo, waiting for its turn included
 AT_ONCE = 8  # photos fetched at a time, each of which is held in memory

@@ -17,8 +17,8 @@ from model.plant import joint_answer
 from model.serving import Serving
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 from web import guidance, report
+from web.environment import MAX_PHOTOS
 from web.inert import inert
-from web.limits import MAX_PHOTOS
 from web.one_leaf import on_page
 from web.part import CARD, NOTHING_YET, Part, anew
 from web.pictures import thumbnail

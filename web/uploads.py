@@ -15,7 +15,7 @@ import gradio as gr
 from gradio.state_holder import StateHolder
 
 from model.photo import PhotoError
-from web.limits import MEGABYTE
+from web.environment import MEGABYTE
 
 ROOM = 2_000 * MEGABYTE  # bytes of all visitors' photos, and at most half of what is free at the start
 OLD = 2 * 3600  # seconds

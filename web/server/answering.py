@@ -9,7 +9,7 @@ from typing import TypeVar
 from fastapi import HTTPException
 
 from model.cores import CORES
-from web.limits import BUSY
+from web.server.limits import BUSY
 
 T = TypeVar("T")
 

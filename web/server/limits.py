@@ -2,7 +2,6 @@
 
 import asyncio
 import ipaddress
-import os
 import time
 from collections import OrderedDict
 
@@ -11,15 +10,9 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from web.environment import whole_number
-from web.refusals import as_json
+from web.environment import MAX_PHOTOS, MAX_UPLOAD_MB, MEGABYTE
+from web.server.refusals import as_json
 
-MAX_UPLOAD_MB = whole_number("MAX_UPLOAD_MB", 20, least=1)  # megabytes of a photo
-# Requests of one client, 0 for any number. A photo on the page is two of them, or three: the one before is
-# cleared, it is sent, and then answered.
-MAX_PER_MINUTE = whole_number("MAX_PER_MINUTE", 120 if "SPACE_ID" in os.environ else 0)
-MAX_PHOTOS = 32  # at once
-MEGABYTE = 1_000_000  # bytes
 FORM_OVERHEAD = 100_000  # bytes a multipart form may need beside its photos
 DRAIN = 4  # times the limit that we still read and discard, so that the client gets to read our answer
 # Bytes of uploads that may be here at a time, of all clients.

@@ -15,8 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from web.limits import MCP
-from web.refusals import NO_ADDRESS, NO_CALL, as_json
+from web.server.limits import MCP
+from web.server.refusals import NO_ADDRESS, NO_CALL, as_json
 from web.texts import LANGUAGES
 from web.uploads import LostError, uploaded
 
