@@ -91,10 +91,9 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
         except PhotoError as error:
             return *on_page(language, error), None, error, None
         card, chances, *advice = on_page(language, diagnosis)
-        # Tells page.js which photo this is about, and the language; said anew, an answer has neither.
-        name = file.parent.name
+        name = file.parent.name  # tells page.js which photo this is about; said anew, an answer names none
         kept = Kept.model_validate(vars(diagnosis)).model_dump()
-        card |= {"photo": name, "language": language, "kept": kept}
+        card |= {"photo": name, "kept": kept}
         return card, chances, *advice, heat.seen(diagnosis), diagnosis.without_arrays(), name
 
     def recall(check: dict | None, language: str) -> tuple:
@@ -264,9 +263,10 @@ def on_page(
 ) -> tuple[dict, list[dict], dict | None, dict | None]:
     """Return an answer as the page shows it: card, chances, and the guidance for both of its places.
 
-    The card has a way on, and no text in it runs as code.
+    The card has a way on and names its language, and no text in it runs as code.
     """
     card, chances, advice = answer(language, shown)
+    card["language"] = language
     if shown is not None:
         card["another"] = text(language, "photo.another")
     return inert(card), inert(chances), advice, advice

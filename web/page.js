@@ -255,11 +255,12 @@ watch("texts", speak);
 
 // The language may have been changed while an answer was on its way.
 const agree = () => setTimeout(() => {
-  const { language } = props.value;
-  if (language && language !== props.texts.code) document.querySelector("#again").click();
+  const answers = [...document.querySelectorAll("#verdict .card[lang], #joint .card[lang]")];
+  if (answers.some(({ lang }) => lang !== props.texts.code)) document.querySelector("#again").click();
 }, 50); // once gradio has put all that it received in place
 watch("texts", agree);
 watch("value", agree);
+document.addEventListener("blightcheck:said", agree);
 
 element.tabIndex = -1; // can have the focus
 // The history keeps each answer once, with the photo it is about; said anew in another language it names none.

@@ -10,7 +10,8 @@ from model.photo import PhotoError
 from web.texts import LANGUAGES, text
 
 # A verdict is a dictionary: the page shows it as a card (Handlebars escapes its texts), the API hands it on.
-CARD = """<div class="card {{value.verdict}}{{#if value.healthy}} healthy{{/if}}" role="status">
+CARD = """<div class="card {{value.verdict}}{{#if value.healthy}} healthy{{/if}}" role="status"
+{{#if value.language}}lang="{{value.language}}"{{/if}}>
 {{#if value.earlier}}<p class="earlier">{{value.earlier}}</p>{{/if}}
 <h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>
 {{#if value.another}}<button type="button" class="another">{{value.another}}</button>{{/if}}"""

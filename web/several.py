@@ -71,12 +71,14 @@ SUMMARY = (
 )
 
 # On a phone the answer is below the photos, out of sight. (Said anew in another language, it may stay there.)
+# page.js looks whether it is in the language chosen meanwhile.
 INTO_VIEW = """let before = "waiting";
 watch("value", () => {
   const { verdict } = props.value;
   const answered = before === "waiting" && verdict !== "waiting";
   if (answered) element.querySelector(".card").scrollIntoView({ block: "nearest" });
   before = verdict;
+  document.dispatchEvent(new Event("blightcheck:said"));
 });"""
 
 
@@ -184,6 +186,7 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
         return on_page(language, leaves)[0], None
     diagnoses = [leaf.answered for leaf in leaves if isinstance(leaf.answered, Diagnosis)]
     shown = {
+        "language": language,
         "photos": len(leaves),
         "leaves": [_caption(language, leaf) for leaf in leaves],
         "counts": [],

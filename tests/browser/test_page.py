@@ -19,7 +19,7 @@ from driving import drop, drop_together, jpeg, paste, pick, visit
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import ExifTags, Image
-from playwright.sync_api import ConsoleMessage, Page, expect
+from playwright.sync_api import ConsoleMessage, Page, Route, expect
 
 from model import bundle, cnn, export
 
@@ -401,6 +401,25 @@ def ask_for_french(page: Page) -> None:
 def choose_french(page: Page) -> None:
     ask_for_french(page)
     expect(page.locator("#introduction")).to_contain_text("une feuille")
+
+
+def test_an_answer_for_several_that_was_asked_in_the_language_of_before_is_said_anew(page):
+    calls = []
+
+    def hold_the_words(call: Route) -> None:  # which are asked for once the photos are answered
+        calls.append(call)
+        if len(calls) != 2:
+            call.continue_()
+
+    page.route("**/run/predict*", hold_the_words)
+    page.get_by_label("Several leaves").click()
+    page.set_input_files("#photos input[type=file]", files=several(("a.jpg", LEAF)))
+    while len(calls) < 2:
+        page.wait_for_timeout(50)
+    choose_french(page)
+    calls[1].continue_()
+    expect(page.get_by_role("link", name="Tableau (CSV)")).to_be_visible()
+    expect(page.locator("#joint h2")).to_have_text("Mildiou")
 
 
 def test_an_answer_comes_in_the_language_chosen_meanwhile(page):
