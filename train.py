@@ -1,7 +1,7 @@
 """Train the potato leaf model: photos -> a fitted CNN, measured -> a bundle -> (a Hugging Face model repo).
 
     python train.py                                       the PlantVillage set from Kaggle
-    python train.py --data my_photos --epochs 40          one's own, one folder a class
+    python train.py --data my_photos                      one's own, one folder a class
     python train.py --folds 5                             how well others would do, trained on other leaves
     python train.py --resume                              after an interruption, with the same arguments
     python train.py --push someone/potato-leaf            and publish what was trained

@@ -166,7 +166,7 @@ def main(argv: list[str]) -> int:
                 diagnoses.append(answered)
     if len(diagnoses) > 1:
         joint = joint_answer(diagnoses)
-        some = f"; some look like {', '.join(joint.suspects)}" if joint.suspects else ""
+        some = f"; some show or look like {', '.join(joint.suspects)}" if joint.suspects else ""
         had_a_say = f"{joint.voters} of {joint.photos} photos had a say"
         print(f"Together: {joint.label} ({had_a_say}{some})", file=sys.stderr)
     return int(errors > 0)

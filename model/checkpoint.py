@@ -68,16 +68,12 @@ class Checkpoint(keras.callbacks.Callback):
         """The weights of the best epoch so far."""
         return self.folder / f"best-{self.state['best_epoch']:04}.weights.h5"
 
-    def exists(self) -> bool:
-        """Tell whether the folder holds a training that can be resumed."""
-        return (self.folder / STATE).exists()
-
     def restore(self, model: keras.Model) -> None:
         """Take up the saved training, if there is one, and tell.
 
         Raises ResumeError if it was another one, or is damaged.
         """
-        if not self.exists():
+        if not resumable(self.folder):
             print(f"There is no unfinished training in {self.folder}: this one starts anew.")
             return
         try:
@@ -123,7 +119,7 @@ class Checkpoint(keras.callbacks.Callback):
         if not math.isfinite(reached["cross_entropy"]):
             raise DivergedError(
                 f"The training diverged in epoch {epoch + 1}: start again with a lower --learning-rate"
-                + (f", after deleting {self.folder}." if self.exists() else ".")
+                + (f", after deleting {self.folder}." if resumable(self.folder) else ".")
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         state = self.state
@@ -143,7 +139,8 @@ class Checkpoint(keras.callbacks.Callback):
                 weights.unlink()
         left = state["seconds"] / state["epochs"] * (self.params["epochs"] - state["epochs"])
         print(
-            f"Validation macro recall {reached['recall']:.4f}, cross-entropy {reached['cross_entropy']:.4f}, "
+            f"Validation macro recall (others a class too) {reached['recall']:.4f}, "
+            f"cross-entropy {reached['cross_entropy']:.4f}, "
             f"lowest {best['cross_entropy']:.4f} in epoch {state['best_epoch']}; "
             f"{left / 60:.0f} minutes left at most",
             flush=True,

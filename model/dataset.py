@@ -150,7 +150,7 @@ def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, 
         print(f"Skipped {len(made.skipped)} of {len(found)} files that can't be read:")
         _list_few([f"{path}: {why}" for path, why in made.skipped.items()])
     if not made.readable:
-        raise data.DataError(f"None of the {len(found)} photos of {found[0].source} can be read.")
+        raise data.DataError(f"None of the {len(found)} photos can be read; are they whole?")
     leaves, warnings = leaves_by_name(found)
     for warning in warnings:
         print("Beware:", warning)

@@ -75,7 +75,10 @@ class Feedback:
             raise HubError(f"{WAITING} can't be written; set HOME to a folder that can.") from error
 
     def keep(self, pixels: np.ndarray, folder: str, record: dict) -> None:
-        """Keep a photo, uint8 [h, w, 3] RGB, as `folder`/*.jpg, as train.py reads it, and a record, JSON."""
+        """Keep a photo, uint8 [h, w, 3] RGB, as `folder`/*.jpg, as train.py reads it, and a record, JSON.
+
+        Raises OSError if they can't be written.
+        """
         name = hashlib.sha256(pixels.tobytes()).hexdigest()[:20]  # the same photo again is one photo
         file = self.folder / folder / f"{name}.jpg"
         with self.lock:  # a commit takes the photo and its record, or neither

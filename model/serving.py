@@ -37,7 +37,7 @@ class Serving:
     """
 
     def __init__(self, name: str | None) -> None:
-        """Load the model. Raises hub.HubError or BundleError with a sentence."""
+        """Load the model. Raises hub.HubError or BundleError with a sentence, or OSError."""
         self.name = name
         found = hub.find(name)
         self.now, self.notice = Served(load(found), found), found.notice

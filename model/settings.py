@@ -117,12 +117,18 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     add(result, "--license", None, "licence of the model, as the Hub calls it: mit, cc-by-4.0, ...")
     add(result, "--push", None, "Hugging Face model repo to upload the bundle to", metavar="USER/REPO")
     add(result, "--private", False, "make the repo private if it is new", action="store_true")
-    add(result, "--force", False, "upload it even if it is worse than the one there", action="store_true")
+    add(
+        result,
+        "--force",
+        False,
+        "upload it even if the model there is better, or one of another program",
+        action="store_true",
+    )
     options = parser.parse_args(argv)
     options.data = options.data or [data.PLANT_VILLAGE]
     for name in ("cache", "logs", "out"):
         if place := getattr(options, name):
-            setattr(options, name, disk.at_home(place))
+            setattr(options, name, str(Path(disk.at_home(place))))  # without a slash at its end
     _check(parser, options)
     settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
     return settings, options

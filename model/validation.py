@@ -15,7 +15,11 @@ from model.settings import Settings
 def validator(
     settings: Settings, network: keras.Model, photos: Dataset, indices: np.ndarray
 ) -> Callable[[], dict[str, float]]:
-    """Return a function that measures the network, as it is by then, on the validation photos."""
+    """Return a function that measures the network, as it is by then, on the validation photos.
+
+    Its "recall" is the macro recall over the classes and, as one more, all other things: what has less than
+    half of the probability in the classes counts as one of those.
+    """
     labels, classes = photos.asked(indices), len(photos.classes)
     predict = pixels.predictor(network, settings.batch_size)
 

@@ -137,10 +137,10 @@ def test_sites_are_named_as_browsers_name_them_or_it_ends_in_one_sentence(monkey
 
 
 def test_proxies_are_addresses_or_networks_or_it_ends_in_one_sentence(monkeypatch):
-    for told in ("", "*", "127.0.0.1", "10.0.0.0/8, fc00::/7"):
-        monkeypatch.setenv("SETTING", told)
+    for told in ("", "*", "127.0.0.1", "10.0.0.0/8,fc00::/7"):
+        monkeypatch.setenv("SETTING", f" {told.replace(',', ' , ')},")
         assert networks("SETTING") == told
-    for told in ("bananas", "10.0.0.0/99", "10.0.0.1,"):
+    for told in ("bananas", "10.0.0.0/99", "10.0.0.1, bananas", "*, 10.0.0.1"):
         monkeypatch.setenv("SETTING", told)
         with pytest.raises(
             SystemExit, match=r"^app.py: SETTING names addresses or networks, like 10.0.0.0/8; "

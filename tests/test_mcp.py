@@ -11,6 +11,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, Tool
 from test_photo import encode
 
+from web.texts import LANGUAGES
+
 
 def ask(url: str, **arguments: str) -> tuple[list[Tool], CallToolResult]:
     """List the tools and call the first one."""
@@ -36,6 +38,9 @@ def test_an_agent_gets_the_same_answer(server):
     tools, result = ask(server.url, photo=data_url(photo), language="es")
     assert [tool.name for tool in tools] == ["predict"]
     assert "photo" in tools[0].inputSchema["required"]
+    *codes, last = LANGUAGES
+    said = tools[0].inputSchema["properties"]["language"]["description"]
+    assert said == f"of the advice: {', '.join(codes)} or {last}"
     assert not result.isError
     rest = server.predict(photo).json()
     answer = json.loads(result.content[0].text)

@@ -25,7 +25,7 @@ def test_no_text_is_missing_in_any_language(language):
     assert list(TEXTS[language]) == list(TEXTS[ENGLISH])
     for key, english in TEXTS[ENGLISH].items():
         said = TEXTS[language][key]
-        assert said.strip()
+        assert said.strip() or key == "between"
         assert sorted(re.findall(r"{.*?}", said)) == sorted(re.findall(r"{.*?}", english)), key
 
 

@@ -198,3 +198,7 @@ def test_a_repo_that_can_t_be_one_is_told_before_the_work():
     for repo, called in (("leaf", "leaf"), ("", "A blank name"), ("a/b/c", "a/b/c")):
         with pytest.raises(hub.HubError, match=f"^{called} is no Hub id like user/repo"):
             train.main(["--push", repo])
+
+
+def test_a_slash_behind_a_folder_s_name_changes_nothing():
+    assert settings.parse(["--out", "mine/"])[1].out == "mine"

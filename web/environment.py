@@ -1,4 +1,4 @@
-"""Settings from environment variables; one that is wrong ends the program with a sentence."""
+"""Settings from environment variables, and the limits that are none; a wrong one ends the program."""
 
 import ipaddress
 import os
@@ -41,13 +41,13 @@ def origins(name: str) -> list[str]:
 
 def networks(name: str) -> str:
     """Return the addresses and networks in a variable, separated by commas, or * for all."""
-    told = os.environ.get(name, "").strip()
-    for part in told.split(",") if told not in ("", "*") else ():
+    told = [part for each in os.environ.get(name, "").split(",") if (part := each.strip())]
+    for part in told if told != ["*"] else ():
         try:
-            ipaddress.ip_network(part.strip())
+            ipaddress.ip_network(part)
         except ValueError:
-            sys.exit(f"app.py: {name} names addresses or networks, like 10.0.0.0/8; not {part.strip()}.")
-    return told
+            sys.exit(f"app.py: {name} names addresses or networks, like 10.0.0.0/8; not {part}.")
+    return ",".join(told)
 
 
 MAX_UPLOAD_MB = whole_number("MAX_UPLOAD_MB", 20, least=1)  # megabytes of a photo

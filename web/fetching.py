@@ -15,7 +15,7 @@ from web.environment import MAX_UPLOAD_MB, MEGABYTE
 
 PATIENCE = 15  # seconds another server may take to send a photo, waiting for its turn included
 AT_ONCE = 8  # photos fetched at a time, each of which is held in memory
-HOPS = 5  # addresses that a photo may have moved to, one after the other
+HOPS = 5  # addresses that are asked for a photo, as it has moved from one to the other
 NOT_FETCHED = (
     f"The photo can't be fetched: its address must be public, and give {MAX_UPLOAD_MB} MB at most within "
     f"{PATIENCE} seconds."
@@ -88,8 +88,8 @@ def _is_outside(ip: IPv4Address | IPv6Address) -> bool:
 async def fetch(url: str, transport: httpx.AsyncBaseTransport | None = None) -> bytes | httpx.URL:
     """Fetch a photo, or return the address that it has moved to.
 
-    Raises httpx.HTTPError, or ValueError if it is larger than a photo may be, or compressed on its way: a few
-    bytes could become gigabytes.
+    Raises httpx.HTTPError, httpx.InvalidURL, or ValueError if it is larger than a photo may be, or compressed
+    on its way: a few bytes could become gigabytes.
     """
     data = bytearray()
     async with (

@@ -1,4 +1,5 @@
-// This browser's earlier checks, with small pictures, kept in its local storage and nowhere else.
+// This browser's earlier checks, with small pictures, kept in its local storage and nowhere else. The server is told
+// the answer of one that is opened again, without its picture, and says what to do.
 
 const KEY = "blightcheck.history";
 const MOST = 24;
@@ -58,7 +59,8 @@ element.addEventListener("click", (event) => {
   const opened = event.target.closest("figure button");
   if (opened) {
     const recall = document.querySelector("#recall");
-    recall.check = props.value.checks.find(({ time }) => time === +opened.value);
+    const { kept, when } = props.value.checks.find(({ time }) => time === +opened.value);
+    recall.check = { kept, when };
     document.dispatchEvent(new Event("blightcheck:cleared")); // a photo that waits is no longer wanted
     return recall.click();
   }

@@ -1,4 +1,4 @@
-"""The part of the page for this browser's earlier checks: history.js keeps them, no server sees them."""
+"""The part of the page for this browser's earlier checks, which history.js keeps."""
 
 from pathlib import Path
 

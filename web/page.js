@@ -66,7 +66,7 @@ async function reached(wanted) {
     const asked = fetch("ping", { cache: "no-store", signal: AbortSignal.timeout(SILENCE) });
     const answered = await asked.then((reply) => reply.ok, () => false);
     if (answered && told === "error.offline") tell("");
-    if (answered) return;
+    if (answered || !wanted()) return;
     tell("error.offline");
     await pause(AGAIN);
   }
@@ -85,10 +85,10 @@ window.fetch = (address, options) => {
 };
 
 // Asks again and again while the server can't be reached or is too busy, and the answer is wanted.
-async function askPatiently(address, options, wanted, asking = ask) {
+async function askPatiently(asking, wanted) {
   for (let waited = false; ; waited = true) {
     const slow = setTimeout(() => wanted() && tell("error.slow"), SLOW);
-    const reply = await asking(address, options).catch(() => null);
+    const reply = await asking().catch(() => null);
     clearTimeout(slow);
     if (told === "error.slow") tell("");
     const busy = !reply || BUSY.includes(reply.status);
@@ -101,22 +101,27 @@ async function askPatiently(address, options, wanted, asking = ask) {
   }
 }
 
-// A call that is lost would leave the answer pending for ever: of one without a reply the connection may have died.
+// A call that is lost would leave the answer pending for ever. One without a reply is made again, in case its
+// connection has died, and given twice the time, in case the server has much to do.
 function call(address, options) {
-  const wanted = () => !options?.signal?.aborted;
-  function asking() {
-    let replied = false;
-    const asked = ask(address, options).finally(() => (replied = true));
-    const anew = pause(SLOW).then(() => (replied || !wanted() ? asked : asking()));
-    return Promise.race([asked, anew]);
+  let patience = SLOW;
+  async function asking() {
+    const over = new AbortController();
+    const late = setTimeout(() => over.abort(), patience);
+    patience *= 2;
+    try {
+      return await ask(address, { ...options, signal: over.signal });
+    } finally {
+      clearTimeout(late);
+    }
   }
-  return askPatiently(address, options, wanted, asking);
+  return askPatiently(asking, () => true);
 }
 
 async function upload(address, options) {
   const [turn, several] = [latest, part === "several"];
   const wanted = () => several || turn === latest; // or another photo has come meanwhile
-  const reply = await askPatiently(address, options, wanted);
+  const reply = await askPatiently(() => ask(address, options), wanted);
   if (!reply.ok && wanted()) tell("refused.lost");
   return reply;
 }

@@ -9,7 +9,7 @@ from gradio.components import Component
 from model.photo import PhotoError
 from web.texts import LANGUAGES, text
 
-# A verdict is a dictionary: the page shows it as a card (Handlebars escapes its texts), the API hands it on.
+# A verdict is a dictionary; Handlebars escapes its texts.
 CARD = """<div class="card {{value.verdict}}{{#if value.healthy}} healthy{{/if}}" role="status"
 {{#if value.language}}lang="{{value.language}}"{{/if}}>
 {{#if value.earlier}}<p class="earlier">{{value.earlier}}</p>{{/if}}
@@ -45,6 +45,7 @@ def anew(say: Callable[[object], Sequence], displayed: str, shown: object, lost:
     """
     if displayed == "pending" or (shown is None and displayed not in ("waiting", "error")):
         return [{} for _ in say(None)]
-    if displayed == "error" and not isinstance(shown, PhotoError):
-        shown = lost
-    return [{"value": value} for value in say(shown)]
+    said = say(shown)
+    if displayed == "error" and said[0]["verdict"] != "error":
+        said = say(lost)
+    return [{"value": value} for value in said]

@@ -183,7 +183,8 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
         card = {"verdict": "waiting", "title": text(language, "several.waiting")}
         return card | {"advice": text(language, "several.advice", most=MAX_PHOTOS)}, None
     if isinstance(leaves, PhotoError):
-        return on_page(language, leaves)[0], None
+        # Without a button for another photo: the list of photos has its own.
+        return on_page(language, leaves)[0] | {"another": None}, None
     diagnoses = [leaf.answered for leaf in leaves if isinstance(leaf.answered, Diagnosis)]
     shown = {
         "language": language,

@@ -4,10 +4,10 @@ import base64
 import contextlib
 import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from PIL import Image
-from playwright.sync_api import Browser, JSHandle, Page, expect, sync_playwright
+from playwright.sync_api import Browser, JSHandle, Page, Route, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
@@ -60,6 +60,28 @@ def visit(page: Page, url: str) -> None:
     with page.expect_response("**/run/predict*"):
         page.goto(url)
     expect(page.locator("#verdict .waiting")).to_be_visible()
+
+
+def intercept(page: Page) -> None:
+    """Let routes of this page come and go.
+
+    Chromium loses what is asked for while the last one goes (github.com/microsoft/playwright/issues/41802).
+    """
+    page.route("**/never", lambda route: route.continue_())
+
+
+def hold(page: Page, address: str) -> Callable[[], Route]:
+    """Hold the next request to an address back; return a function that waits for it and returns it."""
+    held = []
+    intercept(page)
+    page.route(address, lambda route: held.extend([route]), times=1)
+
+    def came() -> Route:
+        while not held:
+            page.wait_for_timeout(50)
+        return held[0]
+
+    return came
 
 
 def drop(page: Page, data: bytes, name: str = "leaf.jpg", mime: str = "image/jpeg", padding: int = 0) -> None:

@@ -15,7 +15,7 @@ import pillow_heif
 import pytest
 from conftest import Server
 from drawing import draw, photograph
-from driving import drop, drop_together, jpeg, paste, pick, visit
+from driving import drop, drop_together, hold, intercept, jpeg, paste, pick, visit
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import ExifTags, Image
@@ -58,6 +58,7 @@ def page(browser, server) -> Iterator[Page]:
 def refused(browser, server) -> Iterator[Page]:
     """The page, whose requests a test lets fail: of that the browser may complain."""
     with contextlib.closing(browser.new_page()) as opened:
+        intercept(opened)
         visit(opened, server.url)
         yield opened
 
@@ -309,7 +310,9 @@ def test_an_earlier_check_is_opened_again_with_what_to_do_and_without_its_photo(
         drop(page, photo)
         check_answer(page, server.predict(photo).json())
     page.locator("#history summary").click()
-    page.locator("#history figure button").last.click()
+    with page.expect_request("**/run/predict*") as told:
+        page.locator("#history figure button").last.click()
+    assert "data:image" not in told.value.post_data
     check_answer(page, server.predict(LEAF).json())
     expect(page.locator("#verdict .earlier")).to_contain_text(re.compile(r"^Earlier check, .*\d"))
     expect(page.locator("#first")).to_contain_text("What to do now")
@@ -411,6 +414,7 @@ def test_an_answer_for_several_that_was_asked_in_the_language_of_before_is_said_
         if len(calls) != 2:
             call.continue_()
 
+    intercept(page)
     page.route("**/run/predict*", hold_the_words)
     page.get_by_label("Several leaves").click()
     page.set_input_files("#photos input[type=file]", files=several(("a.jpg", LEAF)))
@@ -423,15 +427,13 @@ def test_an_answer_for_several_that_was_asked_in_the_language_of_before_is_said_
 
 
 def test_an_answer_comes_in_the_language_chosen_meanwhile(page):
-    waiting = []
-    page.route("**/run/predict*", lambda request: waiting.extend([request]), times=1)
+    waiting = hold(page, "**/run/predict*")
     drop(page, LEAF)
     expect(page.locator("#verdict h2")).to_have_text("The model is looking…")
-    while not waiting:
-        page.wait_for_timeout(50)
+    waiting()
     choose_french(page)
     expect(page.locator("#verdict h2")).to_have_text("The model is looking…")
-    waiting[0].continue_()
+    waiting().continue_()
     expect(page.locator("#verdict .diagnosis h2")).to_have_text("Mildiou")
     expect(page.locator("#probabilities")).to_contain_text("Alternariose")
     expect(page.locator("#history figure")).to_have_count(1)
@@ -455,14 +457,12 @@ def test_in_another_language_an_error_stays_one_and_no_earlier_answer_comes_back
 
 
 def test_the_photo_chosen_last_is_answered_even_if_the_one_before_takes_longer(page, server):
-    waiting = []
-    page.route("**/upload?*", lambda request: waiting.extend([request]), times=1)
+    waiting = hold(page, "**/upload?*")
     paste(page, LEAF)
-    while not waiting:
-        page.wait_for_timeout(50)
+    waiting()
     paste(page, OTHER_LEAF)
     page.wait_for_timeout(500)
-    waiting[0].continue_()
+    waiting().continue_()
     check_answer(page, server.predict(OTHER_LEAF).json())
     expect(page.locator("#history figure")).to_have_count(1)
 
@@ -496,18 +496,28 @@ def test_what_is_asked_while_the_connection_is_lost_is_answered_afterwards(refus
     expect(refused.locator("#history figure")).to_have_count(2)
 
 
-def test_a_call_whose_connection_died_is_told_and_made_again(refused, server):
-    died = []
-    refused.route("**/run/predict*", lambda request: died.extend([request]), times=1)
+def test_a_call_whose_connection_died_is_made_again(refused, server):
+    died = hold(refused, "**/run/predict*")
     refused.clock.install()
     drop(refused, LEAF)
-    while not died:
-        refused.wait_for_timeout(50)
+    died()
+    refused.clock.fast_forward(14_000)
     expect(refused.locator("#offline")).to_be_empty()
-    refused.route("**/run/predict*", lambda request: died.extend([request]), times=1)
+    refused.clock.fast_forward(1_000)
+    expect(refused.locator("#offline")).to_contain_text("can't be reached")
+    refused.clock.fast_forward(1_000)
+    check_answer(refused, server.predict(LEAF).json())
+    expect(refused.locator("#offline")).to_be_empty()
+
+
+def test_an_upload_that_takes_long_is_told_and_goes_on(refused, server):
+    waiting = hold(refused, "**/upload?*")
+    refused.clock.install()
+    drop(refused, LEAF)
+    waiting()
     refused.clock.fast_forward(15_000)
     expect(refused.locator("#offline")).to_have_text("The connection is slow; still trying.")
-    refused.clock.fast_forward(15_000)
+    waiting().continue_()
     check_answer(refused, server.predict(LEAF).json())
     expect(refused.locator("#offline")).to_be_empty()
 
@@ -553,7 +563,16 @@ def test_of_several_no_answer_stands_beside_photos_that_could_not_be_sent(refuse
     expect(refused.locator("#joint .card.error p")).to_have_text(
         "The photos did not arrive, or the server was restarted; please remove and choose them again."
     )
-    expect(refused.locator("#joint figure")).to_have_count(0)
+    expect(refused.locator("#joint figure, #joint .another")).to_have_count(0)
+
+
+def test_files_none_of_which_could_be_read_stay_listed_in_another_language(page):
+    page.get_by_label("Several leaves").click()
+    page.set_input_files("#photos input[type=file]", files=several(("a.jpg", b"no photo")))
+    expect(page.locator("#joint .card.error p").first).to_have_text("Files that could be read: none of 1.")
+    choose_french(page)
+    expect(page.locator("#joint .card.error p").first).to_have_text("Fichiers lisibles : aucun sur 1.")
+    expect(page.locator("#joint figure small")).to_have_text(["a.jpg"])
 
 
 def test_of_several_a_lost_call_is_made_again(refused):

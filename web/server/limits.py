@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from web.environment import MAX_PHOTOS, MAX_UPLOAD_MB, MEGABYTE
 from web.server.refusals import as_json
 
-FORM_OVERHEAD = 100_000  # bytes a multipart form may need beside its photos
+OVERHEAD = 100_000  # bytes a form may need beside its photos, and a call of gradio's, which only names some
 DRAIN = 4  # times the limit that we still read and discard, so that the client gets to read our answer
 # Bytes of uploads that may be here at a time, of all clients.
 IN_HAND = max(1_000, MAX_PHOTOS * MAX_UPLOAD_MB) * MEGABYTE
@@ -26,7 +26,9 @@ TOO_LONG = "The call is longer than any of the page or of gradio's clients; see 
 UPLOAD = "/gradio_api/upload"
 MCP = "/gradio_api/mcp"  # agents may send a photo within their call
 AGENTS_MB = 4  # megabytes of such a call, of which the library that reads them takes hardly more
-AGENTS_TOO_LONG = "The call has more than 4 MB; give a photo of more than 3 MB as its http(s) address."
+AGENTS_TOO_LONG = (
+    f"The call has more than {AGENTS_MB} MB; give a photo of more than 3 MB as its http(s) address."
+)
 
 
 class LimitUploads:
@@ -34,7 +36,7 @@ class LimitUploads:
 
     For several photos the limit is `batch` times as high. It also refuses a body that does not arrive in time
     (408), or while all clients' uploads together are too many (503).
-    Calls of gradio's name photos that were uploaded before; to read megabytes of JSON would take seconds.
+    Calls of gradio's may have OVERHEAD bytes: to read megabytes of JSON would take seconds.
     """
 
     def __init__(self, app: ASGIApp, megabytes: int, batch: int, patience: float = PATIENCE) -> None:
@@ -52,7 +54,7 @@ class LimitUploads:
         sentence = f"The upload has more than {megabytes} MB; please send a smaller photo."
         if of_agents:
             megabytes, sentence = AGENTS_MB, AGENTS_TOO_LONG
-        limit = megabytes * MEGABYTE + FORM_OVERHEAD
+        limit = megabytes * MEGABYTE + OVERHEAD
         too_large = HTTPException(413, TOO_LONG if call else sentence)
         in_time, seen, kept = self._in_time(receive), 0, 0
 

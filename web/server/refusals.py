@@ -59,7 +59,7 @@ async def explain_disk(_: Request, error: OSError) -> Response:
 
 async def explain_call(_: Request, error: RequestValidationError) -> Response:
     """Tell that a call of gradio's has the wrong form."""
-    return JSONResponse({"detail": NO_CALL}, 422)
+    return JSONResponse({"detail": NO_CALL}, 400)
 
 
 async def explain_upload(request: Request, error: Exception) -> Response:

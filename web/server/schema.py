@@ -59,7 +59,7 @@ class Together(Shared):
     """The joint answer to several photos."""
 
     voters: int = Field(description="photos with a diagnosis, which it is made of")
-    suspects: list[str] = Field(description="other diseases that some of the leaves look like")
+    suspects: list[str] = Field(description="other diseases that some of the leaves show or look like")
 
 
 class Summary(BaseModel):
@@ -89,10 +89,10 @@ class Health(BaseModel):
 
 
 REFUSALS = {
-    400: "Not a picture, or damaged",
+    400: "Not a picture, damaged, or a form that can't be read",
     408: "The upload took too long",
-    413: "Too many bytes, pixels or photos",
-    415: "A type of picture we don't read",
+    413: "Too many bytes, pixels or photos, or too much in the file besides the picture",
+    415: "A type of picture we don't read, or a compressed form",
     422: "No photo, or a wrong parameter",
     429: "Too many requests of one client; see Retry-After",
     503: "Too busy; see Retry-After",

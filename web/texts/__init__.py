@@ -56,7 +56,7 @@ def class_names(language: str, labels: Iterable[str]) -> str:
 
 def sentences(language: str, said: Sequence[str]) -> str:
     """Put sentences one behind the other."""
-    return ("" if language == "zh" else " ").join(said)
+    return text(language, "between").join(said)
 
 
 def choose(asked: str | None, accept_language: str | None) -> str:
