@@ -8,7 +8,7 @@ let open = false; // as the visitor left it, whatever is drawn anew
 
 function checks() {
   try {
-    return JSON.parse(localStorage.getItem(KEY)).filter((check) => check.time && check.class);
+    return JSON.parse(localStorage.getItem(KEY)).filter((check) => check?.time && check.class);
   } catch {
     return []; // nothing yet, no storage in this browser, or not ours
   }
@@ -55,13 +55,15 @@ document.addEventListener("blightcheck:answered", async ({ detail }) => {
   const check = { time: Date.now(), verdict, title, class: detail.class, healthy, kept, picture };
   keep([check, ...checks()].slice(0, MOST));
 });
-element.addEventListener("click", (event) => {
+element.addEventListener("click", async (event) => {
   const opened = event.target.closest("figure button");
   if (opened) {
-    const recall = document.querySelector("#recall");
     const { kept, when } = props.value.checks.find(({ time }) => time === +opened.value);
-    recall.check = { kept, when };
     document.dispatchEvent(new Event("blightcheck:cleared")); // a photo that waits is no longer wanted
+    // An answer that is still to come would take its place.
+    while (document.querySelector("#verdict .pending.card")) await new Promise((done) => setTimeout(done, 50));
+    const recall = document.querySelector("#recall");
+    recall.check = { kept, when };
     return recall.click();
   }
   if (!event.target.closest(".clear") || !confirm(props.texts.sure)) return;

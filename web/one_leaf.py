@@ -174,7 +174,14 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
         form = feedback.lay_out(serving.bundle.classes, corrections, picture, language, about, shown)
     lost = {code: on_page(code, LostError())[0] for code in LANGUAGES}
     # At once, and in the browser: an answer never stands beside another photo, whatever becomes of that.
-    picture.input(None, language, verdict, js=in_language(NOTHING_YET), api_visibility="private")
+    waiting = {code: on_page(code, None)[0] | {"pending": True} for code in LANGUAGES}
+    picture.input(
+        None,
+        [picture, language],
+        verdict,
+        js=f"(photo, language) => (photo ? {in_language(NOTHING_YET)} : {in_language(waiting)})(language)",
+        api_visibility="private",
+    )
     take.click(
         None, js="() => { document.dispatchEvent(new Event('blightcheck:take')); }", api_visibility="private"
     )

@@ -7,11 +7,12 @@ const SLOW = 15_000; // milliseconds without a reply, of which it is told that i
 const AGAIN = 1000; // milliseconds between attempts to reach the server
 const SILENCE = 5000; // milliseconds without an answer mean that it can't be reached
 const BUSY = [429, 502, 503]; // so a proxy answers, too, while the server restarts
+const OF_ANOTHER = ["error.offline", "error.large", "error.unread"]; // photo than the one that is answered
 const LONGEST_WAIT = 60_000; // milliseconds, whatever the server asks for
 const LOOKS = 100; // 20 milliseconds apart, for what will soon have happened
 const megabytes = window.gradio_config.max_file_size / 1e6;
 const ours = new WeakSet(); // events that we make ourselves, for gradio
-let latest = 0; // of the photos sent as one leaf, the one that counts
+let sending = new AbortController(); // the photo that is on its way as the one leaf
 
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 const fits = (file) => file.size <= megabytes * 1e6;
@@ -57,7 +58,8 @@ let numbers; // and what is put into it
 function tell(key, said = { megabytes }) {
   [told, numbers] = [key, said];
   banner.classList.toggle("busy", key.endsWith(".preparing"));
-  banner.textContent = key && props.texts[key].replace(/{(\w+)}/g, (_, name) => said[name]);
+  const words = key && props.texts[key].replace(/{(\w+)}/g, (_, name) => said[name]);
+  if (banner.textContent !== words) banner.textContent = words; // which is read out, each time
 }
 
 // Asks before it sends: a network that swallows all is told in time, and the photo before, and its answer, stay.
@@ -87,10 +89,14 @@ window.fetch = (address, options) => {
 // Asks again and again while the server can't be reached or is too busy, and the answer is wanted.
 async function askPatiently(asking, wanted) {
   for (let waited = false; ; waited = true) {
-    const slow = setTimeout(() => wanted() && tell("error.slow"), SLOW);
+    let toldSo = false; // others may be slow, too
+    const slow = setTimeout(() => {
+      toldSo = wanted();
+      if (toldSo) tell("error.slow");
+    }, SLOW);
     const reply = await asking().catch(() => null);
     clearTimeout(slow);
-    if (told === "error.slow") tell("");
+    if (toldSo && told === "error.slow") tell("");
     const busy = !reply || BUSY.includes(reply.status);
     if (waited && !busy && told === "error.offline") tell(""); // others may still wait for the server
     if (!busy || !wanted()) return reply ?? Response.error();
@@ -101,42 +107,51 @@ async function askPatiently(asking, wanted) {
   }
 }
 
-// A call that is lost would leave the answer pending for ever. One without a reply is made again, in case its
-// connection has died, and given twice the time, in case the server has much to do.
+// A call that is lost would leave the answer pending for ever. Beside one without a whole reply another one is made, in
+// case its connection has died, and then less and less often, in case the server has much to do.
 function call(address, options) {
-  let patience = SLOW;
   async function asking() {
-    const over = new AbortController();
-    const late = setTimeout(() => over.abort(), patience);
-    patience *= 2;
-    try {
-      return await ask(address, { ...options, signal: over.signal });
-    } finally {
-      clearTimeout(late);
+    const [attempts, over] = [[], new AbortController()];
+    for (let patience = SLOW; ; patience *= 2) {
+      const asked = ask(address, { ...options, signal: over.signal });
+      attempts.push(asked.then(async (reply) => new Response(await reply.blob(), reply)));
+      const reply = await Promise.race([Promise.any(attempts), pause(patience)]);
+      if (reply) {
+        over.abort();
+        return reply;
+      }
     }
   }
   return askPatiently(asking, () => true);
 }
 
 async function upload(address, options) {
-  const [turn, several] = [latest, part === "several"];
-  const wanted = () => several || turn === latest; // or another photo has come meanwhile
-  const reply = await askPatiently(() => ask(address, options), wanted);
+  const [several, { signal }] = [part === "several", sending];
+  const asking = () => ask(address, several ? options : { ...options, signal });
+  const wanted = () => several || !signal.aborted;
+  const reply = await askPatiently(asking, wanted);
   if (!reply.ok && wanted()) tell("refused.lost");
   return reply;
 }
 
+// No photo that was on its way as the one leaf is wanted any longer.
+function callOff() {
+  sending.abort();
+  sending = new AbortController();
+  return sending.signal;
+}
+
 document.addEventListener("blightcheck:cleared", () => {
-  latest++; // a photo that waits is no longer wanted
+  callOff();
   tell("");
 });
 
 async function sendOne(original) {
-  const turn = ++latest;
+  const signal = callOff();
   tell("photo.preparing");
-  const [file] = await Promise.all([shrink(original).catch(() => null), reached(() => turn === latest)]);
-  await uploading.one; // an earlier photo that arrived later would take this one's place
-  if (turn !== latest) return; // another photo came meanwhile
+  const [file] = await Promise.all([shrink(original).catch(() => null), reached(() => !signal.aborted)]);
+  await uploading.one; // which gradio is to end before it takes another one
+  if (signal.aborted) return; // another photo came meanwhile
   if (!file) return tell("error.unread"); // the photo before, and its answer, stay
   if (!fits(file)) return tell("error.large");
   tell("");
@@ -271,7 +286,7 @@ element.tabIndex = -1; // can have the focus
 // The history keeps each answer once, with the photo it is about; said anew in another language it names none.
 watch("value", () => {
   const { photo, verdict, earlier } = props.value;
-  if (photo && told !== "error.offline") tell(""); // another photo has been answered meanwhile
+  if (photo && !OF_ANOTHER.includes(told)) tell("");
   // On a phone the answer is below the photo, out of sight.
   if (photo || verdict === "error" || earlier) element.scrollIntoView({ block: "nearest" });
   // The button that had the focus is gone; keys would begin at the page's top again.

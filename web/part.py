@@ -10,12 +10,13 @@ from model.photo import PhotoError
 from web.texts import LANGUAGES, text
 
 # A verdict is a dictionary; Handlebars escapes its texts.
-CARD = """<div class="card {{value.verdict}}{{#if value.healthy}} healthy{{/if}}" role="status"
-{{#if value.language}}lang="{{value.language}}"{{/if}}>
+CARD = """<div role="status" {{#if value.language}}lang="{{value.language}}"{{/if}}
+class="card {{value.verdict}}{{#if value.healthy}} healthy{{/if}}{{#if value.pending}} pending{{/if}}">
 {{#if value.earlier}}<p class="earlier">{{value.earlier}}</p>{{/if}}
 <h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>
 {{#if value.another}}<button type="button" class="another">{{value.another}}</button>{{/if}}"""
 
+# "pending": an answer to come will take its place.
 NOTHING_YET = {
     code: {"verdict": "waiting", "pending": True, "title": text(code, "looking"), "advice": ""}
     for code in LANGUAGES

@@ -457,7 +457,7 @@ def test_in_another_language_an_error_stays_one_and_no_earlier_answer_comes_back
 
 
 def test_the_photo_chosen_last_is_answered_even_if_the_one_before_takes_longer(page, server):
-    waiting = hold(page, "**/upload?*")
+    waiting = hold(page, "**/run/predict*")
     paste(page, LEAF)
     waiting()
     paste(page, OTHER_LEAF)
@@ -465,6 +465,42 @@ def test_the_photo_chosen_last_is_answered_even_if_the_one_before_takes_longer(p
     waiting().continue_()
     check_answer(page, server.predict(OTHER_LEAF).json())
     expect(page.locator("#history figure")).to_have_count(1)
+
+
+def test_a_photo_whose_upload_hangs_makes_room_for_the_next_one(refused, server):
+    hangs = hold(refused, "**/upload?*")
+    paste(refused, LEAF)
+    hangs()
+    paste(refused, OTHER_LEAF)
+    check_answer(refused, server.predict(OTHER_LEAF).json())
+    expect(refused.locator("#history figure")).to_have_count(1)
+    expect(refused.locator("#offline")).to_be_empty()
+
+
+def test_an_earlier_check_that_is_opened_before_an_answer_has_come_stays(page, server):
+    drop(page, OTHER_LEAF)
+    check_answer(page, server.predict(OTHER_LEAF).json())
+    visit(page, server.url)
+    page.locator("#history summary").click()
+    waiting = hold(page, "**/run/predict*")
+    drop(page, LEAF)
+    waiting()
+    page.locator("#history figure button").click()
+    waiting().continue_()
+    expect(page.locator("#verdict .earlier")).to_be_visible()
+    check_answer(page, server.predict(OTHER_LEAF).json())
+    expect(page.locator("#history figure")).to_have_count(2)
+
+
+def test_what_is_said_of_a_photo_is_not_lost_when_the_one_before_is_answered(page, server):
+    waiting = hold(page, "**/run/predict*")
+    drop(page, LEAF)
+    waiting()
+    drop(page, OTHER_LEAF, padding=20_000_000)
+    expect(page.get_by_role("alert")).to_contain_text("more than 20 MB")
+    waiting().continue_()
+    check_answer(page, server.predict(LEAF).json())
+    expect(page.get_by_role("alert")).to_contain_text("more than 20 MB")
 
 
 def test_a_photo_that_waits_is_called_off_by_clearing(refused, server):
@@ -496,16 +532,18 @@ def test_what_is_asked_while_the_connection_is_lost_is_answered_afterwards(refus
     expect(refused.locator("#history figure")).to_have_count(2)
 
 
-def test_a_call_whose_connection_died_is_made_again(refused, server):
+def test_beside_a_call_whose_connection_died_another_one_is_made(refused, server):
     died = hold(refused, "**/run/predict*")
     refused.clock.install()
     drop(refused, LEAF)
     died()
+    died_too = hold(refused, "**/run/predict*")
     refused.clock.fast_forward(14_000)
     expect(refused.locator("#offline")).to_be_empty()
     refused.clock.fast_forward(1_000)
-    expect(refused.locator("#offline")).to_contain_text("can't be reached")
-    refused.clock.fast_forward(1_000)
+    died_too()
+    expect(refused.locator("#offline")).to_have_text("The connection is slow; still trying.")
+    refused.clock.fast_forward(30_000)
     check_answer(refused, server.predict(LEAF).json())
     expect(refused.locator("#offline")).to_be_empty()
 
