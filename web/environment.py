@@ -1,4 +1,4 @@
-"""Settings from environment variables, and the limits that are none; a wrong one ends the program."""
+"""Settings from environment variables, of which a wrong one ends the program, and limits that nobody sets."""
 
 import ipaddress
 import os

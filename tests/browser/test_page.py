@@ -19,7 +19,7 @@ from driving import drop, drop_together, hold, intercept, jpeg, paste, pick, vis
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import ExifTags, Image
-from playwright.sync_api import ConsoleMessage, Page, Route, expect
+from playwright.sync_api import ConsoleMessage, Page, expect
 
 from model import bundle, cnn, export
 
@@ -407,21 +407,15 @@ def choose_french(page: Page) -> None:
 
 
 def test_an_answer_for_several_that_was_asked_in_the_language_of_before_is_said_anew(page):
-    calls = []
-
-    def hold_the_words(call: Route) -> None:  # which are asked for once the photos are answered
-        calls.append(call)
-        if len(calls) != 2:
-            call.continue_()
-
-    intercept(page)
-    page.route("**/run/predict*", hold_the_words)
+    answer = hold(page, "**/run/predict*")
     page.get_by_label("Several leaves").click()
     page.set_input_files("#photos input[type=file]", files=several(("a.jpg", LEAF)))
-    while len(calls) < 2:
-        page.wait_for_timeout(50)
+    answer()
+    words = hold(page, "**/run/predict*")  # which are asked for once the photos are answered
+    answer().continue_()
+    words()
     choose_french(page)
-    calls[1].continue_()
+    words().continue_()
     expect(page.get_by_role("link", name="Tableau (CSV)")).to_be_visible()
     expect(page.locator("#joint h2")).to_have_text("Mildiou")
 
