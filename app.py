@@ -51,7 +51,7 @@ from web.server.memory import use_little_memory
 from web.server.schema import Answer, Batch, Health, responses
 from web.server.startup import quick_start
 
-GRACE = 3  # seconds to finish what is in hand when stopped; an open page would hold on for ever
+GRACE = 3  # seconds to finish what is in hand when stopped
 # Networks of the proxies in front of a Space, which name the client they forward for (X-Forwarded-For).
 SPACE_PROXIES = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
 IDLE = 0.02  # seconds between gradio's looks for work; its own 0.001 would keep a core 6 % busy for nothing

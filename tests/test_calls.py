@@ -128,10 +128,22 @@ def test_of_the_page_no_address_is_fetched(client, number, several, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_of_several_photos_some_may_be_gone(client, photo):
+def test_of_several_photos_those_that_are_gone_and_those_beyond_the_most_are_told(client, photo):
     gone = photo | {"path": str(Path(photo["path"]).with_name("gone.jpg"))}
-    sent = {"data": [[photo, gone]], "session_hash": "y", "fn_index": SEVERAL}
+    sent = {"data": [[gone, *[photo] * 32]], "session_hash": "y", "fn_index": SEVERAL}
     assert client.post("run/predict", json=sent).status_code == 200
+    asked = {"data": ["en", None], "session_hash": "y", "fn_index": SEVERAL + 1}
+    answer = client.post("run/predict", json=asked).json()["data"][0]
+    first, *answered, last = (leaf["title"] for leaf in answer["leaves"])
+    assert first == (
+        "The photos did not arrive, or the server, which keeps them for two hours at most, has them no "
+        "longer; please remove and choose them again."
+    )
+    assert len(answered) == 31
+    assert set(answered) <= {"Early blight", "Late blight", "Healthy", "Unsure", "Not a potato leaf"}
+    assert last == (
+        "At most 32 photos at once: this one was left out; please clear the list, then choose it again."
+    )
 
 
 @pytest.mark.parametrize("path", ["queue/data?session_hash=zz", "call/predict/zz", "heartbeat/%00"])

@@ -145,14 +145,11 @@ _SOURCES = """{{#if value.sources}}<section><h3>{{value.sources_title}}</h3><ol>
 {{/each}}</ol></section>{{/if}}"""
 
 
-def _template(*parts: str) -> str:
-    return f'{{{{#if value}}}}<div class="guidance">{"".join(parts)}</div>{{{{/if}}}}'
-
-
-WHOLE = _template(_DRAWINGS, "{{#each value.parts}}", _PART, "{{/each}}", _SOURCES)
-# Or in two places:
-FIRST = _template(_DRAWINGS, "{{#each value.parts}}{{#if this.urgent}}", _PART, "{{/if}}{{/each}}")
-REST = _template("{{#each value.parts}}{{#unless this.urgent}}", _PART, "{{/unless}}{{/each}}", _SOURCES)
+# What can't wait, and the rest: style.css may put them in two places.
+TEMPLATE = f"""{{{{#if value}}}}<div class="guidance urgent">{_DRAWINGS}
+{{{{#each value.parts}}}}{{{{#if this.urgent}}}}{_PART}{{{{/if}}}}{{{{/each}}}}</div>
+<div class="guidance">{{{{#each value.parts}}}}{{{{#unless this.urgent}}}}{_PART}{{{{/unless}}}}{{{{/each}}}}
+{_SOURCES}</div>{{{{/if}}}}"""
 
 BETTER_PHOTO = ("better.one", "better.light", "better.sharp", "better.plain")
 SUSPICION = ("signs", "expert")  # the headings that help with a disease that is not sure

@@ -45,12 +45,11 @@ def seen(diagnosis: Diagnosis) -> dict | None:
 
 def spoken(language: str) -> dict[str, str]:
     """Return what this part says in a language."""
-    texts = TEXTS[language]
-    keys = {
-        "heat": "heat",
-        "healthy": "heat.healthy",
-        "short": "heat.short",
-        "photo": "photo",
-        "alt": "heat.alt",
+    said = TEXTS[language]
+    return {
+        "heat": said["heat"],
+        "healthy": said["heat.healthy"],
+        "short": said["heat.short"],
+        "photo": said["photo"],
+        "alt": said["heat.alt"],
     }
-    return {name: texts[key] for name, key in keys.items()}

@@ -30,12 +30,12 @@ def lay_out() -> gr.HTML:
 
 def spoken(language: str) -> dict[str, str]:
     """Return what this part says in a language."""
-    texts = TEXTS[language]
-    keys = {
-        "history": "history",
-        "kept": "history.kept",
-        "clear": "history.clear",
-        "sure": "history.sure",
+    said = TEXTS[language]
+    classes = {TEXTS[ENGLISH][key].lower(): said[key] for key in said if key.startswith("class.")}
+    return classes | {
+        "code": language,
+        "history": said["history"],
+        "kept": said["history.kept"],
+        "clear": said["history.clear"],
+        "sure": said["history.sure"],
     }
-    classes = {TEXTS[ENGLISH][key].lower(): texts[key] for key in texts if key.startswith("class.")}
-    return {"code": language, **classes} | {name: texts[key] for name, key in keys.items()}

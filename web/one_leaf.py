@@ -1,5 +1,6 @@
 """The part of the page for one leaf: a photo in; the verdict, its chances, the heat map and advice out."""
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,6 +18,7 @@ from model.photo import PhotoError
 from model.serving import Serving
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 from web import feedback, guidance, heat
+from web.environment import MAX_PHOTOS
 from web.fetching import Picture, ToldError
 from web.inert import inert
 from web.part import CARD, NOTHING_YET, Part, anew
@@ -30,7 +32,7 @@ from web.texts import (
     class_names,
     explain,
     in_language,
-    percent,
+    symptoms,
     text,
 )
 from web.uploads import LostError, opened
@@ -67,6 +69,13 @@ class Kept(BaseModel):
     severity: Share | None
 
 
+@dataclass(frozen=True)
+class Earlier(Diagnosis):
+    """One that a browser has kept; when: the time, as it is written there."""
+
+    when: str
+
+
 SCRIPT = Path(__file__).parent / "page.js"
 REAR_CAMERA = {"video": {"facingMode": "environment"}}
 
@@ -90,17 +99,15 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
                 diagnosis = serving.diagnose(file, explain=True)
         except PhotoError as error:
             return *on_page(language, error), None, error, None
-        card, chances, *advice = on_page(language, diagnosis)
+        card, chances, to_do = on_page(language, diagnosis)
         name = file.parent.name  # tells page.js which photo this is about; said anew, an answer names none
         kept = Kept.model_validate(vars(diagnosis)).model_dump()
         card |= {"photo": name, "kept": kept}
-        return card, chances, *advice, heat.seen(diagnosis), diagnosis.without_arrays(), name
+        return card, chances, to_do, heat.seen(diagnosis), diagnosis.without_arrays(), name
 
     def recall(check: dict | None, language: str) -> tuple:
-        card, chances, *advice = on_page(language, shown := recalled(check))
-        if isinstance(shown, Diagnosis):
-            card |= inert({"earlier": text(language, "history.earlier", when=str(check.get("when", "")))})
-        return card, chances, *advice, None, shown, None, None
+        shown = recalled(check)
+        return *on_page(language, shown), None, shown, None, None
 
     def predict(photo: dict, language: str = ENGLISH) -> dict:
         """Tell early blight, late blight and healthy potato leaves apart on a photo.
@@ -123,7 +130,7 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
         return one_as_json(diagnosis) | {"advice": card["advice"], "what_to_do": to_do}
 
     def translate(language: str, displayed: str, shown: Diagnosis | PhotoError | None) -> list:
-        card, chances, *advice = anew(partial(on_page, language), displayed, shown, LostError())
+        card, chances, to_do = anew(partial(on_page, language), displayed, shown, LostError())
         return [
             gr.Image(
                 label=text(language, "photo"),
@@ -132,7 +139,7 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
             ),
             gr.update(texts=_spoken(language), **card),
             gr.update(texts={"chances": text(language, "chances")}, **chances),
-            *(gr.update(**part) for part in advice),
+            gr.update(**to_do),
             gr.HTML(texts=heat.spoken(language)),
             gr.Button(text(language, "photo.take")),
             *form.say(language),
@@ -169,8 +176,7 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
                         elem_id="probabilities",
                         texts={"chances": text(ENGLISH, "chances")},
                     )
-                first = gr.HTML(None, html_template=guidance.FIRST, elem_id="first")
-        rest = gr.HTML(None, html_template=guidance.REST, elem_id="rest")
+                what_to_do = gr.HTML(None, html_template=guidance.TEMPLATE, elem_id="guidance")
         form = feedback.lay_out(serving.bundle.classes, corrections, picture, language, about, shown)
     lost = {code: on_page(code, LostError())[0] for code in LANGUAGES}
     # At once, and in the browser: an answer never stands beside another photo, whatever becomes of that.
@@ -197,21 +203,23 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
     picture.input(
         diagnose,
         inputs=[picture, language],
-        outputs=[verdict, chances, first, rest, looked, shown, about],
+        outputs=[verdict, chances, what_to_do, looked, shown, about],
         api_visibility="private",
         preprocess=False,
         # A photo dropped over another one is two events: cleared, then a new photo. The last must count.
         trigger_mode="always_last",
         queue=False,  # one request instead of three; the classifier itself keeps the order
         show_progress="minimal",
+        show_progress_on=verdict,
     ).failure(None, language, verdict, js=in_language(lost), api_visibility="private")
     # history.js presses it, and says which check is to be shown again.
     gr.Button(visible="hidden", elem_id="recall").click(
         recall,
         inputs=[gr.JSON(visible=False), language],
-        outputs=[verdict, chances, first, rest, looked, shown, about, picture],
+        outputs=[verdict, chances, what_to_do, looked, shown, about, picture],
         js="(_, language) => [document.querySelector('#recall').check, language]",
         api_visibility="private",
+        trigger_mode="always_last",  # or the second of two quick taps would be lost
         queue=False,
         show_progress="hidden",
     )
@@ -224,7 +232,7 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
         preprocess=False,
         queue=False,
     )
-    components = [picture, verdict, chances, first, rest, looked, take, *form.components]
+    components = [picture, verdict, chances, what_to_do, looked, take, *form.components]
     return Part(shown, verdict, components, translate)
 
 
@@ -253,10 +261,8 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, l
             likeliest=class_names(language, named),
             confidence=chance(language, shown.confidence),
         ),
-        "severity": None,
+        "severity": symptoms(language, "severity", shown.severity),
     }
-    if shown.severity is not None:
-        card["severity"] = text(language, "severity", percent=percent(language, shown.severity))
     chances = [
         {"title": class_name(language, label), "share": share, "chance": chance(language, share)}
         for label, share in sorted(shown.probabilities.items(), key=lambda item: -item[1])
@@ -265,32 +271,32 @@ def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, l
     return card, chances, guidance.guidance(language, shown.verdict, shown.label, shown.suspicions)
 
 
-def on_page(
-    language: str, shown: Diagnosis | PhotoError | None
-) -> tuple[dict, list[dict], dict | None, dict | None]:
-    """Return an answer as the page shows it: card, chances, and the guidance for both of its places.
+def on_page(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, list[dict], dict | None]:
+    """Return an answer as the page shows it: card, chances and guidance.
 
     The card has a way on and names its language, and no text in it runs as code.
     """
     card, chances, advice = answer(language, shown)
     card["language"] = language
+    if isinstance(shown, Earlier):
+        card["earlier"] = text(language, "history.earlier", when=shown.when)
     if shown is not None:
         card["another"] = text(language, "photo.another")
-    return inert(card), inert(chances), advice, advice
+    return inert(card), inert(chances), advice
 
 
-def recalled(check: dict | None) -> Diagnosis | PhotoError:
+def recalled(check: dict | None) -> Earlier | PhotoError:
     """Return the diagnosis that a browser has kept, or an error if it is none."""
     try:
         kept = Kept.model_validate((check or {}).get("kept"))
     except (AttributeError, ValidationError):
         return LostError()
-    return Diagnosis(**dict(kept), pixels=None, heat=None)
+    return Earlier(**dict(kept), pixels=None, heat=None, when=str(check.get("when", "")))
 
 
-def _spoken(language: str) -> dict[str, str]:
+def _spoken(language: str) -> dict[str, str | int]:
     """Return what page.js says by itself."""
-    keys = ("error.large", "error.unread", "error.offline", "error.slow", "error.camera", "refused.lost")
-    keys += ("photo.preparing", "several.preparing")
+    keys = ("error.large", "error.unread", "error.many", "error.offline", "error.slow", "error.camera")
+    keys += ("refused.lost", "photo.preparing", "several.preparing")
     keys += ("part", "feedback.ask")  # what the choices are called, for screen readers
-    return {"code": language} | {key: TEXTS[language][key] for key in keys}
+    return {"code": language, "most": MAX_PHOTOS} | {key: TEXTS[language][key] for key in keys}

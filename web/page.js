@@ -46,8 +46,7 @@ async function shrink(file) {
 // A copy that is still there when it is sent.
 const whole = async (file) => new File([await file.arrayBuffer()], file.name, { type: file.type });
 
-// Photos wait here while the server can't be reached: gradio would lose them, and reload the page. (Those of the
-// page's camera don't: gradio sends them by itself.)
+// Photos wait here while the server can't be reached: gradio would lose them, and reload the page.
 const banner = document.createElement("p");
 banner.id = "offline";
 banner.role = "alert";
@@ -180,12 +179,16 @@ function pick(camera) {
 document.addEventListener("blightcheck:take", () => pick(true));
 document.addEventListener("click", ({ target }) => {
   if (target.closest("#verdict .another")) pick(false);
+  if (target.matches("#photos input[type=file]")) target.accept = picker.accept; // only then phones offer photos first
 });
 
 // Several photos go in together, each shrunk, one after the other: decoded, each takes 50 megabytes and more.
-async function sendSeveral(files) {
+async function sendSeveral(chosen) {
+  const { most } = props.texts;
+  const files = chosen.slice(0, Math.max(0, most - listed()));
+  const left = chosen.length - files.length;
   const carried = new DataTransfer();
-  let wrong = "";
+  let wrong = left ? "error.many" : "";
   for (const [done, original] of files.entries()) {
     tell("several.preparing", { done, all: files.length });
     const file = await shrink(original).catch(() => null);
@@ -193,7 +196,7 @@ async function sendSeveral(files) {
     else wrong = file ? "error.large" : "error.unread";
   }
   await reached(() => true);
-  tell(wrong);
+  tell(wrong, { megabytes, most, left });
   if (!carried.files.length) return;
   const input = await whenThere("#photos input[type=file]");
   input.files = carried.files;

@@ -3,10 +3,10 @@
 import base64
 import csv
 import datetime
-import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 from model.answers import columns, row
 from model.classifier import Diagnosis
@@ -48,41 +48,39 @@ def table(leaves: Sequence[Leaf]) -> str:
 def printable(language: str, shown: dict, advice: dict | None) -> str:
     """Return a page to print, which needs nothing else, as a data URL; `shown` is what the page shows."""
 
-    def escaped(words: str | None) -> str:
-        return html.escape(words or "")
-
     advice = advice or {"parts": [], "sources": []}
     leaves = "".join(
         "<figure>"
         + (f'<img src="{leaf["picture"]}" alt="">' if leaf["picture"] else "")
-        + f"<figcaption><b>{escaped(leaf['title'])}</b> {escaped(leaf['chance'])}<br>"
-        f"<small>{escaped(leaf['name'])}</small></figcaption></figure>"
+        + f"<figcaption><b>{escape(leaf['title'])}</b> {escape(leaf['chance'])}<br>"
+        + (f"{escape(leaf['severity'])}<br>" if leaf["severity"] else "")
+        + f"<small>{escape(leaf['name'])}</small></figcaption></figure>"
         for leaf in shown["leaves"]
     )
     parts = "".join(
-        f"<section><h2>{escaped(part['title'])}</h2><ul>"
+        f"<section><h2>{escape(part['title'])}</h2><ul>"
         + "".join(
-            f"<li>{escaped(point['text'])}<sup>{point['source'] or ''}</sup></li>" for point in part["points"]
+            f"<li>{escape(point['text'])}<sup>{point['source'] or ''}</sup></li>" for point in part["points"]
         )
         + "</ul></section>"
         for part in advice["parts"]
     )
     sources = "".join(
-        f"<li>{escaped(source['name'])}<br><small>{escaped(source['url'])}</small></li>"
+        f"<li>{escape(source['name'])}<br><small>{escape(source['url'])}</small></li>"
         for source in advice["sources"]
     )
     if sources:
-        parts += f"<section><h2>{escaped(advice['sources_title'])}</h2><ol>{sources}</ol></section>"
+        parts += f"<section><h2>{escape(advice['sources_title'])}</h2><ol>{sources}</ol></section>"
     counts = "".join(
-        f"<li>{escaped(count['title'])} <b>{count['count']}</b></li>" for count in shown["counts"]
+        f"<li>{escape(count['title'])} <b>{count['count']}</b></li>" for count in shown["counts"]
     )
     page = REPORT.format(
         language=language,
-        title=escaped(shown["title"]),
-        paragraphs="".join(f"<p>{escaped(shown[key])}</p>" for key in ("advice", "severity") if shown[key]),
+        title=escape(shown["title"]),
+        paragraphs="".join(f"<p>{escape(shown[key])}</p>" for key in ("advice", "severity") if shown[key]),
         counts=f"<ul>{counts}</ul>" if counts else "",
         leaves=leaves,
         guidance=parts,
-        made=escaped(text(language, "several.made", date=datetime.date.today().isoformat())),
+        made=escape(text(language, "several.made", date=datetime.date.today().isoformat())),
     )
     return "data:text/html;base64," + base64.b64encode(page.encode()).decode()

@@ -31,11 +31,11 @@ from web.texts import (
     class_names,
     explain,
     in_language,
-    percent,
     sentences,
+    symptoms,
     text,
 )
-from web.uploads import opened
+from web.uploads import LostError, opened
 
 Shown = Sequence[Leaf] | PhotoError | None
 
@@ -44,14 +44,19 @@ class TooManyError(PhotoError):
     """A photo beyond those that are answered at once."""
 
     reason = "too_many"
-    sentence = "At most {most} photos at once: this one was left out; please choose it again afterwards."
+    sentence = (
+        "At most {most} photos at once: this one was left out; please clear the list, then choose it again."
+    )
 
 
 class LostPhotosError(PhotoError):
-    """The uploads are gone: a server since restarted knows none of them, however often it is asked."""
+    """The uploads are gone: too old, or of before a restart; they stay so, however often one asks."""
 
     reason = "lost_photos"
-    sentence = "The photos did not arrive, or the server was restarted; please remove and choose them again."
+    sentence = (
+        "The photos did not arrive, or the server, which keeps them for two hours at most, has them no "
+        "longer; please remove and choose them again."
+    )
 
 
 # Handlebars escapes every text; names of files are whatever their senders called them.
@@ -66,7 +71,8 @@ SUMMARY = (
 <div class="leaves">{{#each value.leaves}}
 <figure class="card {{this.verdict}}{{#if this.healthy}} healthy{{/if}}">
 {{#if this.picture}}<img src="{{this.picture}}" alt="">{{/if}}
-<figcaption><b>{{this.title}}</b> {{this.chance}}<br><small>{{this.name}}</small></figcaption></figure>
+<figcaption><b>{{this.title}}</b> {{this.chance}}<br>{{#if this.severity}}{{this.severity}}<br>{{/if}}
+<small>{{this.name}}</small></figcaption></figure>
 {{/each}}</div>{{/if}}"""
 )
 
@@ -113,14 +119,10 @@ def lay_out(serving: Serving, language: Component) -> Part:
                     js_on_load=INTO_VIEW,
                     elem_id="joint",
                 )
-        advice = gr.HTML(None, html_template=guidance.WHOLE)
+        advice = gr.HTML(None, html_template=guidance.TEMPLATE)
     add.click(
         None,
-        js="""() => {
-          const input = document.querySelector("#photos input[type=file]");
-          input.accept = "image/*,.heic,.heif"; // only then phones offer photos first
-          input.click();
-        }""",
+        js="() => document.querySelector('#photos input[type=file]').click()",
         api_visibility="private",
     )
     # At once, and in the browser: an answer never stands beside other photos, whatever becomes of those.
@@ -147,6 +149,7 @@ def lay_out(serving: Serving, language: Component) -> Part:
         inputs=[language, shown],
         outputs=[joint, advice],
         api_visibility="private",
+        trigger_mode="always_last",  # or it would be left out while the one of before is on its way
         queue=False,
         show_progress="hidden",
     )
@@ -170,6 +173,8 @@ def diagnose_all(serving: Serving, photos: Sequence[dict], folder: Path) -> list
             with opened(photo, folder) as file:
                 diagnosis = serving.diagnose(file)
             return Leaf(name, diagnosis.without_arrays(), thumbnail(diagnosis.pixels))
+        except LostError:  # "send it again" would not do: the list still has the one that is gone
+            return Leaf(name, LostPhotosError(), None)
         except PhotoError as error:
             return Leaf(name, error, None)
 
@@ -223,9 +228,7 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
         if several
         else class_name(language, joint.label),
         "advice": sentences(language, advice),
-        "severity": None
-        if joint.severity is None
-        else text(language, "several.severity", percent=percent(language, joint.severity)),
+        "severity": symptoms(language, "several.severity", joint.severity),
         "counts": [
             {"title": class_name(language, label), "count": count} for label, count in joint.counts.items()
         ],
@@ -240,7 +243,7 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
 def _caption(language: str, leaf: Leaf) -> dict:
     if isinstance(leaf.answered, PhotoError):
         why = explain(language, leaf.answered)
-        caption = {"verdict": "error", "title": why, "chance": ""}
+        caption = {"verdict": "error", "title": why, "chance": "", "severity": None}
     else:
         caption = {
             "verdict": leaf.answered.verdict,
@@ -251,5 +254,6 @@ def _caption(language: str, leaf: Leaf) -> dict:
                 UNSURE: text(language, "perhaps", disease=class_name(language, leaf.answered.likeliest)),
                 NOT_POTATO: "",
             }[leaf.answered.verdict],
+            "severity": symptoms(language, "severity", leaf.answered.severity),
         }
     return caption | {"name": leaf.name, "picture": leaf.picture}

@@ -75,7 +75,7 @@ def make_room(folder: Path, room: float, seen: dict[Sighting, float], now: float
     """
     there: dict[Sighting, int] = {}
     for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # gradio deletes old ones too
+        with contextlib.suppress(FileNotFoundError):  # an upload was moved into place, or broke off
             status = path.stat()
             is_file = stat.S_ISREG(status.st_mode)
             # The same photo, sent again, takes the place of the first one, and is new.

@@ -41,7 +41,7 @@ def take(browser: Browser, url: str, file: Path, visitor: dict, drawn: list[Imag
         page.wait_for_function("(code) => document.documentElement.lang === code", arg=visitor["locale"][:2])
         if len(drawn) == 1:
             drop(page, jpeg(drawn[0]))
-            expect(page.locator("#first h3").first).to_be_visible()
+            expect(page.locator("#guidance h3").first).to_be_visible()
         else:
             page.get_by_label("Several leaves").click()
             files = [

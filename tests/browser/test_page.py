@@ -213,7 +213,7 @@ def test_a_scene_is_answered_with_advice(page, server):
     assert rest["verdict"] in ("not_a_potato_leaf", "unsure")
     drop(page, SCENE)
     check_answer(page, rest)
-    expect(page.locator("#first")).to_contain_text("How to take a better photo")
+    expect(page.locator("#guidance")).to_contain_text("How to take a better photo")
 
 
 def test_a_second_photo_replaces_the_first_and_clearing_starts_anew(page, server):
@@ -315,13 +315,14 @@ def test_an_earlier_check_is_opened_again_with_what_to_do_and_without_its_photo(
     assert "data:image" not in told.value.post_data
     check_answer(page, server.predict(LEAF).json())
     expect(page.locator("#verdict .earlier")).to_contain_text(re.compile(r"^Earlier check, .*\d"))
-    expect(page.locator("#first")).to_contain_text("What to do now")
+    expect(page.locator("#guidance")).to_contain_text("What to do now")
     expect(page.locator("#heat")).to_be_hidden()
     expect(page.locator("#photo .image-frame img")).to_have_count(0)
     expect(page.locator("#history figure")).to_have_count(2)
     page.get_by_label("Language").click()
     page.get_by_role("option", name="Français").click()
     expect(page.locator("#verdict h2")).to_have_text("Mildiou")
+    expect(page.locator("#verdict .earlier")).to_contain_text(re.compile(r"^Vérification du .*\d"))
     drop(page, OTHER_LEAF)
     expect(page.locator("#verdict h2")).to_have_text("Saine")
     expect(page.locator("#verdict .earlier")).to_have_count(0)
@@ -593,7 +594,8 @@ def test_of_several_no_answer_stands_beside_photos_that_could_not_be_sent(refuse
     refused.route("**/run/predict*", lambda request: request.fulfill(status=400, json={"detail": "Gone."}))
     refused.set_input_files("#photos input[type=file]", files=several(("b.jpg", OTHER_LEAF)))
     expect(refused.locator("#joint .card.error p")).to_have_text(
-        "The photos did not arrive, or the server was restarted; please remove and choose them again."
+        "The photos did not arrive, or the server, which keeps them for two hours at most, has them no "
+        "longer; please remove and choose them again."
     )
     expect(refused.locator("#joint figure, #joint .another")).to_have_count(0)
 
@@ -632,14 +634,17 @@ def test_several_dropped_on_one_leaf_are_answered_as_several(page):
     expect(page.locator("#several")).to_contain_text("Check with your own eyes")
 
 
-def test_photos_beyond_those_that_are_answered_at_once_are_named(page):
+def test_photos_beyond_those_that_are_answered_at_once_are_not_sent(page):
     page.get_by_label("Several leaves").click()
-    photos = several(*[(f"{i}.jpg", LEAF) for i in range(33)])
+    photos = several(*[(f"{i}.jpg", LEAF) for i in range(34)])
     page.set_input_files("#photos input[type=file]", files=photos)
-    left = "At most 32 photos at once: this one was left out; please choose it again afterwards."
-    expect(page.locator("#joint figure")).to_have_count(33)
-    expect(page.locator("#joint figure").last).to_contain_text(left)
+    left = "At most 32 photos at once; left out: the last {}. Please clear the list, then choose those."
+    expect(page.locator("#joint figure")).to_have_count(32)
+    expect(page.get_by_role("alert")).to_have_text(left.format(2))
     expect(page.locator("#joint .diagnosis h2")).to_have_text("Late blight")
+    page.set_input_files("#photos input[type=file]", files=photos[:1])
+    expect(page.get_by_role("alert")).to_have_text(left.format(1))
+    expect(page.locator("#photos .file-preview tr")).to_have_count(32)
 
 
 def test_another_language_says_everything_anew(page, server):
@@ -649,7 +654,7 @@ def test_another_language_says_everything_anew(page, server):
     page.get_by_role("option", name="Español").click()
     expect(page.locator("#verdict h2")).to_have_text("Tizón tardío")
     expect(page.locator("#probabilities")).to_contain_text("Tizón temprano")
-    expect(page.locator("#rest")).to_contain_text("Cómo se propaga")
+    expect(page.locator("#guidance")).to_contain_text("Cómo se propaga")
     expect(page.locator("#introduction")).to_contain_text("una hoja de papa")
     expect(page.locator("html")).to_have_attribute("lang", "es")
     drop(page, LEAF[: len(LEAF) // 2])
@@ -711,7 +716,7 @@ def test_while_the_server_is_away_a_photo_waits(browser, tiny, start):
             visit(opened, first.url)
         drop(opened, LEAF)
         expect(opened.get_by_role("alert")).to_have_text(
-            "The server can't be reached. This page goes on by itself as soon as it answers."
+            "The server is busy or can't be reached. This page goes on by itself as soon as it answers."
         )
         with start(MODEL_REPO=tiny, GRADIO_SERVER_PORT=urlsplit(first.url).port) as again:
             check_answer(opened, again.predict(LEAF).json())

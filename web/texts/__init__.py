@@ -39,6 +39,11 @@ def chance(language: str, probability: float) -> str:
     return text(language, "percent", number=rounded or "<1")
 
 
+def symptoms(language: str, key: str, share: float | None) -> str | None:
+    """Say with a text which share of a leaf, 0 to 1, shows symptoms; nothing if none was measured."""
+    return text(language, key, percent=percent(language, share)) if share else None
+
+
 def class_key(label: str) -> str:
     """Return what our texts, statements and drawings call a class: "Late blight" -> "late_blight"."""
     return label.lower().replace(" ", "_")
