@@ -250,8 +250,8 @@ def main(argv: list[str]) -> None:
     """Run a training from the command line's arguments."""
     settings, options = parse(argv)
     out, cache = Path(options.out).absolute(), Path(options.cache)
-    unfinished = disk.beside(out, ".folds" if options.folds else ".training")
     bundle.check_place(out)
+    unfinished = disk.beside(out, ".folds" if options.folds else ".training")
     check_unfinished(unfinished, options.resume)
     tf.config.experimental.enable_op_determinism()
 

@@ -51,7 +51,7 @@ def photos_in(paths: list[str]) -> Iterator[Path]:
                 raise FileNotFoundError(f"There are no photos in {path}; we read {photo.FORMAT_NAMES}.")
             if left_out:
                 print(left_out, file=sys.stderr)
-            yield from sorted(found)
+            yield from found
         else:
             yield path
 
@@ -191,7 +191,7 @@ def _output(path: str, photos: Container[Path]) -> AbstractContextManager[TextIO
         raise FileNotFoundError(f"There is no folder for {path}; make it first.")
     if file.exists() and not file.is_file():  # a device
         return file.open(**how)
-    return _replaced(file, how)
+    return _replaced(file.resolve(), how)  # of a link, what it leads to is replaced
 
 
 @contextmanager

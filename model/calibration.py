@@ -68,9 +68,11 @@ def probabilities(logits: np.ndarray, membership: np.ndarray) -> np.ndarray:
 def fit_temperature(
     logits: np.ndarray, membership: np.ndarray, labels: np.ndarray, sources: np.ndarray
 ) -> float:
-    """Return the T, 0.25 to 8, for which probabilities(logits / T, membership) make `labels` likeliest.
+    """Return the T, 0.625 to 8, to divide logits by, so that the network is as sure as it should be.
 
-    logits: [n, outputs]; membership: [outputs, K]; labels: int [n]; sources: [n], where a photo comes from.
+    It is that of 0.25 to 8 for which probabilities(logits / T, membership) make `labels` likeliest, or, below
+    1, halfway from it to 1. logits: [n, outputs]; membership: [outputs, K]; labels: int [n]; sources: [n],
+    where a photo comes from.
     Each source weighs the same: a temperature for the many photos of a lab would be too sure of the few of a
     field. With few photos in all, T is at least 1: a network that was never wrong on them may still be wrong.
     A network is made surer only half as much as these photos ask: those of another camera are harder.

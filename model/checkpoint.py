@@ -54,7 +54,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     `folder` holds state.json, which names the weights that belong to it and is replaced in one move, so that
     it always tells of files that are whole. A training that is resumed must have the same `settings`; their
-    `seed`, with the epoch's number, is also that of dropout. `validate` returns "cross_entropy", which tells
+    `seed`, with the step's number, is also that of dropout. `validate` returns "cross_entropy", which tells
     the best epoch, and "recall", which is only shown: it varies by more than late epochs differ.
     """
 
@@ -108,11 +108,12 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._epoch_started = time.monotonic()
-        # Keras does not save where dropout's random numbers stand. Started anew each epoch, a resumed
-        # training's are those of an uninterrupted one.
-        for layer in self.model.layers:
-            if isinstance(layer, keras.layers.Dropout):
-                layer.seed_generator.state.assign([self.state["settings"]["seed"], epoch])
+        # Keras does not save where dropout's random numbers stand, which counts the steps. Set anew each
+        # epoch, a resumed training's are those of an uninterrupted one. Each layer has its own.
+        dropouts = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]
+        seed, steps = self.state["settings"]["seed"], self.params["steps"]
+        for k, layer in enumerate(dropouts):
+            layer.seed_generator.state.assign([seed + k, epoch * steps])
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         reached = self.validate()

@@ -7,9 +7,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-# (filters, convolutions) of each block; a block ends in 2x2 max pooling. At a photo's full size every channel
-# is dear, so that the first block is thin, and strides instead of pooling; the later ones, where a few pixels
-# see a whole lesion, are deeper. Multiples of 16 fill the processor's vectors.
+# (filters, convolutions) of each block. At a photo's full size every channel is dear, so that the first block
+# is thin, and strides; the later ones, where a few pixels see a whole lesion, are deeper, and end in 2x2 max
+# pooling. Multiples of 16 fill the processor's vectors.
 BLOCKS = ((16, 1), (32, 1), (64, 1), (128, 2), (192, 1))
 HIDDEN_UNITS = 64
 DROPOUT = 0.5
@@ -27,12 +27,12 @@ def build_cnn(
 ) -> keras.Model:
     """Build the textbook CNN: uint8 photos [n, *input_shape], RGB 0 to 255, in; softmax [n, classes] out.
 
-    Blocks of 3x3 convolution, ReLU and 2x2 max pooling extract the features. Of each only the largest value
-    on the whole photo is kept, so that a lesion counts alike wherever it is (Oquab et al., CVPR 2015);
-    flattening and two fully connected layers classify them. Batch normalisation follows Ioffe & Szegedy
-    (2015), dropout Srivastava et al. (2014). Computes in the global dtype policy, but for the probabilities,
-    which are float32. `momentum` is that of the normalising layers' moving averages, and matters in training
-    only; `normalization` normalises the features.
+    Blocks of 3x3 convolution, ReLU and 2x2 max pooling (a stride, in the first) extract the features. Of each
+    only the largest value on the whole photo is kept, so that a lesion counts alike wherever it is (Oquab et
+    al., CVPR 2015); flattening and two fully connected layers classify them. Batch normalisation follows
+    Ioffe & Szegedy (2015), dropout Srivastava et al. (2014). Computes in the global dtype policy, but for the
+    probabilities, which are float32. `momentum` is that of the normalising layers' moving averages, and
+    matters in training only; `normalization` normalises the features.
     """
     photos = keras.Input(input_shape, dtype="uint8", name="input")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(photos)

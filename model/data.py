@@ -131,7 +131,7 @@ def find_photos(source: str) -> list[LabelledPhoto]:
     root = resolve_source(source)
     paths, left_out = photos_below(root, source)
     found = [_as_it_lies(path, root, source) for path in paths]
-    for name in sorted({source, *(p.folder for p in found)}):
+    for name in sorted({p.folder for p in found}):
         if (shown := disk.printable(name)) != name:
             raise DataError(f"The name of the folder {shown} is no UTF-8; please rename it.")
     if left_out:
@@ -156,9 +156,10 @@ def _with_given_splits(found: list[LabelledPhoto], source: str) -> list[Labelled
 
     Tells of photos that are left out, and if what is given is no split.
     """
-    if len({photo.around[:-1] for photo in found if _split_called(photo.folder)}) > 1:
-        # Several folders hold a train, test, ...: those are the classes.
-        found = [_split_below(photo) if _split_called(photo.folder) else photo for photo in found]
+    parents = {photo.around[:-1] for photo in found if _lies_in_split(photo)}
+    if len(parents) > 1 or all(map(_lies_in_split, found)):
+        # Several folders hold a train, test, ..., or nothing else is there: those are the classes.
+        found = [_split_below(photo) if _lies_in_split(photo) else photo for photo in found]
     splits = {photo.split for photo in found} - {None}
     if splits and (unlabelled := [photo for photo in found if _split_called(photo.folder)]):
         places = sorted({photo.folder for photo in unlabelled})
@@ -201,6 +202,11 @@ def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
 def _split_of(around: tuple[str, ...]) -> str | None:
     """Return the split that a class folder lies in: the outermost folder or, in one around all, the next."""
     return next(filter(None, map(_split_called, around[1:-1][:2])), None)
+
+
+def _lies_in_split(photo: LabelledPhoto) -> bool:
+    """Tell whether a photo lies in a folder called train, test, ... that is not the whole source."""
+    return len(photo.around) > 1 and _split_called(photo.folder) is not None
 
 
 def _split_below(photo: LabelledPhoto) -> LabelledPhoto:
@@ -279,10 +285,8 @@ def label_of(folder: str) -> str:
 
 
 def labels_of(folders: Sequence[str]) -> list[str]:
-    """Name classes for people, by their whole folder names where the short ones repeat."""
-    short = [label_of(folder) for folder in folders]
-    whole = [folder.replace("___", " ").replace("_", " ") for folder in folders]
-    return [s if short.count(s) == 1 else w for s, w in zip(short, whole, strict=True)]
+    """Name classes for people."""
+    return [label_of(folder) for folder in folders]
 
 
 def photo_weights(photos: Sequence[LabelledPhoto]) -> np.ndarray:

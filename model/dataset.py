@@ -81,13 +81,12 @@ def gather(settings: Settings) -> tuple[list[data.LabelledPhoto], list[str]]:
                 f"{LONGEST_LABEL} letters, all of which can be printed."
             )
     found = [photo for photos in sources for photo in labelled(photos, classes)]
-    _warn_of_misspelt(Counter(photo.folder for photo in found if photo.folder not in classes), classes)
     for source in settings.not_potato:
         found += [data.as_other(photo, classes) for photo in data.find_photos(source)]
     if not any(is_healthy(folder) for folder in classes):
         print(
             "Beware: no class is called healthy, so each counts as a disease, with a severity and a warning; "
-            "let the name of the folder of healthy leaves end in healthy."
+            "let the name of the folder of healthy leaves hold the word healthy, as in Potato_healthy."
         )
     others = Counter(photo.folder for photo in found if photo.folder not in classes)
     if others:
@@ -122,8 +121,12 @@ def outputs_of(photos: Sequence[data.LabelledPhoto], classes: list[str]) -> list
 
 
 def labelled(photos: list[data.LabelledPhoto], classes: list[str]) -> list[data.LabelledPhoto]:
-    """Return the photos of one source, labelled with their classes, and warn if none has one."""
+    """Return the photos of one source, labelled with their classes; warn if none, or almost one, has one.
+
+    Raises DataError if a class is written otherwise.
+    """
     photos = data.in_classes(photos, classes)
+    _warn_of_misspelt(Counter(photo.folder for photo in photos if photo.folder not in classes), classes)
     if not {photo.folder for photo in photos} & set(classes):
         print(
             f"Beware: all photos of {photos[0].source} count as something else, since no folder there is "

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from model.data import spelled
+
 NOT = {"not", "non"}
 KIN = 0.1  # how much they count: more helps with cameras never seen, and harms on known ones
 LEAST = 1e-30  # added to what outputs sum up to for a class, so that its log is a number
@@ -69,4 +71,4 @@ def _disease(folder: str, named_after_crop: bool) -> frozenset[str] | None:
 
 
 def _words(name: str) -> list[str]:
-    return re.findall(r"[^\W\d_]+", name.lower())  # letters, of any script
+    return re.findall(r"[^\d ]+", spelled(name))

@@ -18,7 +18,7 @@ from keras import ops
 
 from model import selftest
 from model.bundle import BundleError, check_files, place, read
-from model.data import label_of
+from model.data import label_of, spelled
 from model.diseases import LEAST
 from model.quantization import with_8_bit_operators
 
@@ -127,10 +127,11 @@ def load_keras(folder: Path) -> keras.Model:
 
 
 def load_fitted(folder: Path) -> keras.Model:
-    """Load a bundle's network as it was fitted, photos -> softmax, without its temperature: to learn from it.
+    """Load a bundle's network, photos -> softmax, without its temperature: to learn from it.
 
-    Sharpened, it would begin with a loss of a quarter more, and teach next to nothing but its likeliest
-    folder. Raises BundleError as load_keras does, or if it is another network than those of cnn.py.
+    Block 4 stays rounded, as it answers (quantization.py). Sharpened, it would begin with a loss of a quarter
+    more, and teach next to nothing but its likeliest folder. Raises BundleError as load_keras does, or if it
+    is another network than those of cnn.py.
     """
     model = load_keras(folder)
     try:
@@ -160,12 +161,13 @@ def copy_weights(
                 layer.set_weights(weights)
     old, logits = model.get_layer("logits").get_weights(), network.get_layer("logits")
     new = logits.get_weights()
-    columns = {label_of(name).casefold(): k for k, name in enumerate(known)}
+    columns = {spelled(label_of(name)): k for k, name in enumerate(known)}
+    columns |= {name: k for k, name in enumerate(known)}  # of two such, the one of the very name
     if len(old[0]) != len(new[0]):  # the layers before are of another width
         columns = {}
     anew = []
     for k, name in enumerate(outputs):
-        column = columns.get(label_of(name).casefold())
+        column = columns.get(name, columns.get(spelled(label_of(name))))
         if column is None:
             anew.append(name)
             continue

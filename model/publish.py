@@ -23,7 +23,7 @@ from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RepositoryNo
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils.sha import git_hash
 
-from model import bundle, card
+from model import bundle, card, disk
 from model.evaluation import HELD_OUT
 from model.hub import (
     FAILURES,
@@ -288,6 +288,8 @@ def _insist(attempt: Callable[[], Result], repo: str, consolation: str) -> Resul
             if wait is None or not busy:
                 raise HubError(f"{_what_failed(error, repo)}; {consolation}.") from error
             time.sleep(wait)
+        except OSError as error:  # of the Hub's cache here
+            raise HubError(f"{disk.trouble(error) or error}; {consolation}.") from error
         except ValueError as error:
             if not isinstance(error.__cause__, BadRequestError):
                 raise

@@ -125,6 +125,9 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         action="store_true",
     )
     options = parser.parse_args(argv)
+    for word in shlex.split(command(argv)):  # now, and not after all epochs
+        if (shown := disk.printable(word)) != word:
+            parser.error(f"{shown} is no UTF-8, as it must be for the model's card; please rename it")
     options.data = options.data or [data.PLANT_VILLAGE]
     for name in ("cache", "logs", "out"):
         if place := getattr(options, name):
@@ -174,8 +177,9 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
 
 
 def public(source: str) -> str:
-    """Name a source without telling where on this machine an absolute path leads."""
-    return Path(source).name if Path(source).is_absolute() else source
+    """Name a source without telling where on this machine an absolute path, or one with ~, leads."""
+    place = Path(disk.at_home(source))
+    return place.name if place.is_absolute() else source
 
 
 def public_names(sources: Iterable[str]) -> dict[str, str]:

@@ -426,6 +426,8 @@ def test_the_command_line_never_writes_its_table_over_a_photo(tiny, tmp_path):
 
 def test_the_command_line_replaces_tables_only_and_counts_a_photo_once(tiny, tmp_path):
     leaf, work, table = tmp_path / "leaf.jpg", tmp_path / "work.py", tmp_path / "leaf.csv"
+    link = tmp_path / "link.csv"
+    link.symlink_to(table)
     LEAF.save(leaf)
     (tmp_path / "._leaf.jpg").write_bytes(b"what macOS puts beside it")
     for file in (work, table):
@@ -435,8 +437,9 @@ def test_the_command_line_replaces_tables_only_and_counts_a_photo_once(tiny, tmp
     assert work.read_text() == "what was there before"
     again = tmp_path / ".." / tmp_path.name / leaf.name
     draw("Potato___Late_blight", seed=91).save(tmp_path / "other.jpg")
-    ended = run("-m", "model", leaf, again, tmp_path, "--csv", table, MODEL_REPO=tiny)
+    ended = run("-m", "model", leaf, again, tmp_path, "--csv", link, MODEL_REPO=tiny)
     assert ended.returncode == 0
+    assert link.is_symlink()
     assert len(table.read_text().splitlines()) == 3
     assert "Together: Late blight (2 of 2 photos had a say)" in ended.stderr.splitlines()
 

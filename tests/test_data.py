@@ -121,6 +121,8 @@ def test_a_class_whose_folder_is_misspelt_is_told(tmp_path, misspelt):
     (tmp_path / "more" / CLASSES[0]).rename(tmp_path / "more" / misspelt)
     told, _ = settings.parse(["--data", str(tmp_path / "set"), "--data", str(tmp_path / "more")])
     sentence = f"^{misspelt} and {CLASSES[0]} seem to be one class; call both folders alike."
+    with pytest.raises(data.DataError, match=sentence):  # as --evaluate uses it
+        dataset.labelled(data.find_photos(str(tmp_path / "more")), CLASSES)
     with pytest.raises(data.DataError, match=sentence):
         dataset.gather(told)
     told, _ = settings.parse(["--data", str(tmp_path / "set"), "--not-potato", str(tmp_path / "more")])
@@ -163,17 +165,19 @@ def test_a_class_that_is_not_there_is_told():
         data.class_folders(found, [*CLASSES[:2], "Potato___Lateblight"])
 
 
-@pytest.mark.parametrize(
-    ("place", "told"),
-    [("set/Potato___Fr\udcfch", r"Potato___Fr\?h"), ("s\udcfct/Potato___healthy", r"/\S*/s\?t")],
-)
-def test_a_folder_whose_name_is_no_text_is_told(tmp_path, place, told):
-    draw_set(tmp_path / "drawn", leaves=2, kinds=("Potato___healthy",))
-    source = tmp_path / place.split("/")[0]
-    source.mkdir()
-    (tmp_path / "drawn" / "Potato___healthy").rename(tmp_path / place)
-    with pytest.raises(data.DataError, match=f"^The name of the folder {told} is no UTF-8;"):
-        data.find_photos(str(source))
+def test_a_folder_whose_name_is_no_text_is_told(tmp_path):
+    draw_set(tmp_path, leaves=2, kinds=("Potato___healthy",))
+    (tmp_path / "Potato___healthy").rename(tmp_path / "Potato___Fr\udcfch")
+    with pytest.raises(data.DataError, match=r"^The name of the folder Potato___Fr\?h is no UTF-8;"):
+        data.find_photos(str(tmp_path))
+
+
+@pytest.mark.parametrize("option", ["--data", "--out", "--license"])
+def test_an_argument_that_is_no_text_is_told_before_the_training(option, capsys):
+    with pytest.raises(SystemExit):
+        settings.parse([option, "mod\udce8le"])
+    told = "error: mod?le is no UTF-8, as it must be for the model's card; please rename it"
+    assert told in capsys.readouterr().err
 
 
 def test_a_class_may_be_a_link_to_a_folder_of_another_name(tmp_path):
@@ -200,6 +204,11 @@ def test_folders_of_splits_around_the_classes_are_kept_and_others_are_not(tmp_pa
     assert capsys.readouterr().out.endswith(
         f"{tmp_path / 'only'} has a folder for test, none for train: it is taken as unsplit.\n"
     )
+    draw_set(tmp_path / "scenes", 2, ("train", "test"))
+    found = data.find_photos(str(tmp_path / "scenes"))
+    assert Counter((p.folder, p.split) for p in found) == {("scenes", "train"): 2, ("scenes", "test"): 2}
+    found = data.find_photos(str(tmp_path / "scenes" / "train"))
+    assert Counter((p.folder, p.split) for p in found) == {("train", None): 2}
     draw_set(tmp_path / "vehicles", 1, ("train", "test", "Potato___healthy"))  # classes that are called so
     assert {p.split for p in data.find_photos(str(tmp_path / "vehicles"))} == {None}
 
@@ -279,11 +288,6 @@ def test_labels_are_for_people():
         for name in ("Potato___Early_blight", "Potato___healthy", "Tomato___Late_blight", "leaf rust", "___")
     ]
     assert labels == ["Early blight", "Healthy", "Tomato Late blight", "Leaf rust", "___"]
-    assert data.labels_of(["Potato___healthy", "healthy", "Potato___Early_blight"]) == [
-        "Potato healthy",
-        "healthy",
-        "Early blight",
-    ]
 
 
 @pytest.mark.parametrize("folder", ["Potato___Late_blight", "potato_late_blight", "late blight"])

@@ -53,6 +53,12 @@ def test_names_in_any_script():
     np.testing.assert_allclose(same[3:], [[0, KIN, 0], [KIN, 0, 0]])
 
 
+def test_names_with_signs_that_are_no_letters_of_their_own():
+    own = ["आलू_अगेती_झुलसा", "आलू_healthy"]
+    same = same_disease([*own, "टमाटर_अगेती_झुलसा", "टमाटर_पछेती_झुलसा"], 2)
+    np.testing.assert_allclose(same[2:], [[KIN, 0], [0, 0]])
+
+
 def test_alone_each_class_is_itself():
     np.testing.assert_array_equal(same_disease(POTATO, 3), np.eye(3))
     np.testing.assert_array_equal(same_disease(["leaf", "scenes", "things"], 1), np.eye(3, 1))

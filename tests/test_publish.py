@@ -209,6 +209,15 @@ def test_a_hub_that_never_answers_is_not_waited_for_for_ever(hub, here, monkeypa
     over.set()
 
 
+def test_a_cache_that_cannot_be_written_is_told_with_the_bundle_s_place(hub, here, tmp_path, monkeypatch):
+    publish.push(bundle.DEFAULT, REPO)
+    (tmp_path / "closed").write_bytes(b"")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "closed" / "hf"))
+    told = refusal(changed(tmp_path / "other", lambda description: description.update(image_size=96)))
+    assert str(tmp_path / "closed") in told
+    assert told.endswith("; " + safe(tmp_path / "other"))
+
+
 # The client itself goes on after faults of the other requests (test_loopback_hub).
 @pytest.mark.parametrize(
     ("method", "path"),

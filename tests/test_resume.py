@@ -165,6 +165,22 @@ def test_a_damaged_state_is_one_sentence(tmp_path):
             Checkpoint(tmp_path, {}, dict, 1).restore(None)
 
 
+def test_dropout_draws_other_numbers_in_each_step_of_each_epoch(tmp_path):
+    dropouts = [keras.layers.Dropout(0.5), keras.layers.Dropout(0.5)]
+    network = keras.Sequential([keras.Input((1,)), *dropouts, keras.layers.Dense(1)])
+    network.compile("sgd", "mse")
+    drawn = []
+
+    def look(batch: int, logs: dict | None) -> None:
+        drawn.extend(tuple(layer.seed_generator.state.numpy()) for layer in dropouts)
+
+    checkpoint = Checkpoint(tmp_path, {"seed": 1}, lambda: {"cross_entropy": 0.5, "recall": 0.5}, patience=9)
+    callbacks = [checkpoint, keras.callbacks.LambdaCallback(on_train_batch_begin=look)]
+    ones = np.ones((6, 1))
+    network.fit(ones, ones, batch_size=2, epochs=3, callbacks=callbacks, verbose=0)
+    assert len(set(drawn)) == len(drawn) == 2 * 3 * 3  # layers, steps, epochs
+
+
 @pytest.mark.parametrize("name", ["last-0001.weights.h5", "best-0001.weights.h5"])
 def test_weights_that_are_cut_or_gone_are_one_sentence(tmp_path, name):
     def begun() -> tuple[keras.Model, Checkpoint]:

@@ -11,7 +11,7 @@ from model.classifier import Diagnosis
 from model.photo import PhotoError
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 from web.guidance import SOURCES, STATEMENTS, about, guidance
-from web.one_leaf import answer, recalled
+from web.one_leaf import Earlier, answer, recalled
 from web.report import Leaf, table
 from web.several import summarise
 from web.texts import ENGLISH, LANGUAGES, TEXTS, choose, class_name, text
@@ -134,7 +134,8 @@ def test_what_may_be_a_blight_comes_with_what_to_look_for(language):
 def test_what_no_browser_of_ours_has_kept_is_not_shown_again():
     kept = {"verdict": DIAGNOSIS, "label": "Healthy", "confidence": 1.0, "leaf": 1.0, "severity": None}
     good = kept | {"probabilities": {"Healthy": 1.0}}
-    assert recalled({"kept": good}) == Diagnosis(**good, pixels=None, heat=None)
+    earlier = recalled({"kept": good, "when": "May"})
+    assert earlier == Earlier(**good, pixels=None, heat=None, when="May")
     wrong = (kept, good | {"leaf": 7}, good | {"verdict": "x"}, good | {"probabilities": {}}, "x", None)
     for check in (None, "x", [], {}, *({"kept": kept} for kept in wrong)):
         assert isinstance(recalled(check), LostError)

@@ -178,6 +178,11 @@ def test_the_command_kept_tells_no_part_of_an_absolute_path():
     assert settings.command(typed) == "python train.py --data photos --evaluate field=field"
 
 
+def test_nor_of_one_at_home():
+    typed = ["--data=~/secret/photos", "--evaluate", "field=~/secret/field", "--out=~/m"]
+    assert settings.command(typed) == "python train.py --data photos --evaluate field=field --out m"
+
+
 def test_nothing_that_is_published_tells_where_on_this_machine_it_was():
     typed = ["--data", "/home/me/set", "--not-potato", "/home/me/other", "--teacher", "/home/me/t"]
     typed += ["--start-from", "/home/me/old", "--logs", "/tmp"]
