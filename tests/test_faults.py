@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import keras
 import pytest
-from conftest import ROOT, free_port, run
+from conftest import HTTP, ROOT, free_port, run
 from kill import epochs_kept
 from test_bundle import write
 from test_limits import HEAD, begun
@@ -89,7 +89,7 @@ def test_a_stop_waits_for_the_request_in_hand(tiny, start):
             server.process.send_signal(signal.SIGTERM)
             with contextlib.suppress(httpx2.TransportError):
                 while True:  # until it takes no one else
-                    httpx2.get(f"{server.url}/ping")
+                    HTTP.get(f"{server.url}/ping")
             connection.sendall(rest)
             assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
         server.process.wait(timeout=20)
@@ -128,12 +128,12 @@ def test_it_runs_without_rights_and_without_a_home(tmp_path):
         url, until = f"http://127.0.0.1:{port}", time.monotonic() + 60
         while process.poll() is None and time.monotonic() < until:
             with contextlib.suppress(httpx2.TransportError):
-                assert httpx2.get(url, timeout=60).status_code == 200  # the page
+                assert HTTP.get(url).status_code == 200  # the page
                 break
             time.sleep(0.05)
-        answer = httpx2.post(f"{url}/predict", files={"file": JPEG}, timeout=60)
+        answer = HTTP.post(f"{url}/predict", files={"file": JPEG})
         assert answer.status_code == 200
-        sent = httpx2.post(f"{url}/gradio_api/upload", files={"files": JPEG}, timeout=60)
+        sent = HTTP.post(f"{url}/gradio_api/upload", files={"files": JPEG})
         assert sent.status_code == 200
     finally:
         process.terminate()
@@ -226,7 +226,7 @@ def test_an_upload_that_finds_no_room_is_507_and_a_small_one_goes_on(small, tiny
             refused = server.predict(large)
             assert (refused.status_code, refused.json()) == (507, {"detail": NO_ROOM})
             assert server.predict(JPEG).status_code == 200
-        sent = httpx2.post(f"{server.url}/gradio_api/upload", files={"files": large}, timeout=60)
+        sent = HTTP.post(f"{server.url}/gradio_api/upload", files={"files": large})
         assert (sent.status_code, sent.json()) == (507, {"detail": NO_ROOM})
     assert "Traceback" not in capfd.readouterr().err
 

@@ -6,9 +6,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx2
 import pytest
-from conftest import run, wait_for
+from conftest import HTTP, run, wait_for
 from drawing import draw
 from loopback_repo import Repo
 from making import encode
@@ -31,7 +30,7 @@ def files_of(folder, **changes) -> dict[str, bytes]:
 def wait_until(url: str, true) -> dict:
     """Return what /health says once that is true."""
     until = time.monotonic() + 60
-    while not true(health := httpx2.get(url + "/health").json()):
+    while not true(health := HTTP.get(url + "/health").json()):
         assert time.monotonic() < until, health
         time.sleep(0.05)
     return health

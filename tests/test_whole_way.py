@@ -6,10 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-import httpx2
 import numpy as np
 import pytest
-from conftest import TINY, run
+from conftest import HTTP, TINY, run
 from huggingface_hub import HfApi, ModelCard
 from PIL import Image
 
@@ -67,7 +66,7 @@ def test_photos_to_model_to_page_to_keras(hub, at, tiny, drawn_photos, cache, st
     Image.new("RGB", (200, 200), "grey").save(leaf)  # of a drawn leaf both models are as certain as can be
     with start(tmp_path / "space", python, **at | space.variables) as page:
         newest = page.predict(leaf).json()
-        assert httpx2.get(page.url, timeout=60).status_code == 200
+        assert HTTP.get(page.url).status_code == 200
     assert newest["model"] == {"name": REPO, "revision": repo.tags["v2"]}
     first, second = (Classifier(bundle.read(folder)).diagnose(leaf).probabilities for folder in (tiny, out))
     assert newest["probabilities"] == pytest.approx(second, abs=1e-3)
