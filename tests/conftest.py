@@ -2,9 +2,12 @@
 
 import contextlib
 import os
+import runpy
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +25,7 @@ import numpy as np
 import pytest
 from drawing import draw_set
 from filelock import FileLock  # which huggingface_hub needs, too
+from huggingface_hub import constants
 from loopback_hub import LoopbackHub
 
 ROOT = Path(__file__).parent.parent
@@ -48,6 +52,45 @@ def run(*command: str | Path, **environment: str | Path) -> subprocess.Completed
         check=False,
         timeout=170,
     )
+
+
+def run_here(*command: str | Path, **environment: str | Path) -> subprocess.CompletedProcess:
+    """Run a command as `run` does, but in this process, which spares it the seconds that its modules take.
+
+    Only one that ends by itself, in the main thread; what it prints is returned, but not its logs.
+    """
+    start, *arguments = map(str, command)
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as out,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as err,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.ExitStack() as after,
+    ):
+        patch.chdir(ROOT)
+        for name, value in environment.items():
+            patch.setenv(name, str(value))
+        for hook in ("excepthook", "unraisablehook"):
+            patch.setattr(sys, hook, getattr(sys, hook))  # so that it is put back
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            after.callback(signal.signal, number, signal.getsignal(number))
+        code = 0
+        try:
+            if start == "-m":
+                patch.setattr(sys, "argv", arguments)
+                runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+            else:
+                patch.setattr(sys, "argv", [start, *arguments])
+                runpy.run_path(start, run_name="__main__")
+        except SystemExit as end:
+            code = end.code or 0
+        if isinstance(code, str):
+            print(code, file=err)
+            code = 1
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(command, code, out.read(), err.read())
 
 
 def run_async(function: Callable, *arguments: object) -> object:
@@ -180,6 +223,18 @@ def hub() -> Iterator[LoopbackHub]:
 def at(hub, tmp_path) -> dict[str, str | Path]:
     """Environment variables of a user of that Hub, with an empty cache."""
     return {"HF_ENDPOINT": hub.url, "HF_HOME": tmp_path / "hf", "HF_TOKEN": "hf_loopback"}
+
+
+@pytest.fixture
+def here(hub, tmp_path, monkeypatch) -> None:
+    """Make this process a user of that Hub, with an empty cache."""
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "hf" / "token"))
+    monkeypatch.setenv("HF_TOKEN", "hf_loopback")
 
 
 @pytest.fixture(scope="session")
