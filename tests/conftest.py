@@ -79,6 +79,7 @@ def run_here(*command: str | Path, **environment: str | Path) -> subprocess.Comp
         try:
             if start == "-m":
                 patch.setattr(sys, "argv", arguments)
+                patch.delitem(sys.modules, f"{arguments[0]}.__main__", raising=False)  # else runpy warns
                 runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
             else:
                 patch.setattr(sys, "argv", [start, *arguments])

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import numpy as np
 import pytest
-from conftest import HTTP, Server, run, serve
+from conftest import HTTP, Server, run, run_here, serve
 from drawing import draw
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -406,7 +406,7 @@ def test_the_command_line_writes_a_row_for_each_photo(tiny, server, tmp_path):
 
 
 def test_the_command_line_explains_mistakes(tiny):
-    ended = run("-m", "model", "nothing.jpg", MODEL_REPO=tiny)
+    ended = run_here("-m", "model", "nothing.jpg", MODEL_REPO=tiny)
     assert ended.stderr.strip() == "python -m model: There is no photo or folder nothing.jpg."
 
 
@@ -416,7 +416,7 @@ def test_the_command_line_never_writes_its_table_over_a_photo(tiny, tmp_path):
     before = leaf.read_bytes()
     again = tmp_path / ".." / tmp_path.name / leaf.name
     for table in (leaf, again, other):  # two asked about, and one that a pattern left to --csv
-        ended = run("-m", "model", leaf, "--csv", table, MODEL_REPO=tiny)
+        ended = run_here("-m", "model", leaf, "--csv", table, MODEL_REPO=tiny)
         assert ended.returncode == 1
         sentence = f"{table} is a photo, or called like one; --csv takes the name of a table to write."
         assert ended.stderr.splitlines()[-1] == f"python -m model: {sentence}"
@@ -430,12 +430,12 @@ def test_the_command_line_replaces_tables_only_and_counts_a_photo_once(tiny, tmp
     (tmp_path / "._leaf.jpg").write_bytes(b"what macOS puts beside it")
     for file in (work, table):
         file.write_text("what was there before")
-    ended = run("-m", "model", leaf, "--csv", work, MODEL_REPO=tiny)
+    ended = run_here("-m", "model", leaf, "--csv", work, MODEL_REPO=tiny)
     assert ended.stderr.splitlines()[-1].startswith(f"python -m model: {work} is there already")
     assert work.read_text() == "what was there before"
     again = tmp_path / ".." / tmp_path.name / leaf.name
     draw("Potato___Late_blight", seed=91).save(tmp_path / "other.jpg")
-    ended = run("-m", "model", leaf, again, tmp_path, "--csv", table, MODEL_REPO=tiny)
+    ended = run_here("-m", "model", leaf, again, tmp_path, "--csv", table, MODEL_REPO=tiny)
     assert ended.returncode == 0
     assert len(table.read_text().splitlines()) == 3
     assert "Together: Late blight (2 of 2 photos had a say)" in ended.stderr.splitlines()
