@@ -4,7 +4,7 @@ import shutil
 from dataclasses import asdict
 
 import pytest
-from conftest import TINY, run, weights_of
+from conftest import TINY, run, run_here, weights_of
 from drawing import draw_set
 from PIL import Image
 
@@ -87,7 +87,7 @@ def test_a_trained_model_teaches_another_of_the_same_folders(tiny, drawn_photos,
 
 
 def test_mistakes_are_told_in_one_sentence():
-    ended = run("train.py", "--data", "nowhere")
+    ended = run_here("train.py", "--data", "nowhere")
     assert ended.returncode != 0
     sentence = "There is no folder nowhere; give a folder, kaggle:owner/set or hf:owner/set."
     assert ended.stderr.strip().splitlines()[-1] == f"train.py: {sentence}"
