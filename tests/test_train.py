@@ -74,18 +74,6 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
     }
 
 
-def test_a_trained_model_teaches_another_of_the_same_folders(tiny, drawn_photos, cache, tmp_path):
-    ended = run(
-        *("train.py", "--data", drawn_photos, "--cache", cache, *TINY, "--epochs", "2"),
-        *("--teacher", tiny, "--out", tmp_path / "out"),
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert "may have been trained on leaves" not in ended.stdout  # both had the same leaves held out
-    training = bundle.read(tmp_path / "out").description["training"]
-    assert training["settings"]["teacher"] == ["bundle"]
-    assert training["command"].endswith("--teacher bundle --out out")
-
-
 def test_mistakes_are_told_in_one_sentence():
     ended = run_here("train.py", "--data", "nowhere")
     assert ended.returncode != 0

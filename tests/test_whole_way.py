@@ -42,11 +42,15 @@ def test_photos_to_model_to_page_to_keras(hub, at, tiny, drawn_photos, cache, st
 
     out = tmp_path / "out"
     told = ["--data", f"hf:{PHOTOS}", "--cache", cache, "--out", out, *TINY[:2], "--epochs", "1"]
-    ended = run("train.py", *told, "--start-from", REPO, "--push", REPO, "--force", **at)
+    told += ["--start-from", REPO, "--teacher", tiny]
+    ended = run("train.py", *told, "--push", REPO, "--force", **at)
     assert ended.returncode == 0, ended.stderr
+    assert "may have been trained on leaves" not in ended.stdout  # all three had the same leaves held out
     description = bundle.read(out).description
     settings = description["training"]["settings"]
     assert (settings["data"], settings["start_from"]) == ([f"hf:{PHOTOS}"], REPO)
+    assert settings["teacher"] == ["bundle"]
+    assert description["training"]["command"].endswith("--start-from someone/leaf --teacher bundle")
     # One epoch from scratch does not get there.
     assert description["figures"]["held-out leaves"]["accuracy"] > 0.8
     assert repo.tags == {"v1": repo.commits[-2].sha, "v2": repo.commits[-1].sha}
