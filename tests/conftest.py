@@ -25,7 +25,6 @@ import numpy as np
 import pytest
 from drawing import draw_set
 from filelock import FileLock  # which huggingface_hub needs, too
-from huggingface_hub import constants
 from loopback_hub import LoopbackHub
 
 ROOT = Path(__file__).parent.parent
@@ -229,6 +228,8 @@ def at(hub, tmp_path) -> dict[str, str | Path]:
 @pytest.fixture
 def here(hub, tmp_path, monkeypatch) -> None:
     """Make this process a user of that Hub, with an empty cache."""
+    from huggingface_hub import constants  # here: kill.py, which imports this file, chooses its Hub first
+
     monkeypatch.setattr(constants, "ENDPOINT", hub.url)
     template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
