@@ -7,7 +7,7 @@ import signal
 import keras
 import numpy as np
 import pytest
-from conftest import TINY, run, run_here, weights_of
+from conftest import run, run_here, weights_of
 
 import train
 from model import data, foreground
@@ -218,7 +218,7 @@ def test_folds_test_every_leaf_once_and_go_on_where_they_were_interrupted(
 
 def test_a_training_that_diverges_is_one_sentence_and_leaves_nothing_to_resume(drawn_photos, cache, tmp_path):
     ended = run_here(
-        *("train.py", "--data", drawn_photos, "--cache", cache, *TINY),
+        *("train.py", "--data", drawn_photos, "--cache", cache, "--image-size", "32"),
         *("--learning-rate", "1e6", "--epochs", "1", "--out", tmp_path / "out"),
     )
     assert ended.returncode == 1
