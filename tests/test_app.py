@@ -136,7 +136,7 @@ def test_the_app_takes_no_arguments_and_says_so():
     ended = run("app.py", "--port", 8000)
     assert ended.returncode == 2
     assert ended.stderr.endswith("app.py: error: unrecognized arguments: --port 8000\n")
-    assert "GRADIO_SERVER_PORT" in run("app.py", "--help").stdout
+    assert "GRADIO_SERVER_PORT" in run_here("app.py", "--help").stdout
 
 
 def test_a_wrong_parameter_is_422(server):
