@@ -2,9 +2,12 @@
 
 import contextlib
 import os
+import runpy
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +32,12 @@ REAL_PHOTOS = ROOT.parent / "shared" / "data"
 # Files that take longest come first: at the end one worker would wait for the other. Of the first two one
 # makes what many need, and the other needs nothing of it.
 FIRST = ("test_whole_way", "test_resume", "test_page", "test_app", "test_train", "test_faults")
+FIRST += ("test_serving", "test_limits", "test_calls", "test_cnn")
 # Enough to tell drawn leaves apart in under half a minute.
 TINY = ["--image-size", "64", "--epochs", "15", "--batch-size", "16", "--learning-rate", "0.003"]
+# For requests that stand alone, each over a connection of its own: it is plain HTTP to this machine, and a
+# client for each would read the certificates of all authorities first.
+HTTP = httpx2.Client(timeout=60, verify=False, limits=httpx2.Limits(max_keepalive_connections=0))
 
 
 def run(*command: str | Path, **environment: str | Path) -> subprocess.CompletedProcess:
@@ -44,6 +51,46 @@ def run(*command: str | Path, **environment: str | Path) -> subprocess.Completed
         check=False,
         timeout=170,
     )
+
+
+def run_here(*command: str | Path, **environment: str | Path) -> subprocess.CompletedProcess:
+    """Run a command as `run` does, but in this process, which spares it the seconds that its modules take.
+
+    Only one that ends by itself, in the main thread; what it prints is returned, but not its logs.
+    """
+    start, *arguments = map(str, command)
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as out,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as err,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.ExitStack() as after,
+    ):
+        patch.chdir(ROOT)
+        for name, value in environment.items():
+            patch.setenv(name, str(value))
+        for hook in ("excepthook", "unraisablehook"):
+            patch.setattr(sys, hook, getattr(sys, hook))  # so that it is put back
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            after.callback(signal.signal, number, signal.getsignal(number))
+        code = 0
+        try:
+            if start == "-m":
+                patch.setattr(sys, "argv", arguments)
+                patch.delitem(sys.modules, f"{arguments[0]}.__main__", raising=False)  # else runpy warns
+                runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+            else:
+                patch.setattr(sys, "argv", [start, *arguments])
+                runpy.run_path(start, run_name="__main__")
+        except SystemExit as end:
+            code = end.code or 0
+        if isinstance(code, str):
+            print(code, file=err)
+            code = 1
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(command, code, out.read(), err.read())
 
 
 def run_async(function: Callable, *arguments: object) -> object:
@@ -108,9 +155,7 @@ class Server:
 
     def predict(self, photo: bytes | Path, **parameters: str) -> httpx2.Response:
         data = photo.read_bytes() if isinstance(photo, Path) else photo
-        return httpx2.post(
-            f"{self.url}/predict", files={"file": ("leaf.jpg", data)}, params=parameters, timeout=60
-        )
+        return HTTP.post(f"{self.url}/predict", files={"file": ("leaf.jpg", data)}, params=parameters)
 
 
 def free_port() -> int:
@@ -142,7 +187,7 @@ def _wait_for(url: str, process: subprocess.Popen) -> None:
     while time.monotonic() < until:
         assert process.poll() is None, "app.py stopped before it answered"
         with contextlib.suppress(httpx2.HTTPError):
-            if httpx2.get(url).status_code == 200:
+            if HTTP.get(url, timeout=5).status_code == 200:
                 return
         time.sleep(0.05)
     raise TimeoutError(f"{url} did not answer within a minute")
@@ -178,6 +223,20 @@ def hub() -> Iterator[LoopbackHub]:
 def at(hub, tmp_path) -> dict[str, str | Path]:
     """Environment variables of a user of that Hub, with an empty cache."""
     return {"HF_ENDPOINT": hub.url, "HF_HOME": tmp_path / "hf", "HF_TOKEN": "hf_loopback"}
+
+
+@pytest.fixture
+def here(hub, tmp_path, monkeypatch) -> None:
+    """Make this process a user of that Hub, with an empty cache."""
+    from huggingface_hub import constants  # here: kill.py, which imports this file, chooses its Hub first
+
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "hf" / "token"))
+    monkeypatch.setenv("HF_TOKEN", "hf_loopback")
 
 
 @pytest.fixture(scope="session")

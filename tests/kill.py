@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import h5py
 import httpx2
 from children import ended, forked, kill_all, killed
-from conftest import free_port
+from conftest import HTTP, free_port
 from drawing import draw, draw_set
 from hostile import saved
 from loopback_hub import LoopbackHub
@@ -237,7 +237,7 @@ def swapping(folder: Path, times: int, choose: random.Random) -> Kills:
                 assert time.monotonic() < started + 60, revision
                 with contextlib.suppress(httpx2.TransportError):
                     sent = {"file": photo}
-                    answer = httpx2.post(f"http://127.0.0.1:{port}/predict", files=sent, timeout=60)
+                    answer = HTTP.post(f"http://127.0.0.1:{port}/predict", files=sent)
                     assert answer.status_code == 200
                     revision = answer.json()["model"]["revision"]
             return time.monotonic() - started

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import numpy as np
 import pytest
-from conftest import Server, run, serve
+from conftest import HTTP, Server, run, run_here, serve
 from drawing import draw
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -120,12 +120,12 @@ def test_what_is_refused_with_which_status(server, name):
 
 
 def test_text_in_place_of_photos_is_422(server):
-    response = httpx2.post(f"{server.url}/predict/batch", files={"files": (None, "leaf.jpg")})
+    response = HTTP.post(f"{server.url}/predict/batch", files={"files": (None, "leaf.jpg")})
     assert (response.status_code, response.json()) == (422, {"detail": SEND_PHOTOS})
 
 
 def test_of_two_photos_none_is_silently_left_out(server):
-    response = httpx2.post(
+    response = HTTP.post(
         f"{server.url}/predict", files=[("file", ("a.jpg", JPEG)), ("file", ("b.jpg", JPEG))]
     )
     assert response.status_code == 422
@@ -136,7 +136,7 @@ def test_the_app_takes_no_arguments_and_says_so():
     ended = run("app.py", "--port", 8000)
     assert ended.returncode == 2
     assert ended.stderr.endswith("app.py: error: unrecognized arguments: --port 8000\n")
-    assert "GRADIO_SERVER_PORT" in run("app.py", "--help").stdout
+    assert "GRADIO_SERVER_PORT" in run_here("app.py", "--help").stdout
 
 
 def test_a_wrong_parameter_is_422(server):
@@ -165,7 +165,7 @@ def test_too_many_bytes_are_413_whether_announced_or_not(small):
         yield b"\r\n--b--\r\n"
 
     form = {"Content-Type": "multipart/form-data; boundary=b"}
-    unannounced = httpx2.post(f"{small.url}/predict", content=chunks(), headers=form)
+    unannounced = HTTP.post(f"{small.url}/predict", content=chunks(), headers=form)
     assert (unannounced.status_code, unannounced.json()) == (413, {"detail": sentence})
     slightly = small.predict(b"x" * 1_050_000)
     assert slightly.json() == {"detail": "The photo has more than 1 MB; please send a smaller one."}
@@ -174,19 +174,19 @@ def test_too_many_bytes_are_413_whether_announced_or_not(small):
 
 def test_several_photos_may_have_more_bytes_together_than_one_alone(small):
     three = [("files", JPEG + bytes(600_000))] * 3
-    batch = httpx2.post(f"{small.url}/predict/batch", files=three, timeout=60)
+    batch = HTTP.post(f"{small.url}/predict/batch", files=three)
     summary = batch.json()["summary"]
     assert (batch.status_code, summary["photos"], summary["errors"]) == (200, 3, 0)
-    of_page = httpx2.post(f"{small.url}/gradio_api/upload", files=three, timeout=60)
+    of_page = HTTP.post(f"{small.url}/gradio_api/upload", files=three)
     assert (of_page.status_code, len(of_page.json())) == (200, 3)
     too_large = {"files": JPEG + bytes(1_100_000)}
-    assert httpx2.post(f"{small.url}/gradio_api/upload", files=too_large, timeout=60).status_code == 413
+    assert HTTP.post(f"{small.url}/gradio_api/upload", files=too_large).status_code == 413
 
 
 def test_a_batch_answers_all_and_names_the_bad_one(server):
     files = [("files", (f"{i}.png", encode(draw("Potato___healthy", 200 + i)))) for i in range(3)]
     files.insert(1, ("files", ("bad.jpg", b"text")))
-    answer = httpx2.post(f"{server.url}/predict/batch", files=files, timeout=60).json()
+    answer = HTTP.post(f"{server.url}/predict/batch", files=files).json()
     assert [result["file"] for result in answer["results"]] == ["0.png", "bad.jpg", "1.png", "2.png"]
     bad = answer["results"][1]
     assert (bad["status"], bad["error"]) == (400, REFUSED["text"][2])
@@ -202,34 +202,34 @@ def test_a_batch_answers_all_and_names_the_bad_one(server):
 
 def test_a_batch_has_a_limit(server):
     files = [("files", ("a.jpg", JPEG))] * 33
-    response = httpx2.post(f"{server.url}/predict/batch", files=files)
+    response = HTTP.post(f"{server.url}/predict/batch", files=files)
     assert response.status_code == 413
     assert response.json() == {"detail": "At most 32 photos at once, please; these are 33."}
 
 
 def test_ping_health_and_documentation(server):
-    assert httpx2.get(f"{server.url}/ping").status_code == 200
+    assert HTTP.get(f"{server.url}/ping").status_code == 200
     for path in ("/ping", "/health"):
-        asked = httpx2.head(f"{server.url}{path}")
+        asked = HTTP.head(f"{server.url}{path}")
         assert (asked.status_code, asked.content) == (200, b"")
-    health = httpx2.get(f"{server.url}/health").json()
+    health = HTTP.get(f"{server.url}/health").json()
     assert health["classes"] == ["Early blight", "Late blight", "Healthy"]
     assert health["notice"] is None
-    documentation = httpx2.get(f"{server.url}/docs").text
+    documentation = HTTP.get(f"{server.url}/docs").text
     assert "swagger" in documentation
     hosts = set(re.findall(r"(?:src|href)=.https?://[^/\"']+", documentation))
     assert not hosts
-    paths = httpx2.get(f"{server.url}/openapi.json").json()["paths"]
+    paths = HTTP.get(f"{server.url}/openapi.json").json()["paths"]
     assert set(paths) == {"/predict", "/predict/batch", "/ping", "/health"}
 
 
 def test_the_page_can_be_installed_like_an_app(server):
-    manifest = httpx2.get(f"{server.url}/manifest.json").json()
+    manifest = HTTP.get(f"{server.url}/manifest.json").json()
     assert (manifest["name"], manifest["display"]) == ("Blightcheck", "standalone")
-    icon = httpx2.get(server.url + manifest["icons"][0]["src"])
+    icon = HTTP.get(server.url + manifest["icons"][0]["src"])
     assert icon.headers["content-type"].startswith("image/svg")
     assert b"<svg" in icon.content
-    assert "manifest.json" in httpx2.get(server.url).text
+    assert "manifest.json" in HTTP.get(server.url).text
 
 
 def test_many_at_once_are_all_answered(server):
@@ -261,19 +261,19 @@ def test_beyond_its_places_it_says_so_at_once(tiny, monkeypatch):
 
 def test_other_sites_may_call_only_if_allowed(server, tiny, start):
     asked = {"Origin": "http://orchard.example"}
-    assert "access-control-allow-origin" not in httpx2.get(f"{server.url}/ping", headers=asked).headers
+    assert "access-control-allow-origin" not in HTTP.get(f"{server.url}/ping", headers=asked).headers
     with start(
         MODEL_REPO=tiny, ALLOWED_ORIGINS="http://farm.example, HTTP://Orchard.example/"
     ) as open_server:
-        answer = httpx2.get(f"{open_server.url}/ping", headers=asked)
+        answer = HTTP.get(f"{open_server.url}/ping", headers=asked)
         assert answer.headers["access-control-allow-origin"] == "http://orchard.example"
-        other = httpx2.get(f"{open_server.url}/ping", headers={"Origin": "http://evil.example"})
+        other = HTTP.get(f"{open_server.url}/ping", headers={"Origin": "http://evil.example"})
         assert "access-control-allow-origin" not in other.headers
 
 
 def test_every_answer_tells_browsers_to_trust_this_server_only(server):
     for path in ("/", "/ping", "/docs", "/nothing"):
-        headers = httpx2.get(server.url + path, timeout=60).headers
+        headers = HTTP.get(server.url + path).headers
         policy = headers["content-security-policy"]
         assert policy.startswith("default-src 'self' blob: data:;")
         assert "frame-ancestors 'self' https://huggingface.co" in policy
@@ -296,15 +296,15 @@ def test_serving_never_imports_tensorflow(server):
 
 
 def test_a_browser_keeps_the_scripts_of_the_page_and_nothing_else(server):
-    page = httpx2.get(server.url, timeout=60)
+    page = HTTP.get(server.url)
     script = re.search(r"/assets/[\w-]+\.js", page.text)[0]
-    assert "immutable" in httpx2.get(server.url + script).headers["cache-control"]
-    for other in (page, httpx2.get(f"{server.url}/assets/none.js"), httpx2.get(f"{server.url}/health")):
+    assert "immutable" in HTTP.get(server.url + script).headers["cache-control"]
+    for other in (page, HTTP.get(f"{server.url}/assets/none.js"), HTTP.get(f"{server.url}/health")):
         assert "immutable" not in other.headers.get("cache-control", "")
 
 
 def test_the_page_travels_small(server):
-    with httpx2.stream("GET", server.url, headers={"Accept-Encoding": "gzip"}, timeout=60) as answer:
+    with HTTP.stream("GET", server.url, headers={"Accept-Encoding": "gzip"}) as answer:
         sent = b"".join(answer.iter_raw())
     assert len(sent) < len(gzip.decompress(sent)) / 3
 
@@ -318,7 +318,7 @@ def test_serving_never_imports_matplotlib_though_gradio_would(server):
 
 
 def test_a_link_to_the_page_is_shown_by_its_own_name(server):
-    page = httpx2.get(server.url, timeout=60).text
+    page = HTTP.get(server.url).text
     titles = re.findall(r'<meta\s+(?:property|name)="(?:og|twitter):title" content="([^"]*)"', page)
     assert titles == ["Blightcheck"]
     assert 'content="Show it a photo of one potato leaf, ' in page
@@ -338,7 +338,7 @@ def test_the_page_comes_up_without_type_stubs():
 
 
 def test_an_idle_server_rests(server):
-    httpx2.get(server.url).raise_for_status()  # the page is there
+    HTTP.get(server.url).raise_for_status()  # the page is there
 
     def wakings() -> int:
         status = Path(f"/proc/{server.process.pid}/status").read_text()
@@ -359,11 +359,11 @@ def test_a_model_that_is_not_there_stops_the_app_with_one_sentence(tiny, tmp_pat
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])  # the latter of a closed terminal
 def test_it_stops_quietly_when_asked_and_leaves_no_photos(tiny, start, how, capfd):
     with start(MODEL_REPO=tiny) as one:
-        sent = httpx2.post(f"{one.url}/gradio_api/upload", files={"files": JPEG}, timeout=60).json()
+        sent = HTTP.post(f"{one.url}/gradio_api/upload", files={"files": JPEG}).json()
         folder = Path(sent[0]).parents[1]
         assert folder.stat().st_mode & 0o777 == 0o700
         # As of a page that is open, which gradio would have the server wait for.
-        with httpx2.stream("GET", f"{one.url}/gradio_api/heartbeat/page", timeout=60):
+        with HTTP.stream("GET", f"{one.url}/gradio_api/heartbeat/page"):
             one.process.send_signal(how)
             assert one.process.wait(timeout=10) in (0, -signal.SIGTERM)
     assert "Traceback" not in capfd.readouterr().err
@@ -406,7 +406,7 @@ def test_the_command_line_writes_a_row_for_each_photo(tiny, server, tmp_path):
 
 
 def test_the_command_line_explains_mistakes(tiny):
-    ended = run("-m", "model", "nothing.jpg", MODEL_REPO=tiny)
+    ended = run_here("-m", "model", "nothing.jpg", MODEL_REPO=tiny)
     assert ended.stderr.strip() == "python -m model: There is no photo or folder nothing.jpg."
 
 
@@ -416,7 +416,7 @@ def test_the_command_line_never_writes_its_table_over_a_photo(tiny, tmp_path):
     before = leaf.read_bytes()
     again = tmp_path / ".." / tmp_path.name / leaf.name
     for table in (leaf, again, other):  # two asked about, and one that a pattern left to --csv
-        ended = run("-m", "model", leaf, "--csv", table, MODEL_REPO=tiny)
+        ended = run_here("-m", "model", leaf, "--csv", table, MODEL_REPO=tiny)
         assert ended.returncode == 1
         sentence = f"{table} is a photo, or called like one; --csv takes the name of a table to write."
         assert ended.stderr.splitlines()[-1] == f"python -m model: {sentence}"
@@ -432,12 +432,12 @@ def test_the_command_line_replaces_tables_only_and_counts_a_photo_once(tiny, tmp
     (tmp_path / "._leaf.jpg").write_bytes(b"what macOS puts beside it")
     for file in (work, table):
         file.write_text("what was there before")
-    ended = run("-m", "model", leaf, "--csv", work, MODEL_REPO=tiny)
+    ended = run_here("-m", "model", leaf, "--csv", work, MODEL_REPO=tiny)
     assert ended.stderr.splitlines()[-1].startswith(f"python -m model: {work} is there already")
     assert work.read_text() == "what was there before"
     again = tmp_path / ".." / tmp_path.name / leaf.name
     draw("Potato___Late_blight", seed=91).save(tmp_path / "other.jpg")
-    ended = run("-m", "model", leaf, again, tmp_path, "--csv", link, MODEL_REPO=tiny)
+    ended = run_here("-m", "model", leaf, again, tmp_path, "--csv", link, MODEL_REPO=tiny)
     assert ended.returncode == 0
     assert link.is_symlink()
     assert len(table.read_text().splitlines()) == 3

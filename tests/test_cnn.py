@@ -31,6 +31,16 @@ def photos() -> np.ndarray:
     return np.random.default_rng(2).integers(0, 256, (4, SIZE, SIZE, 3), dtype=np.uint8)
 
 
+@pytest.fixture(scope="module")
+def answering(network) -> keras.Model:
+    return export.answering_model(network, SAME, 1.7)
+
+
+@pytest.fixture(scope="module")
+def litert(answering) -> bytes:
+    return export.export_litert(answering)
+
+
 def test_it_is_the_textbook_cnn(network):
     lines = []
     network.summary(print_fn=lines.append)
@@ -108,10 +118,10 @@ def test_about_half_of_the_leaves_known_are_laid_on_another_background():
     assert dark[100:].sum() < 10  # a hasty light, or a patch
 
 
-def test_answers_are_the_networks_own_at_the_temperature(network, photos):
+def test_answers_are_the_networks_own_at_the_temperature(network, answering, photos):
     to_logits = keras.Model(network.input, network.get_layer("logits").output)
     logits = to_logits.predict_on_batch(photos) / 1.7
-    answer = export.answering_model(network, SAME, 1.7).predict_on_batch(photos)
+    answer = answering.predict_on_batch(photos)
     asked = np.exp(logits[:, :CLASSES])
     np.testing.assert_allclose(answer["leaf"], asked.sum(1) / np.exp(logits).sum(1), atol=1e-6)
     asked[:, 0] += 0.25 * np.exp(logits[:, 3])
@@ -129,8 +139,10 @@ def written(folder: Path, model: keras.Model) -> Path:
     return folder
 
 
-def test_who_learns_from_it_learns_from_the_network_without_its_temperature(network, photos, tmp_path):
-    folder = written(tmp_path / "bundle", export.answering_model(network, SAME, 1.7))
+def test_who_learns_from_it_learns_from_the_network_without_its_temperature(
+    network, answering, photos, tmp_path
+):
+    folder = written(tmp_path / "bundle", answering)
     fitted = export.load_fitted(folder)
     np.testing.assert_allclose(fitted(photos), network(photos), atol=1e-6)
 
@@ -182,36 +194,33 @@ def test_heat_is_what_automatic_differentiation_gives(network, photos):
         assert not np.delete(heat[n], k, axis=2).any()
 
 
-def test_the_litert_file_answers_as_keras_does(network, photos):
+def test_the_litert_file_answers_as_keras_does(answering, litert, photos):
     from ai_edge_litert.interpreter import Interpreter
 
-    model = export.answering_model(network, SAME, 1.7)
-    runner = Interpreter(model_content=export.export_litert(model)).get_signature_runner()
-    expected = export.explaining_model(model).predict_on_batch(photos)
+    runner = Interpreter(model_content=litert).get_signature_runner()
+    expected = export.explaining_model(answering).predict_on_batch(photos)
     for n in (1, 4):
         answer = runner(input=photos[:n])
         for name in ("probabilities", "leaf", "heat"):
             np.testing.assert_allclose(answer[name], expected[name][:n], atol=1e-4)
 
 
-def test_without_heat_the_litert_file_answers_the_same(network, photos):
+def test_without_heat_the_litert_file_answers_the_same(litert, photos):
     from ai_edge_litert.interpreter import Interpreter
 
-    whole = export.export_litert(export.answering_model(network, SAME, 1.7))
-    plain = slim.without(whole, "heat")
+    plain = slim.without(litert, "heat")
     assert slim.without(plain, "heat") == plain
-    both = (Interpreter(model_content=model).get_signature_runner() for model in (whole, plain))
+    both = (Interpreter(model_content=model).get_signature_runner() for model in (litert, plain))
     expected, answer = (run(input=photos[:2]) for run in both)
     assert answer.keys() == {"probabilities", "leaf"}
     for name, values in answer.items():
         np.testing.assert_array_equal(values, expected[name])
 
 
-def test_a_plain_keras_user_can_load_it(network, photos, tmp_path):
-    model = export.answering_model(network, SAME, 1.7)
-    export.save_keras(model, tmp_path / "saved")
+def test_a_plain_keras_user_can_load_it(answering, photos, tmp_path):
+    export.save_keras(answering, tmp_path / "saved")
     loaded = keras.saving.load_model(tmp_path / "saved")
-    for name, values in model.predict_on_batch(photos).items():
+    for name, values in answering.predict_on_batch(photos).items():
         np.testing.assert_allclose(loaded.predict_on_batch(photos)[name], values, atol=1e-6)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx2
 import pytest
-from conftest import ROOT, Server
+from conftest import HTTP, ROOT, Server
 from starlette.routing import BaseRoute
 from test_photo import JPEG
 
@@ -93,7 +93,7 @@ def raw(server: Server, path: str, method: str = "GET") -> tuple[int, bytes]:
 @pytest.fixture
 def own_photo(server) -> str:
     """Where gradio keeps a photo that was uploaded."""
-    sent = httpx2.post(f"{server.url}/gradio_api/upload", files={"files": ("leaf.jpg", JPEG)}, timeout=60)
+    sent = HTTP.post(f"{server.url}/gradio_api/upload", files={"files": ("leaf.jpg", JPEG)})
     return sent.json()[0]
 
 
@@ -147,27 +147,25 @@ def test_it_fetches_and_passes_on_no_address(server):
     ],
 )
 def test_the_page_believes_no_address_that_is_none(server, header):
-    shown = httpx2.get(f"{server.url}/config", headers=header, timeout=60)
+    shown = HTTP.get(f"{server.url}/config", headers=header)
     assert shown.json()["root"] == server.url
-    shown = httpx2.get(
-        f"{server.url}/config", headers={"X-Forwarded-Host": "page.example, proxy"}, timeout=60
-    )
+    shown = HTTP.get(f"{server.url}/config", headers={"X-Forwarded-Host": "page.example, proxy"})
     assert shown.json()["root"] == "http://page.example"
 
 
 def test_a_link_names_no_saved_session_of_somebody_else(server, own_photo):
     folder = own_photo.rsplit("/", 2)[1]
-    page = httpx2.get(f"{server.url}/?deep_link=../{folder}", timeout=60)
+    page = HTTP.get(f"{server.url}/?deep_link=../{folder}")
     assert '"deep_link_state":"invalid"' in page.text.replace(" ", "")
 
 
 def test_only_the_sites_allowed_may_call_gradio(server):
     asked = {"Origin": "http://evil.example", "Host": "page.example", "Access-Control-Request-Method": "POST"}
     for method, path in (("OPTIONS", "run/predict"), ("GET", "info")):
-        answer = httpx2.request(method, f"{server.url}/gradio_api/{path}", headers=asked, timeout=60)
+        answer = HTTP.request(method, f"{server.url}/gradio_api/{path}", headers=asked)
         assert "access-control-allow-origin" not in answer.headers
         assert "access-control-allow-credentials" not in answer.headers
 
 
 def test_a_page_that_lost_the_server_may_ask_whether_it_is_back(server):
-    assert httpx2.get(f"{server.url}/gradio_api/app_id").json().keys() == {"app_id"}
+    assert HTTP.get(f"{server.url}/gradio_api/app_id").json().keys() == {"app_id"}

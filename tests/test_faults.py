@@ -15,12 +15,13 @@ from pathlib import Path
 import httpx2
 import keras
 import pytest
-from conftest import ROOT, free_port, run
+from conftest import HTTP, ROOT, free_port, run, run_here
 from kill import epochs_kept
 from test_bundle import write
 from test_limits import HEAD, begun
 from test_photo import JPEG
 
+import app
 from model import bundle, disk, export
 from model.pixels import load_pixels
 from web.server.refusals import NO_ROOM
@@ -50,14 +51,14 @@ POISON = {
 
 
 @pytest.mark.parametrize("name", POISON)
-def test_a_poisoned_model_stops_the_app_with_one_sentence(tiny, poisoned, name):
+def test_a_poisoned_model_stops_the_app_with_one_sentence(tiny, poisoned, name, monkeypatch):
     poison, sentence = POISON[name]
     file = poisoned / bundle.LITERT_MODEL
     file.write_bytes(poison(file.read_bytes()))
-    ended = run("app.py", MODEL_REPO=resealed(tiny, poisoned))
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1] == f"app.py: {sentence}"
-    assert "Traceback" not in ended.stderr
+    monkeypatch.setenv("MODEL_REPO", str(resealed(tiny, poisoned)))
+    with pytest.raises(bundle.BundleError) as caught:  # of which app.py says no more: see test_app
+        app.create_app()
+    assert str(caught.value) == sentence
 
 
 def test_no_code_comes_with_a_model(tiny, poisoned, tmp_path):
@@ -89,7 +90,7 @@ def test_a_stop_waits_for_the_request_in_hand(tiny, start):
             server.process.send_signal(signal.SIGTERM)
             with contextlib.suppress(httpx2.TransportError):
                 while True:  # until it takes no one else
-                    httpx2.get(f"{server.url}/ping")
+                    HTTP.get(f"{server.url}/ping")
             connection.sendall(rest)
             assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
         server.process.wait(timeout=20)
@@ -128,12 +129,12 @@ def test_it_runs_without_rights_and_without_a_home(tmp_path):
         url, until = f"http://127.0.0.1:{port}", time.monotonic() + 60
         while process.poll() is None and time.monotonic() < until:
             with contextlib.suppress(httpx2.TransportError):
-                assert httpx2.get(url, timeout=60).status_code == 200  # the page
+                assert HTTP.get(url).status_code == 200  # the page
                 break
             time.sleep(0.05)
-        answer = httpx2.post(f"{url}/predict", files={"file": JPEG}, timeout=60)
+        answer = HTTP.post(f"{url}/predict", files={"file": JPEG})
         assert answer.status_code == 200
-        sent = httpx2.post(f"{url}/gradio_api/upload", files={"files": JPEG}, timeout=60)
+        sent = HTTP.post(f"{url}/gradio_api/upload", files={"files": JPEG})
         assert sent.status_code == 200
     finally:
         process.terminate()
@@ -193,9 +194,8 @@ def test_a_folder_that_can_t_be_written_is_told_before_the_work(small, tiny):
         bundle.BundleError, match=r"small can't be written; choose another folder, or give it"
     ):
         bundle.check_place(small / "deep" / "leaf")
-    ended = run(
-        "-m", "model", tiny / "figures" / "confusion.png", "--csv", small / "out.csv", MODEL_REPO=tiny
-    )
+    photo, table = tiny / "figures" / "confusion.png", small / "out.csv"
+    ended = run_here("-m", "model", photo, "--csv", table, MODEL_REPO=tiny)
     closed = f"{small}/out.csv.part is closed to us (read-only file system); give it the rights it needs."
     assert ended.stderr.splitlines()[-1] == f"python -m model: {closed}"
     assert "Traceback" not in ended.stderr
@@ -226,7 +226,7 @@ def test_an_upload_that_finds_no_room_is_507_and_a_small_one_goes_on(small, tiny
             refused = server.predict(large)
             assert (refused.status_code, refused.json()) == (507, {"detail": NO_ROOM})
             assert server.predict(JPEG).status_code == 200
-        sent = httpx2.post(f"{server.url}/gradio_api/upload", files={"files": large}, timeout=60)
+        sent = HTTP.post(f"{server.url}/gradio_api/upload", files={"files": large})
         assert (sent.status_code, sent.json()) == (507, {"detail": NO_ROOM})
     assert "Traceback" not in capfd.readouterr().err
 

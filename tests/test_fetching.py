@@ -4,9 +4,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
-import httpx2
 import pytest
-from conftest import run_async
+from conftest import HTTP, run_async
 
 from web import fetching
 
@@ -82,7 +81,7 @@ def test_a_photo_that_has_moved_is_fetched_from_there_unless_that_is_in_this_net
 
 def test_no_address_of_this_network_is_asked(server, photos):
     asked = {"data": [{"path": f"{photos}/1000", "meta": {"_type": "gradio.FileData"}}, "en"]}
-    answer = httpx2.post(f"{server.url}/gradio_api/run/predict", json=asked, timeout=60)
+    answer = HTTP.post(f"{server.url}/gradio_api/run/predict", json=asked)
     assert answer.status_code == 500
     assert answer.json()["error"] == (
         "The photo can't be fetched: its address must be public, and give 20 MB at most within 15 seconds."

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 import uvicorn
-from conftest import ROOT, free_port, run_async
+from conftest import HTTP, ROOT, free_port, run_async
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from test_photo import JPEG
@@ -54,7 +54,7 @@ def impatient(tiny, monkeypatch) -> Iterator[str]:
 
 
 def predict(url: str, **more: object) -> httpx2.Response:
-    return httpx2.post(f"{url}/predict", files={"file": ("leaf.jpg", JPEG)}, timeout=60, **more)
+    return HTTP.post(f"{url}/predict", files={"file": ("leaf.jpg", JPEG)}, **more)
 
 
 @contextlib.contextmanager
@@ -89,7 +89,7 @@ def test_a_slow_upload_that_goes_on_is_answered(impatient):
             time.sleep(0.1)  # together longer than the patience with an upload that stalls
 
     form = {"Content-Type": "multipart/form-data; boundary=b"}
-    answer = httpx2.post(f"{impatient}/predict", content=trickle(), headers=form, timeout=60)
+    answer = HTTP.post(f"{impatient}/predict", content=trickle(), headers=form)
     assert answer.status_code == 200
 
 
@@ -163,7 +163,7 @@ def test_a_client_that_asks_too_often_has_to_wait(space):
         {"detail": f"Too many requests in a minute; please wait {wait} s and try again."},
     )
     assert 1 <= int(wait) <= 20
-    assert httpx2.get(f"{space.url}/ping").status_code == 200  # looking costs nothing
+    assert HTTP.get(f"{space.url}/ping").status_code == 200  # looking costs nothing
 
 
 @pytest.mark.parametrize(

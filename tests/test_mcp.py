@@ -3,8 +3,7 @@
 import base64
 import json
 
-import httpx2
-from conftest import run_async
+from conftest import HTTP, run_async
 from drawing import draw
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
@@ -68,7 +67,7 @@ def test_how_large_a_photo_an_agent_may_send(server):
     large = photo + bytes(2_900_000)
     _, result = ask(server.url, photo=data_url(large))
     assert json.loads(result.content[0].text)["class"] == server.predict(photo).json()["class"]
-    refused = httpx2.post(f"{server.url}/gradio_api/mcp/", json={"photo": data_url(large + bytes(200_000))})
+    refused = HTTP.post(f"{server.url}/gradio_api/mcp/", json={"photo": data_url(large + bytes(200_000))})
     assert (refused.status_code, refused.json()) == (
         413,
         {"detail": "The call has more than 4 MB; give a photo of more than 3 MB as its http(s) address."},

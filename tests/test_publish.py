@@ -8,7 +8,7 @@ import threading
 from functools import partial
 
 import pytest
-from conftest import run
+from conftest import run, run_here
 from huggingface_hub import ModelCard, constants, get_session
 from loopback_repo import Repo
 
@@ -18,15 +18,9 @@ from model import bundle, card, data, publish
 REPO = "someone/leaf"
 
 
-@pytest.fixture
-def here(hub, tmp_path, monkeypatch) -> None:
-    """Make this process a user of the loopback Hub who does not wait long."""
-    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
-    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
-    monkeypatch.setenv("HF_TOKEN", "hf_loopback")
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch) -> None:
+    """Do not wait long for the Hub."""
     monkeypatch.setattr(publish, "WAITS", (0.01, 0.01, 0.01))
 
 
@@ -353,20 +347,20 @@ def test_a_model_that_can_t_be_tagged_is_there_and_the_next_push_tags_it(hub, he
     assert (len(repo.commits), repo.tags) == (2, {"v1": repo.at("main").sha})
 
 
-def test_the_command_lists_and_publishes(hub, at, tmp_path):
+def test_the_command_lists_and_publishes(hub, at, here, tmp_path):
     command = ["-m", "model", "push", bundle.DEFAULT, REPO]
-    listed = run(*command, "--dry-run", **at | {"HF_TOKEN": ""})
+    listed = run_here(*command, "--dry-run", HF_TOKEN="")
     headline, *rows = listed.stdout.splitlines()
     assert headline == card.headline(bundle.read(bundle.DEFAULT).description)
     sizes = {name: size for size, name in (row.split() for row in rows)}
     assert sizes.keys() == files_of(bundle.DEFAULT).keys()
     assert int(sizes["model.tflite"]) == (bundle.DEFAULT / "model.tflite").stat().st_size
     assert not hub.repos
-    nowhere = run("-m", "model", "push", tmp_path / "nowhere", REPO, **at)
+    nowhere = run_here("-m", "model", "push", tmp_path / "nowhere", REPO)
     sentence = f"There is no folder {tmp_path / 'nowhere'}; give the one that train.py wrote."
     assert nowhere.stderr == f"python -m model: {sentence}\n"
     published = run(*command, "--private", **at)
     assert published.stdout == f"Published {hub.url}/{REPO}\n"
     assert hub.repos["model", REPO].private
-    again = run(*command, "--dry-run", **at)
+    again = run_here(*command, "--dry-run")
     assert again.stdout == f"{headline}\nNothing to upload: all files are in {REPO} already.\n"

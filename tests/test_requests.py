@@ -4,8 +4,8 @@ import contextlib
 import gzip
 import socket
 
-import httpx2
 import pytest
+from conftest import HTTP
 from test_photo import JPEG, REFUSED
 
 from model import photo
@@ -88,13 +88,13 @@ REQUESTS = {
 @pytest.mark.parametrize("name", REQUESTS)
 def test_what_is_refused_and_why(server, name):
     sent, status, sentence = REQUESTS[name]
-    answer = httpx2.post(f"{server.url}/predict", timeout=60, **sent)
+    answer = HTTP.post(f"{server.url}/predict", **sent)
     assert (answer.status_code, answer.json()) == (status, {"detail": sentence})
     assert server.predict(JPEG).status_code == 200
 
 
 def test_a_batch_without_photos_is_422(server):
-    answer = httpx2.post(f"{server.url}/predict/batch")
+    answer = HTTP.post(f"{server.url}/predict/batch")
     assert (answer.status_code, answer.json()) == (422, {"detail": SEND_PHOTOS})
 
 
@@ -102,10 +102,10 @@ def test_a_batch_without_photos_is_422(server):
 def test_photos_are_sent_by_post_and_there_is_nothing_elsewhere(server, method):
     how = "Send photos by POST, as multipart form data; see /docs."
     for path in ("/predict", "/predict/batch"):
-        answer = httpx2.request(method, server.url + path, timeout=60)
+        answer = HTTP.request(method, server.url + path)
         assert (answer.status_code, answer.headers["allow"], answer.json()) == (405, "POST", {"detail": how})
     for path in ("/predict/x", "/nothing"):
-        answer = httpx2.request(method, server.url + path, timeout=60)
+        answer = HTTP.request(method, server.url + path)
         assert (answer.status_code, answer.json()) == (404, {"detail": "There is nothing here."})
 
 
@@ -115,7 +115,7 @@ def test_photos_are_sent_by_post_and_there_is_nothing_elsewhere(server, method):
 )
 def test_names_are_only_words(server, name):
     sent = part("files", name)
-    answer = httpx2.post(f"{server.url}/predict/batch", content=sent, headers=MULTIPART, timeout=60)
+    answer = HTTP.post(f"{server.url}/predict/batch", content=sent, headers=MULTIPART)
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.json()["results"][0]["verdict"]
@@ -123,7 +123,7 @@ def test_names_are_only_words(server, name):
 
 def test_the_type_a_client_claims_does_not_matter(server):
     for claimed in ("application/x-evil", "text/html", "image/png", "x" * 1000):
-        answer = httpx2.post(f"{server.url}/predict", files={"file": ("a.exe", JPEG, claimed)}, timeout=60)
+        answer = HTTP.post(f"{server.url}/predict", files={"file": ("a.exe", JPEG, claimed)})
         assert answer.status_code == 200
 
 

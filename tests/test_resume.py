@@ -1,14 +1,16 @@
+import itertools
 import json
+import os
 import re
 import signal
 
 import keras
 import numpy as np
 import pytest
-from conftest import TINY, run, weights_of
+from conftest import run, run_here, weights_of
 
 import train
-from model import data
+from model import data, foreground
 from model.checkpoint import Checkpoint, ResumeError, what_next
 
 
@@ -19,7 +21,8 @@ def assert_same_weights(a, b) -> None:
         np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
 
 
-KILLED_IN_EPOCH_2 = """
+# In one process, since TensorFlow takes long to come up.
+ONE_THEN_ANOTHER_KILLED_IN_EPOCH_2 = """
 import os, signal, sys
 import train
 from model.checkpoint import Checkpoint
@@ -28,12 +31,13 @@ def killing(self, epoch, logs=None):
     begin(self, epoch, logs)
     if epoch == 1:
         os.kill(os.getpid(), signal.SIGKILL)
+one, killed, logs, *arguments = sys.argv[1:]
+train.main([*arguments, "--out", one])
 Checkpoint.on_epoch_begin = killing
-train.main(sys.argv[1:])
+train.main([*arguments, "--out", killed, "--logs", logs])
 """
 
 
-# In one process, since TensorFlow takes long to come up.
 REFUSED_TWICE_THEN_RESUMED = """
 import sys
 import train
@@ -48,14 +52,12 @@ train.main([*sys.argv[1:], "--resume"])
 
 def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(drawn_photos, cache, tmp_path):
     arguments = ["--data", drawn_photos, "--cache", cache, "--image-size", "32", "--epochs", "3"]
-    ended = run("train.py", *arguments, "--out", tmp_path / "one")
-    assert ended.returncode == 0, ended.stderr
-
-    arguments += ["--logs", tmp_path / "logs"]
-    killed = run("-c", KILLED_IN_EPOCH_2, *arguments, "--out", tmp_path / "killed")
-    assert killed.returncode == -signal.SIGKILL
+    places = [tmp_path / name for name in ("one", "killed", "logs")]
+    killed = run("-c", ONE_THEN_ANOTHER_KILLED_IN_EPOCH_2, *places, *arguments)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / "killed").exists()
 
+    arguments += ["--logs", tmp_path / "logs"]
     resumed = run("-c", REFUSED_TWICE_THEN_RESUMED, *arguments, "--out", tmp_path / "killed")
     assert resumed.returncode == 0, resumed.stderr
     unfinished = tmp_path / "killed.training"
@@ -73,22 +75,19 @@ def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(drawn_
     assert str(tmp_path) not in (tmp_path / "killed" / "bundle.json").read_text()
 
 
-TERMINATED_WHILE_PREPARING = """
-import itertools, os, runpy, signal
-from model import foreground
-mask, calls = foreground.leaf_mask, itertools.count()
-def terminated(pixels):
-    if next(calls) == 0:  # of several threads: a second signal would break off what the first brings about
-        os.kill(os.getpid(), signal.SIGTERM)
-    return mask(pixels)
-foreground.leaf_mask = terminated
-runpy.run_path("train.py", run_name="__main__")
-"""
+def test_one_that_is_terminated_says_how_to_go_on_and_leaves_nothing_half_done(
+    drawn_photos, tmp_path, monkeypatch
+):
+    mask, calls = foreground.leaf_mask, itertools.count()
 
+    def terminated(pixels: np.ndarray) -> np.ndarray:
+        if next(calls) == 0:  # a second signal would break off what the first brings about
+            os.kill(os.getpid(), signal.SIGTERM)
+        return mask(pixels)
 
-def test_one_that_is_terminated_says_how_to_go_on_and_leaves_nothing_half_done(drawn_photos, tmp_path):
+    monkeypatch.setattr(foreground, "leaf_mask", terminated)
     cache = tmp_path / "cache"
-    ended = run("-c", TERMINATED_WHILE_PREPARING, "--data", drawn_photos, "--cache", cache)
+    ended = run_here("train.py", "--data", drawn_photos, "--cache", cache, "--out", tmp_path / "out")
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == (
         "Stopped; the same command starts anew, since no epoch is whole yet."
@@ -204,30 +203,24 @@ def test_weights_that_are_cut_or_gone_are_one_sentence(tmp_path, name):
         weights.unlink(missing_ok=True)
 
 
-INTERRUPTED_IN_FOLD_2 = """
-import sys
-import train
-from model.checkpoint import Checkpoint
-begin, begun = Checkpoint.on_epoch_begin, []
-def interrupted(self, epoch, logs=None):
-    begin(self, epoch, logs)
-    begun.append(self.folder.name)
-    if len(begun) == 2:
-        raise KeyboardInterrupt
-Checkpoint.on_epoch_begin = interrupted
-try:
-    train.main(sys.argv[1:])
-except KeyboardInterrupt:
-    train.main([*sys.argv[1:], "--resume"])
-print(begun)
-"""
+def test_folds_test_every_leaf_once_and_go_on_where_they_were_interrupted(
+    drawn_photos, cache, tmp_path, monkeypatch, capsys
+):
+    begin, begun = Checkpoint.on_epoch_begin, []
 
+    def interrupted(self: Checkpoint, epoch: int, logs: dict | None = None) -> None:
+        begin(self, epoch, logs)
+        begun.append(self.folder.name)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
 
-def test_folds_test_every_leaf_once_and_go_on_where_they_were_interrupted(drawn_photos, cache, tmp_path):
-    arguments = ["--data", drawn_photos, "--cache", cache, "--image-size", "32", "--epochs", "1"]
-    ended = run("-c", INTERRUPTED_IN_FOLD_2, *arguments, "--folds", "2", "--out", tmp_path / "mine")
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.splitlines()[-1] == "['fold-1', 'fold-2', 'fold-2']"
+    monkeypatch.setattr(Checkpoint, "on_epoch_begin", interrupted)
+    arguments = ["--data", str(drawn_photos), "--cache", str(cache), "--image-size", "32", "--epochs", "1"]
+    arguments += ["--folds", "2", "--out", str(tmp_path / "mine")]
+    with pytest.raises(KeyboardInterrupt):
+        train.main(arguments)
+    train.main([*arguments, "--resume"])
+    assert begun == ["fold-1", "fold-2", "fold-2"]
     assert [path.name for path in tmp_path.iterdir()] == ["mine.folds.json"]
     made = json.loads((tmp_path / "mine.folds.json").read_text())
     assert [fold["held-out leaves"]["photos"] for fold in made["folds"]] == [60, 60]
@@ -235,12 +228,13 @@ def test_folds_test_every_leaf_once_and_go_on_where_they_were_interrupted(drawn_
     assert (pooled["photos"], pooled["not_potato"]["photos"]) == (120, 80)
     right = [fold["held-out leaves"]["accuracy"] for fold in made["folds"]]
     assert pooled["accuracy"] == pytest.approx(np.mean(right))
-    assert "all folds, held-out leaves: 120 photos of 120 leaves and 80 other pictures" in ended.stdout
+    printed = capsys.readouterr().out
+    assert "all folds, held-out leaves: 120 photos of 120 leaves and 80 other pictures" in printed
 
 
 def test_a_training_that_diverges_is_one_sentence_and_leaves_nothing_to_resume(drawn_photos, cache, tmp_path):
-    ended = run(
-        *("train.py", "--data", drawn_photos, "--cache", cache, *TINY),
+    ended = run_here(
+        *("train.py", "--data", drawn_photos, "--cache", cache, "--image-size", "32"),
         *("--learning-rate", "1e6", "--epochs", "1", "--out", tmp_path / "out"),
     )
     assert ended.returncode == 1

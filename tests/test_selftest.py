@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import ROOT, run
+from conftest import ROOT, run, run_here
 
 from model import bundle, hub, selftest, slim
 from model.classifier import Classifier
@@ -95,8 +95,8 @@ def test_a_bundle_without_one_is_served_and_one_that_fails_is_not(tiny, tmp_path
     }
     (folder / "bundle.json").write_text(json.dumps(description))
     page = ROOT / ".github" / "page.png"
-    for name, *command in (("app.py", "app.py"), ("python -m model", "-m", "model", page)):
-        ended = run(*command, MODEL_REPO=folder)
+    of_app, of_command = run("app.py", MODEL_REPO=folder), run_here("-m", "model", page, MODEL_REPO=folder)
+    for name, ended in (("app.py", of_app), ("python -m model", of_command)):
         assert ended.returncode == 1
         assert ended.stderr.splitlines()[-1] == (
             f"{name}: leaf fails its self-test, 0.50 off the answers that it was written with; "

@@ -6,9 +6,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx2
 import pytest
-from conftest import run, wait_for
+from conftest import HTTP, wait_for
 from drawing import draw
 from loopback_repo import Repo
 from making import encode
@@ -31,7 +30,7 @@ def files_of(folder, **changes) -> dict[str, bytes]:
 def wait_until(url: str, true) -> dict:
     """Return what /health says once that is true."""
     until = time.monotonic() + 60
-    while not true(health := httpx2.get(url + "/health").json()):
+    while not true(health := HTTP.get(url + "/health").json()):
         assert time.monotonic() < until, health
         time.sleep(0.05)
     return health
@@ -133,13 +132,11 @@ def test_looking_for_a_newer_model_goes_on_whatever_it_finds(tmp_path, capfd):
     wait_for(lambda: serving.notice is None)
 
 
-def test_a_keras_model_of_somebody_else_is_one_sentence(hub, at):
+def test_a_keras_model_of_somebody_else_is_one_sentence(hub, here):
     repo = hub.repos["model", REPO] = Repo("model", REPO)
     repo.commit("main", "theirs", {"config.json": b"{}", "model.weights.h5": b"weights"})
-    ended = run("app.py", MODEL_REPO=REPO, **at)
-    assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1] == f"app.py: {REPO} is no Blightcheck model: it has no bundle.json."
-    assert "Traceback" not in ended.stderr
+    with pytest.raises(bundle.BundleError, match=f"^{REPO} is no Blightcheck model: it has no bundle.json.$"):
+        Serving(REPO)
 
 
 def test_minutes_are_a_number_or_one_sentence(monkeypatch):

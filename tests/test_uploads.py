@@ -7,9 +7,8 @@ from pathlib import Path
 
 import anyio
 import gradio as gr
-import httpx2
 import pytest
-from conftest import ROOT, run_async
+from conftest import HTTP, ROOT, run_async
 from gradio.state_holder import StateHolder
 
 from web import uploads
@@ -18,7 +17,7 @@ from web import uploads
 def test_a_name_that_no_file_can_have_is_no_upload(server):
     for path in ("a\0b", "x" * 10_000, "", None, "/etc/passwd", f"{ROOT}/app.py"):
         asked = {"data": [{"path": path}, "en"]}
-        answer = httpx2.post(f"{server.url}/gradio_api/run/predict", json=asked, timeout=60)
+        answer = HTTP.post(f"{server.url}/gradio_api/run/predict", json=asked)
         assert answer.status_code == 400
         assert (
             answer.json()["detail"]

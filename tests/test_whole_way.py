@@ -6,10 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-import httpx2
 import numpy as np
 import pytest
-from conftest import TINY, run
+from conftest import HTTP, TINY, run
 from huggingface_hub import HfApi, ModelCard
 from PIL import Image
 
@@ -43,11 +42,15 @@ def test_photos_to_model_to_page_to_keras(hub, at, tiny, drawn_photos, cache, st
 
     out = tmp_path / "out"
     told = ["--data", f"hf:{PHOTOS}", "--cache", cache, "--out", out, *TINY[:2], "--epochs", "1"]
-    ended = run("train.py", *told, "--start-from", REPO, "--push", REPO, "--force", **at)
+    told += ["--start-from", REPO, "--teacher", tiny]
+    ended = run("train.py", *told, "--push", REPO, "--force", **at)
     assert ended.returncode == 0, ended.stderr
+    assert "may have been trained on leaves" not in ended.stdout  # all three had the same leaves held out
     description = bundle.read(out).description
     settings = description["training"]["settings"]
     assert (settings["data"], settings["start_from"]) == ([f"hf:{PHOTOS}"], REPO)
+    assert settings["teacher"] == ["bundle"]
+    assert description["training"]["command"].endswith("--start-from someone/leaf --teacher bundle")
     # One epoch from scratch does not get there.
     assert description["figures"]["held-out leaves"]["accuracy"] > 0.8
     assert repo.tags == {"v1": repo.commits[-2].sha, "v2": repo.commits[-1].sha}
@@ -67,7 +70,7 @@ def test_photos_to_model_to_page_to_keras(hub, at, tiny, drawn_photos, cache, st
     Image.new("RGB", (200, 200), "grey").save(leaf)  # of a drawn leaf both models are as certain as can be
     with start(tmp_path / "space", python, **at | space.variables) as page:
         newest = page.predict(leaf).json()
-        assert httpx2.get(page.url, timeout=60).status_code == 200
+        assert HTTP.get(page.url).status_code == 200
     assert newest["model"] == {"name": REPO, "revision": repo.tags["v2"]}
     first, second = (Classifier(bundle.read(folder)).diagnose(leaf).probabilities for folder in (tiny, out))
     assert newest["probabilities"] == pytest.approx(second, abs=1e-3)

@@ -555,13 +555,14 @@ def test_an_upload_that_takes_long_is_told_and_goes_on(refused, server):
     expect(refused.locator("#offline")).to_be_empty()
 
 
-def refuse(page: Page, call: str, status: int, times: int = 1) -> None:
-    """Have the server refuse the next calls, as if it were too busy."""
-    busy = {"status": status, "headers": {"Retry-After": "3"}, "json": {"detail": "Too many."}}
-    page.route(f"**/{call}*", lambda request: request.fulfill(**busy), times=times)
+def refuse(page: Page, call: str, status: int) -> None:
+    """Have the server refuse the next call, as if it were too busy for half a minute."""
+    busy = {"status": status, "headers": {"Retry-After": "30"}, "json": {"detail": "Too many."}}
+    page.route(f"**/{call}*", lambda request: request.fulfill(**busy), times=1)
 
 
-def test_a_photo_that_a_busy_server_refuses_is_sent_again(refused, server):
+def test_a_photo_that_a_busy_server_refuses_is_sent_again_after_the_time_it_named(refused, server):
+    refused.clock.install()
     for photo, call, status in (
         (LEAF, "run/predict", 502),
         (OTHER_LEAF, "upload?", 429),
@@ -570,6 +571,9 @@ def test_a_photo_that_a_busy_server_refuses_is_sent_again(refused, server):
         refuse(refused, call, status)
         drop(refused, photo)
         expect(refused.locator("#offline")).to_contain_text("can't be reached")
+        refused.clock.fast_forward(20_000)
+        with refused.expect_request(f"**/{call}*"):  # and not before
+            refused.clock.fast_forward(10_000)
         check_answer(refused, server.predict(photo).json())
         expect(refused.locator("#offline")).to_be_empty()
 
@@ -578,12 +582,15 @@ def test_of_several_none_is_lost_while_the_server_is_busy_whatever_becomes_of_on
     drop(refused, LEAF)
     expect(refused.locator("#history figure")).to_have_count(1)
     refused.get_by_label("Several leaves").click()
-    refuse(refused, "upload?", 503, times=2)
+    refused.clock.install()
+    refuse(refused, "upload?", 503)
     refused.set_input_files("#photos input[type=file]", files=several(("a.jpg", LEAF)))
     expect(refused.locator("#offline")).to_contain_text("can't be reached")
     refused.get_by_label("One leaf").click()
     refused.get_by_role("button", name="Remove Image").click()
     refused.get_by_label("Several leaves").click()
+    with refused.expect_request("**/upload?*"):  # and not before
+        refused.clock.fast_forward(30_000)
     expect(refused.locator("#joint figure small")).to_have_text(["a.jpg"])
 
 
