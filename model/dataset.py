@@ -11,7 +11,7 @@ import numpy as np
 from model import data, pixels
 from model.bundle import LONGEST_LABEL, is_label
 from model.diseases import is_healthy
-from model.leaves import leaves_by_name, merge_near_identical
+from model.leaves import leaves_by_name, merge_alike
 from model.settings import Settings
 
 FEW = 5  # files named; a broken set has thousands
@@ -166,7 +166,7 @@ def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, 
         _list_few([" and ".join(str(photo.path) for photo in same) for same in twice])
     outputs = outputs_of(photos, classes)
     labels = np.array([outputs.index(photo.folder) for photo in photos])
-    leaves = merge_near_identical(leaves[made.readable], made.hashes)
+    leaves = merge_alike(leaves[made.readable], photos, made.hashes)
     return Dataset(photos, made.images, made.masks, outputs, classes, labels, leaves, made.digests)
 
 

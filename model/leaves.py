@@ -2,7 +2,8 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -12,19 +13,29 @@ from model.data import POTATO_FOLDER, LabelledPhoto
 PLANT_VILLAGE_NAME = re.compile(r"^[0-9a-f]{8}-[0-9a-f-]{27}___.* (\d+)\.jpe?g$", re.IGNORECASE)
 SHOTS_PER_LEAF = 4
 LEAF_SPAN = 12  # shot numbers that those of a leaf span at most; in the whole set 11
-# Of 256. Some photos of one leaf, taken one after the other, differ in more (17 to 60); other leaves in 28.
-NEAR_IDENTICAL_BITS = 16
+NEAR_IDENTICAL_BITS = 16  # of 256; a turned photo of another leaf may differ in no more than 20
+# For photos taken one after the other: of other leaves, one pair in 3,000 differs in no more. Some of one
+# leaf differ in up to 60.
+ALIKE_BITS = 40
+SEQUENCE_SPAN = 3
+LAST_NUMBER = re.compile(r"\d{1,9}(?=\D*$)")  # of a longer one, its end
 
 
-def difference_hash(pixels: np.ndarray) -> np.ndarray:
-    """Hash a photo by whether it brightens from left to right, cell by cell of 16 x 16 (dHash; Krawetz 2013).
+def difference_hashes(pixels: np.ndarray) -> np.ndarray:
+    """Hash a photo as it is, first, and in the seven other ways to turn and mirror it.
 
-    pixels: uint8 [S, S, 3]. Returns 256 bits as uint64 [4]; near-identical photos differ in few of them.
+    pixels: uint8 [S, S, 3]. Returns 256 bits each, uint64 [8, 4]; near-identical photos differ in few.
     """
+    grey = pixels.sum(2, dtype=np.int64)
+    return np.stack([_difference_hash(np.rot90(way, k)) for way in (grey, grey[:, ::-1]) for k in range(4)])
+
+
+def _difference_hash(pixels: np.ndarray) -> np.ndarray:
+    """Hash by whether int [S, S] brightens from left to right, in 16 x 16 cells (dHash; Krawetz 2013)."""
     size = len(pixels)
     rows = np.linspace(0, size, 17).astype(int)[:-1]
     columns = np.linspace(0, size, 18).astype(int)[:-1]
-    sums = np.add.reduceat(np.add.reduceat(pixels.sum(2, dtype=np.int64), rows, 0), columns, 1)
+    sums = np.add.reduceat(np.add.reduceat(pixels, rows, 0), columns, 1)
     cells = sums / np.diff(np.append(columns, size))
     return np.packbits(cells[:, 1:] > cells[:, :-1]).view(np.uint64)
 
@@ -61,11 +72,12 @@ def leaves_by_name(photos: Sequence[LabelledPhoto]) -> tuple[np.ndarray, list[st
     return leaf, warnings
 
 
-def merge_near_identical(leaves: np.ndarray, hashes: np.ndarray) -> np.ndarray:
-    """Count near-identical photos as one leaf, whatever their names.
+def merge_alike(leaves: np.ndarray, photos: Sequence[LabelledPhoto], hashes: np.ndarray) -> np.ndarray:
+    """Count photos that look alike as one leaf.
 
-    leaves: int [n]; hashes: difference hashes, uint64 [n, 4]. Returns int [n], equal for
-    photos of one leaf; some numbers may be missing.
+    Near-identical ones are, turned or mirrored too, whatever their names; those taken one after the other may
+    differ more. leaves: int [n]; hashes: of each photo by `difference_hashes`, uint64 [n, 8, 4]. Returns
+    int [n], equal for photos of one leaf; some numbers may be missing.
     """
     _, leaf = np.unique(leaves, return_inverse=True)
     parent = np.arange(leaf.max() + 1)
@@ -76,9 +88,31 @@ def merge_near_identical(leaves: np.ndarray, hashes: np.ndarray) -> np.ndarray:
             i = parent[i]
         return i
 
-    words = np.ascontiguousarray(hashes.T)  # the same word of all photos in one piece: far quicker
-    for i in range(len(leaf) - 1):
-        distance = np.bitwise_count(words[:, i + 1 :] ^ words[:, i, None]).sum(0, dtype=np.uint16)
-        for j in np.flatnonzero(distance <= NEAR_IDENTICAL_BITS):
-            parent[find(leaf[i + 1 + j])] = find(leaf[i])
+    for i, j in chain(_near_identical(hashes), _in_sequence(photos, hashes[:, 0])):
+        parent[find(leaf[j])] = find(leaf[i])
     return np.array([find(i) for i in leaf])
+
+
+def _near_identical(hashes: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield all pairs of photos one of which, turned or mirrored, is the other but for a few bits."""
+    words = np.ascontiguousarray(hashes[:, 0].T)  # the same word of all photos in one piece: far quicker
+    for i in range(len(hashes) - 1):
+        rest, turned = words[:, i + 1 :], hashes[i]
+        # One word of four tells nearly all other photos apart.
+        way, j = np.nonzero(np.bitwise_count(rest[0] ^ turned[:, :1]) <= NEAR_IDENTICAL_BITS)
+        distance = np.bitwise_count(rest[:, j] ^ turned[way].T).sum(0, dtype=np.uint16)
+        yield from ((i, int(k)) for k in i + 1 + j[distance <= NEAR_IDENTICAL_BITS])
+
+
+def _in_sequence(photos: Sequence[LabelledPhoto], upright: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield pairs of photos that look alike and whose names differ only in a number, and hardly in that."""
+    series = defaultdict(list)
+    for i, path in enumerate(p.path for p in photos):
+        if match := LAST_NUMBER.search(path.stem):
+            around = path.parent, path.stem[: match.start()], path.stem[match.end() :]
+            series[around].append((int(match[0]), i))
+    for members in map(sorted, series.values()):
+        for at, (number, i) in enumerate(members, 1):
+            for j in (j for later, j in members[at : at + SEQUENCE_SPAN] if later - number <= SEQUENCE_SPAN):
+                if np.bitwise_count(upright[i] ^ upright[j]).sum() <= ALIKE_BITS:
+                    yield i, j

@@ -24,9 +24,9 @@ from tqdm import tqdm
 
 from model import foreground, photo
 from model.cores import CORES
-from model.leaves import difference_hash
+from model.leaves import difference_hashes
 
-VERSION = 2  # of the cache
+VERSION = 3  # of the cache
 DAY = 24 * 3600  # seconds
 CHUNK = 256  # photos decoded ahead of the writer at most
 
@@ -37,7 +37,8 @@ class Pixels:
 
     images: uint8 [n, S, S, 3], memory-mapped; masks: where the leaf is, bool [n, foreground.SIZE,
     foreground.SIZE], all False if unknown; readable: which of the paths they are, as n indices; hashes:
-    difference hashes, uint64 [n, 4]; digests: the sha256 of each file; skipped: {path: why it can't be read}.
+    difference hashes, uint64 [n, 8, 4]; digests: the sha256 of each file; skipped: {path: why it can't be
+    read}.
     """
 
     images: np.ndarray
@@ -102,12 +103,12 @@ def _prepare_all(paths: Sequence[Path], size: int, folder: Path) -> None:
             image, mask, digest = result
             images.write(image.tobytes())
             masks.append(mask)
-            hashes.append(difference_hash(image))
+            hashes.append(difference_hashes(image))
             digests.append(digest)
             readable.append(i)
         images.truncate(start + len(paths) * size * size * 3)
     _save(folder / "masks.npy", np.array(masks, bool).reshape(-1, foreground.SIZE, foreground.SIZE))
-    _save(folder / "hashes.npy", np.array(hashes, np.uint64).reshape(-1, 4))
+    _save(folder / "hashes.npy", np.array(hashes, np.uint64).reshape(-1, 8, 4))
     (folder / "index.json").write_text(
         json.dumps({"digests": digests, "readable": readable, "skipped": skipped})
     )

@@ -11,10 +11,11 @@ from kagglehub.clients import CHUNK_SIZE
 from kagglesdk import kaggle_env
 from loopback_kaggle import STORAGE, LoopbackKaggle
 from making import plant_village, shot
+from PIL import Image
 
 from model import data, dataset, drawn, settings
 from model.data import LabelledPhoto
-from model.leaves import difference_hash, leaves_by_name, merge_near_identical
+from model.leaves import difference_hashes, leaves_by_name, merge_alike
 
 
 def gathered(asked: settings.Settings, cache: Path) -> dataset.Dataset:
@@ -301,15 +302,44 @@ def test_plant_village_shows_each_leaf_four_times(folder):
     assert len(set.union(*runs)) == 10
 
 
+def named(*names: str) -> list[LabelledPhoto]:
+    return [LabelledPhoto(Path(name), "Potato___healthy", "field") for name in names]
+
+
 def test_near_identical_photos_are_one_leaf():
     twins = [
         draw("Potato___healthy", 1),
         draw("Potato___healthy", 1).resize((90, 90)),
         draw("Potato___healthy", 2),
     ]
-    hashes = np.array([difference_hash(np.asarray(image.resize((64, 64)))) for image in twins])
-    assert list(merge_near_identical(np.array([3, 5, 9]), hashes)) == [0, 0, 2]
-    assert list(merge_near_identical(np.array([3, 5, 3]), hashes)) == [0, 0, 0]
+    hashes = np.array([difference_hashes(np.asarray(image.resize((64, 64)))) for image in twins])
+    photos = named("a.jpg", "b.jpg", "c.jpg")
+    assert list(merge_alike(np.array([3, 5, 9]), photos, hashes)) == [0, 0, 2]
+    assert list(merge_alike(np.array([3, 5, 3]), photos, hashes)) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("way", list(Image.Transpose))
+def test_a_turned_or_mirrored_copy_is_the_same_leaf(way):
+    leaf = draw("Potato___Late_blight", 1).resize((64, 64))
+    pictures = [leaf, leaf.transpose(way), draw("Potato___Late_blight", 2).resize((64, 64))]
+    hashes = np.array([difference_hashes(np.asarray(picture)) for picture in pictures])
+    assert list(merge_alike(np.arange(3), named("a.jpg", "b.jpg", "c.jpg"), hashes)) == [0, 0, 2]
+
+
+def upright(*hashes: np.ndarray) -> np.ndarray:
+    """The hashes of photos that look like none of the others once they are turned."""
+    turned = np.random.default_rng(0).integers(0, 2**64, (len(hashes), 8, 4), dtype=np.uint64)
+    turned[:, 0] = hashes
+    return turned
+
+
+def test_photos_taken_one_after_the_other_may_differ_more():
+    hashes = upright(bits(), bits(*range(40)), bits(*range(81)), bits(*range(81, 121)))
+    in_a_row = named("Leaf (8) x.jpg", "Leaf (11) x.jpg", "Leaf (12) x.jpg", "Leaf (15) x.jpg")
+    assert list(merge_alike(np.arange(4), in_a_row, hashes)) == [0, 0, 2, 3]
+    elsewhere = named("Leaf (8) x.jpg", "Leaf (12) x.jpg", "Leaf (9) y.jpg", "other/Leaf (9) x.jpg")
+    hashes = upright(*[bits(*range(k, k + 20)) for k in (0, 40, 80, 120)])
+    assert list(merge_alike(np.arange(4), elsewhere, hashes)) == [0, 1, 2, 3]
 
 
 def test_photos_of_a_part_of_plant_village_are_not_taken_for_leaves():
@@ -341,8 +371,9 @@ def bits(*places: int) -> np.ndarray:
 
 
 def test_photos_are_one_leaf_through_others_between_them_and_only_if_hardly_a_bit_differs():
-    hashes = np.array([bits(*range(16)), bits(*range(100, 116)), bits(), bits(*range(200, 217))])
-    first, second, between, other = merge_near_identical(np.arange(4), hashes)
+    hashes = upright(bits(*range(16)), bits(*range(100, 116)), bits(), bits(*range(200, 217)))
+    photos = named("a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    first, second, between, other = merge_alike(np.arange(4), photos, hashes)
     assert first == second == between != other
 
 

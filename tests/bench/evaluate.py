@@ -27,7 +27,7 @@ from model import bundle, data, evaluation, photo
 from model.classifier import Classifier, Diagnosis
 from model.cores import CORES
 from model.diseases import is_healthy
-from model.leaves import difference_hash, leaves_by_name, merge_near_identical
+from model.leaves import difference_hashes, leaves_by_name, merge_alike
 from model.settings import DEFAULT_CACHE, Settings
 from model.splits import split_by_leaf
 from model.verdict import DIAGNOSIS, verdicts
@@ -104,8 +104,8 @@ def held_out(description: dict) -> set[Path]:
 
 def leaves_of(found: list[data.LabelledPhoto]) -> np.ndarray:
     """Number the leaf that each photo shows, int [n]."""
-    hashes = np.array([difference_hash(photo.prepare(p.path, 64)) for p in found])
-    return merge_near_identical(leaves_by_name(found)[0], hashes)
+    hashes = np.array([difference_hashes(photo.prepare(p.path, 64)) for p in found])
+    return merge_alike(leaves_by_name(found)[0], found, hashes)
 
 
 def measure(classifier: Classifier, found: list[data.LabelledPhoto], answers: list[Diagnosis]) -> dict:
