@@ -165,6 +165,7 @@ def test_a_damaged_state_is_one_sentence(tmp_path):
 
 
 def test_dropout_draws_other_numbers_in_each_step_of_each_epoch(tmp_path):
+    keras.utils.set_random_seed(1)  # which TensorFlow asks for once a training has made it deterministic
     dropouts = [keras.layers.Dropout(0.5), keras.layers.Dropout(0.5)]
     network = keras.Sequential([keras.Input((1,)), *dropouts, keras.layers.Dense(1)])
     network.compile("sgd", "mse")
@@ -187,7 +188,7 @@ def test_weights_that_are_cut_or_gone_are_one_sentence(tmp_path, name):
         network.compile(keras.optimizers.AdamW(), "mse")
         return network, Checkpoint(tmp_path, {"seed": 1}, lambda: {"cross_entropy": 0.5, "recall": 0.5}, 9)
 
-    keras.utils.set_random_seed(1)  # which TensorFlow asks for once a training has made it deterministic
+    keras.utils.set_random_seed(1)
     network, checkpoint = begun()
     network.fit(np.zeros((1, 64)), np.zeros((1, 100)), callbacks=[checkpoint], verbose=0)
     network, checkpoint = begun()
