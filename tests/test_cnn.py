@@ -224,15 +224,17 @@ def test_a_plain_keras_user_can_load_it(answering, photos, tmp_path):
         np.testing.assert_allclose(loaded.predict_on_batch(photos)[name], values, atol=1e-6)
 
 
+def logits_of(network: keras.Model, photos: np.ndarray) -> np.ndarray:
+    return keras.Model(network.input, network.get_layer("logits").output).predict_on_batch(photos)
+
+
 def test_a_network_that_starts_from_another_takes_over_the_outputs_they_share(network, photos):
     known = ["Potato___early", "late", "healthy", "scenes", "tomato"]
     outputs = ["Potato___Late", "rust", "early"]
     new = cnn.build_cnn((SIZE, SIZE, 3), len(outputs))
     model = export.answering_model(network, SAME, temperature=1)
     assert export.copy_weights(model, known, new, outputs) == ["rust"]
-    before, after = (
-        keras.Model(n.input, n.get_layer("logits").output).predict_on_batch(photos) for n in (network, new)
-    )
+    before, after = logits_of(network, photos), logits_of(new, photos)
     np.testing.assert_allclose(after[:, [2, 0]], before[:, [0, 1]], atol=1e-5)
     assert np.abs(after[:, [1]] - before).max(0).min() > 0.01
 
@@ -242,7 +244,5 @@ def test_of_two_outputs_of_one_label_the_one_of_the_very_name_is_taken_over(netw
     new = cnn.build_cnn((SIZE, SIZE, 3), 2)
     model = export.answering_model(network, SAME, temperature=1)
     assert export.copy_weights(model, known, new, ["Potato___late", "late"]) == []
-    before, after = (
-        keras.Model(n.input, n.get_layer("logits").output).predict_on_batch(photos) for n in (network, new)
-    )
+    before, after = logits_of(network, photos), logits_of(new, photos)
     np.testing.assert_allclose(after, before[:, :2], atol=1e-5)

@@ -47,7 +47,6 @@ def table(leaves: Sequence[Leaf]) -> str:
 
 def printable(language: str, shown: dict, advice: dict | None) -> str:
     """Return a page to print, which needs nothing else, as a data URL; `shown` is what the page shows."""
-
     advice = advice or {"parts": [], "sources": []}
     leaves = "".join(
         "<figure>"
