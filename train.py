@@ -10,7 +10,6 @@ Reads from top to bottom: gather, split by leaf, build, fit, measure (in folds),
 """
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import shlex
@@ -37,8 +36,17 @@ import tensorflow as tf
 
 from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots, publish
 from model.calibration import ask, calibrate
-from model.checkpoint import Checkpoint, DivergedError, ResumeError, check_unfinished, discard, what_next
+from model.checkpoint import (
+    Checkpoint,
+    DivergedError,
+    ResumeError,
+    check_unfinished,
+    discard,
+    place_of_checkpoints,
+    what_next,
+)
 from model.dataset import Dataset
+from model.description import describe
 from model.diseases import described
 from model.distillation import check_teachers, load_teacher, taught
 from model.folds import cross_validate
@@ -47,10 +55,9 @@ from model.loss import folder_and_disease
 from model.muon import Muon
 from model.normalization import FusedNormalization
 from model.quantization import quantized
-from model.settings import Settings, command, parse, public_settings
+from model.settings import Settings, command, parse
 from model.splits import of_given_splits, split_by_leaf
 from model.validation import validator
-from model.verdict import Thresholds
 
 
 def warn_of_known_leaves(earlier: dict[str, Path], held_out: str | None) -> None:
@@ -95,13 +102,6 @@ def build(
     return network
 
 
-def variation(settings: Settings, start: Path | None) -> int:
-    """Return the seed of order and augmentation: a model that goes on from another sees the photos anew."""
-    if not start:
-        return settings.seed
-    return settings.seed + int(bundle.weights_digest(start)[:8], 16)
-
-
 def identify(
     settings: Settings, earlier: dict[str, Path], photos: Dataset, splits: dict[str, np.ndarray]
 ) -> dict:
@@ -136,7 +136,9 @@ def fit(
     checkpoint = Checkpoint(folder, identity, validate, settings.patience)
     if resume:
         checkpoint.restore(network)
-    done = checkpoint.state["epochs"]
+    done, seed = checkpoint.state["epochs"], settings.seed
+    if start:  # what goes on from another model sees the photos varied, and in an order, anew
+        seed += int(bundle.weights_digest(start)[:8], 16)
     if done < settings.epochs and not checkpoint.finished():
         batches = pixels.training_batches(
             photos.images,
@@ -147,7 +149,7 @@ def fit(
             backgrounds=photos.backgrounds(train),
             batch_size=settings.batch_size,
             steps=steps,
-            seed=variation(settings, start),
+            seed=seed,
             first_epoch=done,
             epochs=settings.epochs,
             augment=cnn.augment,
@@ -179,7 +181,7 @@ def measure_folds(
 ) -> None:
     """Train once for each fold of the leaves, measure on it, and write the figures."""
     out = Path(options.out).absolute()
-    unfinished = disk.beside(out, ".folds")
+    unfinished = place_of_checkpoints(options.out, options.folds)
 
     def train(splits: dict[str, np.ndarray], name: str) -> evaluation.Answers:
         folder = unfinished / name  # stays until all are done, so that a resumed run only asks this one again
@@ -199,42 +201,6 @@ def measure_folds(
     print(f"\nWrote the figures to {options.out}.folds.json.")
 
 
-def describe(
-    argv: list[str],
-    settings: Settings,
-    photos: Dataset,
-    splits: dict[str, np.ndarray],
-    state: dict,
-    temperature: float,
-    thresholds: Thresholds,
-    figures: dict[str, dict],
-) -> dict:
-    """Return what bundle.json is to tell of a model. `state` is its checkpoint's."""
-    labels = data.labels_of(photos.classes)
-    libraries = ("tensorflow", "keras", "numpy", "pillow", "ai-edge-litert")
-    return {
-        "classes": [
-            {"folder": folder, "label": label} for folder, label in zip(photos.classes, labels, strict=True)
-        ],
-        "image_size": settings.image_size,
-        "temperature": temperature,
-        "thresholds": asdict(thresholds),
-        "training": {
-            "command": command(argv),
-            "settings": public_settings(settings),
-            "outputs": photos.outputs,
-            "photos": photos.counts(splits),
-            "fingerprint": photos.fingerprint(),
-            "held_out": photos.fingerprint(splits["test"]),
-            "epochs": state["epochs"],
-            "best_epoch": state["best_epoch"],
-            "minutes": round(state["seconds"] / 60, 1),
-            "libraries": {name: importlib.metadata.version(name) for name in libraries},
-        },
-        "figures": figures,
-    }
-
-
 def write(out: Path, model: keras.Model, description: dict, history: list[dict]) -> None:
     """Write the bundle: both models, the figures, the plots, the card."""
     with bundle.writing(out) as draft:
@@ -251,7 +217,7 @@ def main(argv: list[str]) -> None:
     settings, options = parse(argv)
     out, cache = Path(options.out).absolute(), Path(options.cache)
     bundle.check_place(out)
-    unfinished = disk.beside(out, ".folds" if options.folds else ".training")
+    unfinished = place_of_checkpoints(options.out, options.folds)
     check_unfinished(unfinished, options.resume)
     tf.config.experimental.enable_op_determinism()
 
@@ -327,8 +293,8 @@ if __name__ == "__main__":
     except (data.DataError, bundle.BundleError, hub.HubError, ResumeError, DivergedError) as error:
         sys.exit(f"train.py: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"Stopped; {what_next(told.out)}.")
+        sys.exit(f"Stopped; {what_next(place_of_checkpoints(told.out, told.folds))}.")
     except Exception as error:
         if not (why := disk.trouble(error)):
             raise
-        disk.stop(f"train.py: {why}, and {what_next(told.out)}.")
+        disk.stop(f"train.py: {why}, and {what_next(place_of_checkpoints(told.out, told.folds))}.")

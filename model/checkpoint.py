@@ -22,6 +22,11 @@ class DivergedError(ArithmeticError):
     """The weights are no longer finite; the message is one sentence for the user."""
 
 
+def place_of_checkpoints(out: str, folds: int) -> Path:
+    """Return where a training to the folder `out` keeps its checkpoints: each fold in a folder there."""
+    return disk.beside(Path(out).absolute(), ".folds" if folds else ".training")
+
+
 def discard(folder: Path) -> None:
     """Delete the checkpoints in `folder` and below; a kill meanwhile leaves none that could be resumed."""
     for state in folder.rglob(STATE):
@@ -42,9 +47,9 @@ def check_unfinished(folder: Path, resume: bool) -> None:
         )
 
 
-def what_next(out: str) -> str:
-    """Tell how a training to `out` goes on that was broken off: from a whole epoch, if there is one."""
-    if any(resumable(disk.beside(Path(out).absolute(), ending)) for ending in (".training", ".folds")):
+def what_next(folder: Path) -> str:
+    """Tell how a training goes on that kept its checkpoints in `folder`, or below, and was broken off."""
+    if resumable(folder):
         return "the same command with --resume goes on after the last whole epoch"
     return "the same command starts anew, since no epoch is whole yet"
 
