@@ -14,6 +14,7 @@ BLOCKS = ((16, 1), (32, 1), (64, 1), (128, 2), (192, 1))
 HIDDEN_UNITS = 64
 DROPOUT = 0.5
 GENTLER, GENTLEST = 0.6, 0.4  # after this share of the epochs augmentation fades, down to this strength
+NUMBERS = (12, 20)  # random ones that a photo takes: to be moved, and to be painted
 NOISE = 20.0  # of 255, the standard deviation of the most that photos get
 MOVED_LEAVES = 0.5  # the share of leaves, of those cut out, that are trained on another background
 WORTH_COMPILING = 96  # pixels; compiling takes seconds, which smaller photos never make up for
@@ -78,7 +79,7 @@ def augment(
     n, size = tf.shape(photos)[0], photos.shape[1]
     strength = 1 - (1 - GENTLEST) * tf.clip_by_value((progress - GENTLER) / (1 - GENTLER), 0, 1)
     # Drawn here: compiled code would draw other ones.
-    moving, painting = tf.split(tf.random.stateless_uniform((n, 32), seed), [12, 20], axis=1)
+    moving, painting = tf.split(tf.random.stateless_uniform((n, sum(NUMBERS)), seed), NUMBERS, axis=1)
     grain = tf.random.stateless_normal((size, size, 3), tf.random.experimental.stateless_fold_in(seed, 1))
     uniform = _scaled(moving)
     known = tf.reduce_any(masks, axis=(1, 2))
