@@ -111,7 +111,7 @@ def lay_out(serving: Serving, language: Component) -> Part:
                 pictures = gr.File(
                     file_count="multiple", label=text(ENGLISH, "several.photos"), elem_id="photos"
                 )
-                add = gr.Button(text(ENGLISH, "several.add"), size="sm", elem_id="add")
+                add = gr.Button(text(ENGLISH, "several.add"), size="md", elem_id="add")
             with gr.Column():
                 joint = gr.HTML(
                     summarise(ENGLISH, None)[0],
