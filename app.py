@@ -77,7 +77,7 @@ def create_api(serving: Serving) -> FastAPI:
         exception_handlers=refusals.OF_API,
         routes=[
             Route(path, refusals.only_post, methods=["GET", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"])
-            for path in ("/predict", "/predict/batch")
+            for path in refusals.FIELD
         ],
     )
     started = time.monotonic()
@@ -269,9 +269,8 @@ def main() -> None:
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         # When the terminal closes, stop in order, so that no photo is left behind; unless nohup forbids it.
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-    on_space = "SPACE_ID" in os.environ
-    proxies = environment.networks("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if on_space else None)
-    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1")
+    proxies = environment.networks("FORWARDED_ALLOW_IPS") or (SPACE_PROXIES if environment.ON_SPACE else None)
+    host = os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if environment.ON_SPACE else "127.0.0.1")
     listening = listen(host, environment.whole_number("GRADIO_SERVER_PORT", 7860, most=65_535))
     config = uvicorn.Config(
         app,

@@ -28,7 +28,7 @@ if __name__ == "__main__":  # before TensorFlow, which takes seconds to come
     disk.tell_no_traceback()
     from model import settings
 
-    _, told = settings.parse(sys.argv[1:])
+    _, options = settings.parse(sys.argv[1:])
 
 import keras
 import numpy as np
@@ -293,8 +293,8 @@ if __name__ == "__main__":
     except (data.DataError, bundle.BundleError, hub.HubError, ResumeError, DivergedError) as error:
         sys.exit(f"train.py: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"Stopped; {what_next(place_of_checkpoints(told.out, told.folds))}.")
+        sys.exit(f"Stopped; {what_next(place_of_checkpoints(options.out, options.folds))}.")
     except Exception as error:
         if not (why := disk.trouble(error)):
             raise
-        disk.stop(f"train.py: {why}, and {what_next(place_of_checkpoints(told.out, told.folds))}.")
+        disk.stop(f"train.py: {why}, and {what_next(place_of_checkpoints(options.out, options.folds))}.")

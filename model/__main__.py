@@ -212,5 +212,3 @@ if __name__ == "__main__":
         sys.exit(1)
     except OSError as error:
         sys.exit(f"python -m model: {disk.told(error)}")
-    except KeyboardInterrupt:
-        sys.exit("Stopped.")

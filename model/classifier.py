@@ -117,7 +117,7 @@ class Classifier:
         verdict = str(verdicts(answer["probabilities"], answer["leaf"], self.bundle.thresholds)[0])
         probabilities = answer["probabilities"][0]
         best = int(probabilities.argmax())
-        healthy = is_healthy(self.bundle.classes[best].folder)
+        healthy = is_healthy(self.labels[best])
         return Diagnosis(
             verdict=verdict,
             label=self.labels[best] if verdict == DIAGNOSIS else LABELS[verdict],

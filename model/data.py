@@ -274,14 +274,17 @@ def spelled(name: str) -> str:
 
 
 def label_of(folder: str) -> str:
-    """Name a class for people: "Potato___Early_blight" -> "Early blight"; other crops keep theirs.
+    """Name a class for people: "Potato___Early_blight", "potato_early_blight" -> "Early blight".
 
-    What to do about potato's late blight is not what to do about tomato's.
+    Other crops keep theirs: what to do about potato's late blight is not what to do about tomato's.
     """
-    crop, _, rest = folder.rpartition("___")
-    named = rest if POTATO_FOLDER.match(crop) else folder.replace("___", " ")
-    words = named.replace("_", " ").strip() or folder
-    return words[0].upper() + words[1:]
+    *crop, rest = re.split("__+", folder)
+    named = rest if crop and POTATO_FOLDER.match(crop[0]) else folder
+    words = named.replace("_", " ").split()
+    if len(words) > 1 and words[0].casefold() == "potato":
+        words.pop(0)
+    label = " ".join(words) or folder
+    return label[0].upper() + label[1:]
 
 
 def labels_of(folders: Sequence[str]) -> list[str]:

@@ -46,7 +46,7 @@ def told(error: OSError) -> str:
 
 
 def tell_no_traceback() -> None:
-    """Print a sentence instead of a traceback for errors of the disk, and for Ctrl-C while modules load.
+    """Print a sentence instead of a traceback for errors of the disk, and for Ctrl-C.
 
     Of an error that Python can only ignore, nothing: HDF5 tries and fails once more to write the rest of a
     file when it lets go of it.

@@ -172,5 +172,3 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except OSError as error:
         sys.exit(f"python -m model.drawn: {disk.told(error)}")
-    except KeyboardInterrupt:
-        sys.exit("Stopped.")

@@ -56,22 +56,12 @@ def measure(answers: Answers, classes: Sequence[str]) -> dict:
     All figures but those under "not_potato" are of the photos that show one of `classes`.
     """
     potato = answers.labels != OTHER
-    answered, leaves = answers.verdict == DIAGNOSIS, answers.leaves
     random = np.random.default_rng(0)
-    figures = {}
-    if potato.any():
-        figures |= _size(leaves[potato]) | _of_potato(
-            answers.probabilities[potato],
-            answers.labels[potato],
-            leaves[potato],
-            classes,
-            answered[potato],
-            random,
-        )
-        _put(figures, "wrongly_declined", answers.verdict[potato] == NOT_POTATO, leaves[potato], random)
+    figures = _of_potato(answers.part(potato), classes, random) if potato.any() else {}
     if not potato.all():
-        others = figures["not_potato"] = _size(leaves[~potato])
-        _put(others, "declined", ~answered[~potato], leaves[~potato], random)
+        others = answers.part(~potato)
+        figures["not_potato"] = _size(others.leaves)
+        _put(figures["not_potato"], "declined", others.verdict != DIAGNOSIS, others.leaves, random)
     return figures
 
 
@@ -79,17 +69,12 @@ def _size(leaves: np.ndarray) -> dict:
     return {"photos": len(leaves), "leaves": len(np.unique(leaves))}
 
 
-def _of_potato(
-    probabilities: np.ndarray,
-    labels: np.ndarray,
-    leaves: np.ndarray,
-    classes: Sequence[str],
-    answered: np.ndarray,
-    random: np.random.Generator,
-) -> dict:
+def _of_potato(answers: Answers, classes: Sequence[str], random: np.random.Generator) -> dict:
+    probabilities, labels, leaves = answers.probabilities, answers.labels, answers.leaves
+    answered = answers.verdict == DIAGNOSIS
     guess, chance = probabilities.argmax(1), probabilities.max(1)
     right = guess == labels
-    figures = {}
+    figures = _size(leaves)
     _put(figures, "accuracy", right, leaves, random)
     present = [k for k in range(len(classes)) if (labels == k).any()]
     of_classes = {}
@@ -113,6 +98,7 @@ def _of_potato(
         figures["calibration_error"] = calibration_error(chance[answered], right[answered])
         figures["reliability"] = reliability(chance[answered], right[answered])
     _put(figures, "confidently_wrong", answered & ~right & (chance > CONFIDENT), leaves, random)
+    _put(figures, "wrongly_declined", answers.verdict == NOT_POTATO, leaves, random)
     return figures
 
 

@@ -67,7 +67,7 @@ def leaves_by_name(photos: Sequence[LabelledPhoto]) -> tuple[np.ndarray, list[st
         if not whole:
             warnings.append(
                 f"{folder} of {source} has {len(order)} shots, not {SHOTS_PER_LEAF} of each leaf: some are "
-                "missing, so photos of one leaf may stand in two splits."
+                "missing, so photos of one leaf may count as several leaves."
             )
     return leaf, warnings
 

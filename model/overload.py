@@ -34,14 +34,12 @@ def is_overloaded(data: bytes) -> bool:
         ("GIF", b"GIF8", _gif),
     ):
         if data.startswith(start):
-            extra, exif = 0, b""
-            for number, (kind, body, length) in enumerate(pieces(data)):
+            extra = 0
+            for number, (kind, length) in enumerate(pieces(data)):
                 extra += 0 if kind == b"IDAT" else length
-                if number > MAX_PIECES[form] or extra > MAX_EXTRA or len(exif) > MAX_EXIF:
+                if number > MAX_PIECES[form] or extra > MAX_EXTRA:
                     return True
-                if kind == 0xE1 and data.startswith(b"Exif\0\0", body):
-                    exif += data[body + 6 : body + length]
-            return (form == "JPEG" and _has_many_scans(data)) or is_heavy_exif(exif)
+            return form == "JPEG" and _has_many_scans(data)
     return False
 
 
@@ -62,16 +60,16 @@ def is_heavy_exif(exif: bytes) -> bool:
     return min(tags, (len(exif) - at) // 12) > MAX_TAGS  # as many as there are
 
 
-# Each yields the pieces of a header: their kind, where their content starts, and its length in bytes.
+# Each yields the pieces of a header: their kind, and how many bytes they hold.
 
 
-def _jpeg(data: bytes, whole: bool = False) -> Iterator[tuple[int, int, int]]:
+def _jpeg(data: bytes, whole: bool = False) -> Iterator[tuple[int, int]]:
     """Up to the first scan, or of the whole picture."""
     at = 2
     while found := MARKER.search(data, at):
         kind, body = found[1][0], found.end()
         length = 0 if kind in ALONE else int.from_bytes(data[body : body + 2])
-        yield kind, body + 2, found.start() - at + length  # and what lies between two pieces
+        yield kind, found.start() - at + length  # and what lies between two pieces
         if kind == (END if whole else START_OF_SCAN[1]):
             break
         at = body + length
@@ -84,34 +82,34 @@ def _has_many_scans(data: bytes) -> bool:
     if sum(np.count_nonzero(pair == 0xDAFF) for pair in pairs) <= MAX_SCANS:
         return False
     most = MAX_PIECES["JPEG"]  # of the picture, too: more would take as long to count as to read
-    kinds = [kind for kind, _, _ in itertools.islice(_jpeg(data, whole=True), most + 1)]
+    kinds = [kind for kind, _ in itertools.islice(_jpeg(data, whole=True), most + 1)]
     return len(kinds) > most or kinds.count(START_OF_SCAN[1]) > MAX_SCANS
 
 
-def _png(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+def _png(data: bytes) -> Iterator[tuple[bytes, int]]:
     at = 8
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
-        yield kind, at + 8, min(length, len(data) - at - 8)
+        yield kind, min(length, len(data) - at - 8)
         if kind == b"IEND":
             break
         at += 12 + length
 
 
-def _gif(data: bytes) -> Iterator[tuple[int, int, int]]:
+def _gif(data: bytes) -> Iterator[tuple[int, int]]:
     """Up to the first frame, extensions block by block."""
     if len(data) < 13:
         return
     at = 13 + (3 << (data[10] % 8 + 1) if data[10] & 0x80 else 0)
     while at < len(data) and (kind := data[at]) not in b",;":
-        yield kind, at, 1
+        yield kind, 1
         at += 1
         if kind == 0x21:  # an extension: its kind, then blocks up to an empty one
             comment, loops = data[at : at + 1] == b"\xfe", data.startswith(b"NETSCAPE2.0", at + 2)
             least = 0 if comment else 2 if loops else 1  # blocks that may be empty without ending it
             at += 1
             while at < len(data) and (data[at] or least > 0):
-                yield kind, at + 1, data[at]
+                yield kind, data[at]
                 at += 1 + data[at]
                 least -= 1
             at += 1

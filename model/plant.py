@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.classifier import LABELS, Diagnosis
+from model.data import spelled
 from model.diseases import is_healthy
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 
@@ -81,4 +82,4 @@ def joint_answer(diagnoses: Sequence[Diagnosis]) -> Joint:
 
 def _most_urgent_first(diseases: Sequence[str]) -> list[str]:
     commonest = [disease for disease, _ in Counter(diseases).most_common()]
-    return sorted(commonest, key=lambda disease: disease.lower() != "late blight")
+    return sorted(commonest, key=lambda disease: spelled(disease) != "late blight")

@@ -1,6 +1,5 @@
 """A bundle to a model repo of the Hub: whole or not at all, tagged, and no worse one unless asked to."""
 
-import contextlib
 import json
 import re
 import shlex
@@ -174,9 +173,8 @@ def changes(
             f"{bundle.DESCRIPTION} in {folder.name} is not as it was written; make the bundle again."
         ) from error
     earlier = _parsed(published(bundle.DESCRIPTION))
-    with contextlib.suppress(*ODD):  # of figures that are none of ours
-        if not force and earlier.get("classes") == description["classes"]:
-            _refuse_worse(earlier, description, repo, _command(folder, repo, ["--force"]))
+    if not force and earlier.get("classes") == description["classes"]:
+        _refuse_worse(earlier, description, repo, _command(folder, repo, ["--force"]))
     try:
         before = card.model_card(earlier, repo)
     except ODD:  # there is none, or none that is whole
@@ -219,7 +217,8 @@ def _parsed(file: Path | None) -> dict:
     except (ValueError, RecursionError):
         return {}
     ours = isinstance(description, dict) and description.get("format_version") == bundle.FORMAT_VERSION
-    return description if ours and isinstance(description.get("files"), dict) else {}
+    whole = ours and all(isinstance(description.get(part, {}), dict) for part in ("files", "training"))
+    return description if whole else {}
 
 
 def _refuse_worse(earlier: dict, description: dict, repo: str, anyway: str) -> None:
@@ -228,18 +227,27 @@ def _refuse_worse(earlier: dict, description: dict, repo: str, anyway: str) -> N
     Sets of one name are taken for the same photos, but for leaves held out that are known to be others.
     `anyway` is the command that does not ask.
     """
-    before, after = earlier.get("figures", {}), description["figures"]
-    held_out = {d.get("training", {}).get("held_out") for d in (earlier, description)} - {None}
-    for name in (name for name in before if name in after):
-        others = name.startswith(HELD_OUT) and len(held_out) > 1
+    before, now = (d.get("training", {}).get("held_out") for d in (earlier, description))
+    for name in description["figures"]:
+        others = name.startswith(HELD_OUT) and before and now and before != now
         how = "though measured on different photos" if others else "by more than chance"
-        old, new = (row | row.get("not_potato", {}) for row in (before[name], after[name]))
         for key, words in COMPARED.items():
-            if key in old and key in new and new[key] < old[key + "_interval"][0]:
+            old, new = (_figure(d, name, key) for d in (earlier, description))
+            if old and new and new[0] < old[1]:
                 raise HubError(
                     f"This model is worse than the one in {repo}, {how}: {words}, {name}, "
-                    f"{new[key]:.1%} instead of {old[key]:.1%}; publish it anyway with: {anyway}."
+                    f"{new[0]:.1%} instead of {old[0]:.1%}; publish it anyway with: {anyway}."
                 )
+
+
+def _figure(description: dict, name: str, key: str) -> tuple[float, float] | None:
+    """Return a figure of a set, and where its interval begins; None if there is none, or none of ours."""
+    try:
+        row = description["figures"][name]
+        row = row if key in row else row["not_potato"]
+        return float(row[key]), float(row[f"{key}_interval"][0])
+    except ODD:
+        return None
 
 
 def _tag(repo: str, revision: str, unchanged: Path | None) -> bool:

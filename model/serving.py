@@ -18,7 +18,7 @@ from model.classifier import Classifier, Diagnosis
 def load(found: hub.Found) -> Classifier:
     """Load a bundle and put it to its self-test. Raises BundleError with a sentence."""
     classifier = Classifier(read(found.folder, found.name))
-    for explain in (True, False):  # it has an interpreter for each
+    for explain in (True, False):  # with its heat map, and without, it is another graph
         selftest.check(classifier.bundle, found.name, partial(classifier.answer, explain=explain))
     return classifier
 
@@ -93,10 +93,10 @@ class Serving:
     def _newest(self, found: hub.Found) -> Classifier:
         """Return a classifier for what was found, the same one if nothing changed."""
         before = self.now.classifier
-        fresh = read(found.folder, found.name)
-        if fresh.description == before.bundle.description:  # it has the other files' sha256
-            return before
-        if fresh.classes != before.bundle.classes:
-            labels = ", ".join(known.label for known in fresh.classes)
+        if read(found.folder, found.name).description == before.bundle.description:
+            return before  # it has the other files' sha256
+        newest = load(found)
+        if newest.bundle.classes != before.bundle.classes:
+            labels = ", ".join(newest.labels)
             raise BundleError(f"its classes are others ({labels}); start the app again to serve it.")
-        return load(found)
+        return newest

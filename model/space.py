@@ -46,11 +46,11 @@ def _served() -> Iterator[Path]:
     yield from (DEFAULT / name for name in SERVED_FILES)  # also for when the Hub can't be reached
 
 
-def _require_model(api: HfApi, model: str) -> ModelInfo:
+def _require_model(model: str) -> ModelInfo:
     """Return what the Hub knows of a model. Raises HubError unless it can be served."""
     repo, revision = split_revision(model)
     try:
-        there = api.model_info(repo, revision=revision, timeout=TIMEOUT)
+        there = HfApi().model_info(repo, revision=revision, timeout=TIMEOUT)
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise HubError(f"There is no model {model} on the Hub that we may see; push it first.") from error
     if missing := set(SERVED_FILES) - {file.rfilename for file in there.siblings}:
@@ -76,7 +76,7 @@ def changes(space: str, model: str | None, private: bool) -> tuple[list[Operatio
     files = space_files(model)
     api = HfApi()
     if model:
-        _require_model(api, model)
+        _require_model(model)
     try:
         there = api.space_info(space, files_metadata=True, timeout=TIMEOUT)
         parent, present = there.sha, {file.rfilename: file for file in there.siblings}
@@ -117,6 +117,6 @@ def push_space(space: str, model: str | None, private: bool) -> str:
     told = f"{persist(commit, space, AGAIN)}, which serves {model or INCLUDED}"
     if before not in (None, model or INCLUDED):
         told += f", and served {before} before"
-    if model and persist(lambda: _require_model(HfApi(), model).private, space, AGAIN):
+    if model and persist(lambda: _require_model(model).private, space, AGAIN):
         told += f"; {model} is private, so add HF_TOKEN to the secrets in the Space's settings"
     return told

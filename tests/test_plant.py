@@ -73,6 +73,8 @@ def test_diseases_that_are_not_the_joint_answer_are_named_late_blight_first():
     joint = joint_answer([early, late, early])
     assert (joint.label, joint.found) == ("Early blight", ("Late blight", "Early blight"))
     assert joint.suspects == ("Late blight",)
+    hyphened = replace(late, label="Late-blight")  # as the folder of one's own photos may be called
+    assert joint_answer([early, hyphened, early]).found == ("Late-blight", "Early blight")
     doubtful = replace(late, verdict="unsure", label="Unsure")
     joint = joint_answer([early, doubtful, early])
     assert (joint.label, joint.found) == ("Early blight", ("Early blight",))

@@ -112,6 +112,12 @@ def test_a_worse_model_is_refused_unless_forced(hub, here, tmp_path):
     assert "worse than the one in someone/leaf, though measured on different photos: macro" in refusal(unlike)
     repo = hub.repos["model", REPO]
     assert len(repo.commits) == 2
+    # A figure that is none of ours does not keep the others from being compared.
+    odd = sets | {name: sets[name] | {"macro_recall_interval": None}}
+    files = repo.at("main").files
+    repo.commit("main", "by hand", files | {"bundle.json": with_odd(figures=odd)})
+    assert f"other pictures declined, {name}, 50.0% instead of {before:.1%}" in refusal(eager)
+    repo.commit("main", "by hand", files)
     publish.push(changed(tmp_path / "by chance", with_recall(low + 0.001)), REPO)
     publish.push(worse, REPO, force=True)
     assert list(repo.tags) == ["v1", "v2", "v3"]

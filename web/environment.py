@@ -50,9 +50,10 @@ def networks(name: str) -> str:
     return ",".join(told)
 
 
+ON_SPACE = "SPACE_ID" in os.environ  # of the Hub
 MAX_UPLOAD_MB = whole_number("MAX_UPLOAD_MB", 20, least=1)  # megabytes of a photo
 # Requests of one client, 0 for any number. A photo on the page is two of them, or three: the one before is
 # cleared, it is sent, and then answered.
-MAX_PER_MINUTE = whole_number("MAX_PER_MINUTE", 120 if "SPACE_ID" in os.environ else 0)
+MAX_PER_MINUTE = whole_number("MAX_PER_MINUTE", 120 if ON_SPACE else 0)
 MAX_PHOTOS = 32  # at once
 MEGABYTE = 1_000_000  # bytes

@@ -29,7 +29,7 @@ const region = () => navigator.languages.find((tag) => tag.split("-")[0] === pro
 function show() {
   const told = (check) => ({
     ...check,
-    title: props.texts[check.class.toLowerCase()] ?? check.title,
+    title: props.texts.classes[check.class.toLowerCase()] ?? check.title,
     when: new Date(check.time).toLocaleString(region()),
   });
   props.value = { open, checks: checks().map(told) };

@@ -28,12 +28,13 @@ def lay_out() -> gr.HTML:
     )
 
 
-def spoken(language: str) -> dict[str, str]:
+def spoken(language: str) -> dict[str, object]:
     """Return what this part says in a language."""
     said = TEXTS[language]
     classes = {TEXTS[ENGLISH][key].lower(): said[key] for key in said if key.startswith("class.")}
-    return classes | {
+    return {
         "code": language,
+        "classes": classes,
         "history": said["history"],
         "kept": said["history.kept"],
         "clear": said["history.clear"],

@@ -2,7 +2,6 @@
 
 import base64
 import io
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -19,17 +18,17 @@ FADED = 0.6  # of the photo's own colour is taken away: red on green would look 
 
 def thumbnail(pixels: np.ndarray) -> str:
     """Return a small photo, uint8 [h, w, 3] RGB, as a JPEG."""
-    return _data_url(Image.fromarray(pixels), "jpeg", quality=80)
+    return _as_url(Image.fromarray(pixels), "jpeg", quality=80)
 
 
 def heat_layer(diagnosis: Diagnosis) -> str:
     """Return a diagnosis's heat as a PNG to lay over the photo's centre square; where it is 0 it is clear."""
     alpha = _alpha(diagnosis.heat, SIZE // 4)  # smooth as it is: the browser makes it larger
     colour = np.broadcast_to(_colour(diagnosis), (*alpha.shape[:2], 3))
-    return _data_url(Image.fromarray(np.concatenate([colour, alpha * 255], axis=-1).astype(np.uint8)), "png")
+    return _as_url(Image.fromarray(np.concatenate([colour, alpha * 255], axis=-1).astype(np.uint8)), "png")
 
 
-def heat_over(source: bytes | Path, diagnosis: Diagnosis) -> str:
+def heat_over(source: bytes, diagnosis: Diagnosis) -> str:
     """Return the photo's centre square, paled, with its diagnosis's heat laid over it, as a PNG.
 
     Hardly compressed: a fifth smaller, it would take four times as long.
@@ -38,7 +37,7 @@ def heat_over(source: bytes | Path, diagnosis: Diagnosis) -> str:
     square += (square.mean(axis=-1, keepdims=True) - square) * FADED
     alpha = _alpha(diagnosis.heat, SIZE)
     mixed = square * (1 - alpha) + _colour(diagnosis) * alpha
-    return _data_url(Image.fromarray(mixed.astype(np.uint8)), "png", compress_level=1)
+    return _as_url(Image.fromarray(mixed.astype(np.uint8)), "png", compress_level=1)
 
 
 def _colour(diagnosis: Diagnosis) -> np.ndarray:
@@ -50,7 +49,12 @@ def _alpha(heat: np.ndarray, size: int) -> np.ndarray:
     return np.sqrt(np.asarray(smooth).clip(0, 1))[..., None] * STRENGTH  # the root: faint heat shows, too
 
 
-def _data_url(picture: Image.Image, form: str, **options: int) -> str:
+def _as_url(picture: Image.Image, form: str, **options: int) -> str:
     file = io.BytesIO()
     picture.save(file, form, **options)
-    return f"data:image/{form};base64,{base64.b64encode(file.getvalue()).decode()}"
+    return data_url(f"image/{form}", file.getvalue())
+
+
+def data_url(kind: str, data: bytes) -> str:
+    """Return a file, of a MIME type, as an address that holds it."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,6 +1,5 @@
 """What a visitor takes home of several leaves: a CSV file and a page to print."""
 
-import base64
 import csv
 import datetime
 import io
@@ -11,6 +10,7 @@ from html import escape
 from model.answers import columns, row
 from model.classifier import Diagnosis
 from model.photo import PhotoError
+from web.pictures import data_url
 from web.texts import text
 
 REPORT = """<!doctype html><html lang="{language}"><meta charset="utf-8">
@@ -22,7 +22,7 @@ figure, section {{ break-inside: avoid; }} small {{ color: #555; }}
 img {{ width: 160px; border-radius: 8px; }}</style>
 <h1>{title}</h1>{paragraphs}{counts}{leaves}{guidance}<p><small>{made}</small></p></html>"""
 
-FORMULA = ("=", "+", "-", "@")  # how one begins
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how one begins
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ def table(leaves: Sequence[Leaf]) -> str:
     """Return the answers as a CSV file's data URL, in which a spreadsheet takes no name for a formula."""
     labels = next((list(x.answered.probabilities) for x in leaves if isinstance(x.answered, Diagnosis)), [])
     file = io.StringIO()
-    table = csv.DictWriter(file, columns(labels))
-    table.writeheader()
+    rows = csv.DictWriter(file, columns(labels))
+    rows.writeheader()
     for leaf in leaves:
-        table.writerow(row("'" * leaf.name.startswith(FORMULA) + leaf.name, leaf.answered))
-    return "data:text/csv;base64," + base64.b64encode(file.getvalue().encode("utf-8-sig")).decode()
+        rows.writerow(row("'" * leaf.name.startswith(FORMULA) + leaf.name, leaf.answered))
+    return data_url("text/csv", file.getvalue().encode("utf-8-sig"))
 
 
-def printable(language: str, shown: dict, advice: dict | None) -> str:
+def printout(language: str, shown: dict, advice: dict | None) -> str:
     """Return a page to print, which needs nothing else, as a data URL; `shown` is what the page shows."""
     advice = advice or {"parts": [], "sources": []}
     leaves = "".join(
@@ -82,4 +82,4 @@ def printable(language: str, shown: dict, advice: dict | None) -> str:
         guidance=parts,
         made=escape(text(language, "several.made", date=datetime.date.today().isoformat())),
     )
-    return "data:text/html;base64," + base64.b64encode(page.encode()).decode()
+    return data_url("text/html", page.encode())

@@ -203,7 +203,7 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
     if not diagnoses:
         advice = text(language, "several.unread", photos=len(leaves))
         shown |= {"verdict": "error", "title": text(language, "error"), "advice": advice, "severity": None}
-        return inert(shown | {"report": report.printable(language, shown, None)}), None
+        return inert(shown | {"report": report.printout(language, shown, None)}), None
     joint = joint_answer(diagnoses)
     key = "several.voters" if joint.voters else "several.nobody"
     advice = [text(language, key, voters=joint.voters, photos=joint.photos)]
@@ -237,7 +237,7 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
         to_do = guidance.about(language, joint.found, suspected)
     else:
         to_do = guidance.guidance(language, joint.verdict, joint.label, suspected)
-    return inert(shown | {"report": report.printable(language, shown, to_do)}), to_do
+    return inert(shown | {"report": report.printout(language, shown, to_do)}), to_do
 
 
 def _caption(language: str, leaf: Leaf) -> dict:

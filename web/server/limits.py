@@ -47,15 +47,15 @@ class LimitUploads:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         path = scope["path"]
-        several = path in ("/predict/batch", UPLOAD)  # gradio checks each upload by itself too
-        of_agents = path.startswith(MCP)
-        call = path.startswith("/gradio_api/") and path != UPLOAD and not of_agents
-        megabytes = 0 if call else self.megabytes * (self.batch if several else 1)
-        sentence = f"The upload has more than {megabytes} MB; please send a smaller photo."
-        if of_agents:
+        if path.startswith(MCP):
             megabytes, sentence = AGENTS_MB, AGENTS_TOO_LONG
-        limit = megabytes * MEGABYTE + OVERHEAD
-        too_large = HTTPException(413, TOO_LONG if call else sentence)
+        elif path.startswith("/gradio_api/") and path != UPLOAD:
+            megabytes, sentence = 0, TOO_LONG
+        else:
+            several = path in ("/predict/batch", UPLOAD)  # gradio checks each upload by itself too
+            megabytes = self.megabytes * (self.batch if several else 1)
+            sentence = f"The upload has more than {megabytes} MB; please send a smaller photo."
+        limit, too_large = megabytes * MEGABYTE + OVERHEAD, HTTPException(413, sentence)
         in_time, seen, kept = self._in_time(receive), 0, 0
 
         async def counted() -> Message:

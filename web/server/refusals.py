@@ -1,5 +1,7 @@
 """Errors of the libraries, answered like our own: one sentence of JSON, and the right status."""
 
+import sys
+
 from fastapi import Request
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
@@ -63,9 +65,10 @@ async def explain_call(_: Request, error: RequestValidationError) -> Response:
 
 
 async def explain_upload(request: Request, error: Exception) -> Response:
-    """Tell that a form is none, where gradio's reader of forms stumbles."""
+    """Tell that a form is none, where gradio's reader of forms stumbles; and on what, in the log."""
     if not request.url.path.endswith("/upload"):
         raise error
+    print(f"app.py: gradio could not read an upload: {error!r:.200}", file=sys.stderr, flush=True)
     return JSONResponse({"detail": NO_FORM}, 400)
 
 
@@ -78,7 +81,7 @@ async def explain_field(_: Request, error: RequestValidationError) -> Response:
     """Tell which field of a request to the REST API is wrong."""
     first = error.errors()[0]
     field = str(first["loc"][1])
-    if field in ("file", "files"):
+    if field in FIELD.values():
         return JSONResponse({"detail": NO_FILE.format(field=field)}, 422)
     return JSONResponse({"detail": f"The parameter {field} is wrong: {first['msg']}."}, 422)
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from model.data import spelled
 from model.photo import PhotoError
 
 ENGLISH = "en"
@@ -40,13 +41,13 @@ def chance(language: str, probability: float) -> str:
 
 
 def symptoms(language: str, key: str, share: float | None) -> str | None:
-    """Say with a text which share of a leaf, 0 to 1, shows symptoms; nothing if none was measured."""
+    """Say with a text which share of a leaf, 0 to 1, shows symptoms; nothing if it is none or unknown."""
     return text(language, key, percent=percent(language, share)) if share else None
 
 
 def class_key(label: str) -> str:
-    """Return what our texts, statements and drawings call a class: "Late blight" -> "late_blight"."""
-    return label.lower().replace(" ", "_")
+    """Return what our texts, statements and drawings call a class: "late_blight", however it is spelled."""
+    return spelled(label).replace(" ", "_")
 
 
 def class_name(language: str, label: str) -> str:
