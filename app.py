@@ -60,6 +60,7 @@ MAX_AT_ONCE = 64  # requests in progress or waiting; others are told at once tha
 
 # As /docs and clients made from it understand that it is a file.
 Photo = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
+OTHERS = ("PUT", "PATCH", "DELETE", "TRACE", "OPTIONS")  # methods that nothing here takes
 # HTTP status for a photo that can't be answered; 400 if it is not listed.
 STATUS = {
     photo.UnreadTypeError: 415,
@@ -76,8 +77,8 @@ def create_api(serving: Serving) -> FastAPI:
         summary="Early blight, late blight or healthy? A potato leaf checker.",
         exception_handlers=refusals.OF_API,
         routes=[
-            Route(path, refusals.only_post, methods=["GET", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"])
-            for path in refusals.FIELD
+            *(Route(path, refusals.only_post, methods=["GET", *OTHERS]) for path in refusals.FIELD),
+            *(Route(path, refusals.only_get, methods=["POST", *OTHERS]) for path in ("/ping", "/health")),
         ],
     )
     started = time.monotonic()

@@ -178,6 +178,8 @@ def _output(path: str, photos: Container[Path]) -> AbstractContextManager[TextIO
     how = {"mode": "w", "newline": "", "encoding": "utf-8", "errors": "surrogateescape"}
     if path == "-":
         return open(sys.stdout.fileno(), closefd=False, **how)
+    if not path:
+        raise FileNotFoundError("--csv takes the name of a table to write.")
     file = Path(disk.at_home(path))
     if photo.is_called_photo(path) or file.resolve() in photos:
         raise FileExistsError(

@@ -117,9 +117,14 @@ def photos_below(folder: Path, called: str) -> tuple[list[Path], str]:
     read.
     """
     files = [Path(place) / name for place, _, names in sorted(walk(folder)) for name in sorted(names)]
-    found = [path for path in files if photo.is_called_photo(path.name) and path.is_file()]
-    others = len(files) - len(found)
-    return found, f"Left out of {called}, no photos by their names: {others} files." if others else ""
+    named = [path for path in files if photo.is_called_photo(path.name)]
+    found = [path for path in named if path.is_file()]
+    left_out = {
+        "no photos by their names": len(files) - len(named),
+        "links that lead nowhere, or no files at all": len(named) - len(found),
+    }
+    told = "; ".join(f"{what}: {count} file{'s' * (count > 1)}" for what, count in left_out.items() if count)
+    return found, told and f"Left out of {called}, {told}."
 
 
 def find_photos(source: str) -> list[LabelledPhoto]:

@@ -42,7 +42,9 @@ def trouble(error: BaseException | None) -> str | None:
 
 def told(error: OSError) -> str:
     """Tell an error as a sentence: what is wrong with the disk, or else in its own words."""
-    return f"{why}." if (why := trouble(error)) else str(error)
+    if why := trouble(error):
+        return f"{why}."
+    return f"{error.filename}: {error.strerror.lower()}." if error.filename and error.strerror else str(error)
 
 
 def tell_no_traceback() -> None:

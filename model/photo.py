@@ -4,6 +4,7 @@ Training and serving both use `prepare`, so that a model is served the kind of p
 """
 
 import io
+import stat
 import struct
 import threading
 import warnings
@@ -36,6 +37,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF")
 FORMAT_NAMES = "JPEG, PNG, WebP, GIF, BMP, AVIF, HEIC"
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif", ".heic", ".heif")
 MAX_PIXELS = 64_000_000  # a 50-megapixel phone photo passes; a decompression bomb does not
+MAX_FILE = 1_000_000_000  # bytes, more than any picture of so many pixels takes
 MAX_SIDE = 65_535  # as in JPEG; of a million rows Pillow's own bookkeeping would take gigabytes
 # Their decoders need 10 to 16 bytes a pixel: half a gigabyte for this many.
 MAX_PIXELS_OF = {"WEBP": 32_000_000, "AVIF": 32_000_000}
@@ -158,8 +160,17 @@ def prepare(source: bytes | Path, size: int) -> np.ndarray:
     `source` is a path and the file can't be read.
     """
     with _places:  # a file is not read before its turn either
-        data = source.read_bytes() if isinstance(source, Path) else source
-        return _prepared(_open(data), size)
+        return _prepared(_open(read(source) if isinstance(source, Path) else source), size)
+
+
+def read(file: Path) -> bytes:
+    """Return a file's content. Raises PhotoError if it can't be a photo's, else as reading does."""
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode):  # a device, which may never end, or a pipe, which may never begin
+        raise NoPictureError(formats=FORMAT_NAMES)
+    if status.st_size > MAX_FILE:
+        raise OverloadedError
+    return file.read_bytes()
 
 
 def _prepared(image: Image.Image, size: int) -> np.ndarray:

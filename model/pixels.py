@@ -125,7 +125,7 @@ def _prepared(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, np
         if not os.access(path, os.R_OK):
             return PermissionError("We have no right to read it.")
         try:
-            data = path.read_bytes()
+            data = photo.read(path)
             image = photo.prepare(data, size)
             return image, foreground.leaf_mask(foreground.shrunk(image)), hashlib.sha256(data).hexdigest()
         except photo.PhotoError as error:  # not what a disk has: the cache would keep that for ever

@@ -88,6 +88,12 @@ def test_files_that_are_no_photos_by_their_names_are_counted(tmp_path, capsys):
         (tmp_path / "set" / CLASSES[0] / name).write_bytes(b"")
     assert len(data.find_photos(str(tmp_path / "set"))) == len(CLASSES)
     assert capsys.readouterr().out == f"Left out of {tmp_path / 'set'}, no photos by their names: 3 files.\n"
+    (tmp_path / "set" / CLASSES[0] / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    assert len(data.find_photos(str(tmp_path / "set"))) == len(CLASSES)
+    assert capsys.readouterr().out == (
+        f"Left out of {tmp_path / 'set'}, no photos by their names: 3 files; links that lead nowhere, or no "
+        "files at all: 1 file.\n"
+    )
 
 
 def test_one_class_written_in_two_ways_is_told():

@@ -54,7 +54,9 @@ def test_an_agent_is_told_what_is_wrong(server):
 
 
 def test_a_photo_that_an_agent_names_otherwise_is_not_repeated_to_it(server):
-    for photo in (data_url(bytes(1_000)).split(",")[1], " " + data_url(b"text"), {"url": data_url(b"text")}):
+    not_base64 = [f"data:image/png;base64,{odd}" for odd in ("", "xx", "abcde", "é")]
+    otherwise = [data_url(bytes(1_000)).split(",")[1], " " + data_url(b"text"), {"url": data_url(b"text")}]
+    for photo in otherwise + not_base64:
         _, result = ask(server.url, photo=photo)
         assert result.isError
         assert [part.text for part in result.content] == [

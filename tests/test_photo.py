@@ -1,7 +1,9 @@
 import io
+import os
 import struct
 import time
 import zlib
+from pathlib import Path
 
 import hostile
 import numpy as np
@@ -205,6 +207,17 @@ def test_what_is_refused_and_why(name):
     with pytest.raises(photo.PhotoError) as caught:
         photo.prepare(data, 64)
     assert (type(caught.value), str(caught.value)) == (error, sentence)
+
+
+def test_what_never_ends_or_never_begins_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for place in (tmp_path / "pipe.jpg", Path("/dev/zero")):
+        with pytest.raises(photo.NoPictureError):
+            photo.prepare(place, 64)
+    with (tmp_path / "large.jpg").open("wb") as file:
+        file.truncate(photo.MAX_FILE + 1)  # which takes no room
+    with pytest.raises(photo.OverloadedError):
+        photo.prepare(tmp_path / "large.jpg", 64)
 
 
 @pytest.mark.parametrize(("kind", "data"), UNREAD)

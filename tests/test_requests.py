@@ -69,18 +69,18 @@ REQUESTS = {
     ),
     "10,000 fields": (
         {"data": {f"field{i}": "x" for i in range(10_000)}, "files": {"file": JPEG}},
-        400,
-        "Too many fields. Maximum number of fields is 1000.",
+        413,
+        "The form has too many parts; send only photos, in the field file.",
     ),
     "2,000 files": (
         {"files": [("file", b"x")] * 2000},
-        400,
-        "Too many files. Maximum number of files is 1000.",
+        413,
+        "The form has too many parts; send only photos, in the field file.",
     ),
     "a wrong parameter": (
         {"files": {"file": JPEG}, "params": {"heatmap": "<script>"}},
         422,
-        "The parameter heatmap is wrong: Input should be a valid boolean, unable to interpret input.",
+        "The parameter heatmap is either true or false.",
     ),
 }
 
@@ -104,9 +104,14 @@ def test_photos_are_sent_by_post_and_there_is_nothing_elsewhere(server, method):
     for path in ("/predict", "/predict/batch"):
         answer = HTTP.request(method, server.url + path)
         assert (answer.status_code, answer.headers["allow"], answer.json()) == (405, "POST", {"detail": how})
+    if method != "GET":
+        for path in ("/ping", "/health"):
+            answer = HTTP.request(method, server.url + path)
+            assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+            assert answer.json() == {"detail": "Ask by GET; see /docs."}
     for path in ("/predict/x", "/nothing"):
         answer = HTTP.request(method, server.url + path)
-        assert (answer.status_code, answer.json()) == (404, {"detail": "There is nothing here."})
+        assert (answer.status_code, answer.json()) == (404, {"detail": "There is nothing here; see /docs."})
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_one_diseased_leaf_among_healthy_ones_is_named_with_what_to_do(language)
     leaves = [Leaf("leaf.jpg", answered, None) for answered in (healthy, healthy, healthy, diseased)]
     card, advice = summarise(language, leaves)
     assert card["verdict"] == DIAGNOSIS
-    for words in ("title", "advice"):  # and not "unsure": one was diagnosed
+    for words in ("title", "caution"):  # and not "unsure": one was diagnosed
         assert class_name(language, "Late blight") in card[words]
     assert advice == about(language, ["Late blight"])
 
@@ -177,7 +177,7 @@ def test_late_blight_comes_first_whatever_else_there_is(language):
     assert len(advice["drawings"]) == 2
     card, advice = summarise(language, [Leaf("leaf.jpg", answered, None) for answered in (early, doubtful)])
     assert card["title"] == names[1]
-    assert text(language, "several.suspect", disease=names[0]) in card["advice"]
+    assert text(language, "several.suspect", disease=names[0]) in card["caution"]
     assert advice == about(language, ["Early blight"], ["Late blight"])
     assert names[0] in advice["parts"][0]["title"]
 
@@ -218,7 +218,7 @@ def test_what_unsure_leaves_may_have_comes_with_what_to_look_for_and_no_sprays()
         UNSURE,
         ["99%", "(Late blight?)"],
     )
-    assert "Some leaves look like: Late blight." in card["advice"]
+    assert "Some leaves look like: Late blight." in card["caution"]
     assert advice == guidance("en", UNSURE, "Unsure", ["Late blight"])
 
 

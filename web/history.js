@@ -60,6 +60,7 @@ element.addEventListener("click", async (event) => {
   if (opened) {
     const { kept, when } = props.value.checks.find(({ time }) => time === +opened.value);
     document.dispatchEvent(new Event("blightcheck:cleared")); // a photo that waits is no longer wanted
+    document.querySelector("#part label:first-child input").click(); // the answer is of one leaf
     // An answer that is still to come would take its place.
     while (document.querySelector("#verdict .pending.card")) await new Promise((done) => setTimeout(done, 50));
     const recall = document.querySelector("#recall");

@@ -254,6 +254,8 @@ window.addEventListener("unhandledrejection", ({ reason }) => {
   const asked = document.querySelector("#photo video"); // or something else was not allowed
   if (asked && NO_CAMERA.includes(reason?.name)) tell("error.camera");
 });
+// gradio takes what is typed here for a search, and hides all languages that are not called so.
+document.querySelector("#language input").readOnly = true;
 document.body.classList.toggle("no-camera", !navigator.mediaDevices);
 
 // gradio names each choice otherwise, anew after each change, and arrow keys only go through those of one name.
@@ -286,7 +288,9 @@ watch("value", agree);
 document.addEventListener("blightcheck:said", agree);
 
 element.tabIndex = -1; // can have the focus
-// The history keeps each answer once, with the photo it is about; said anew in another language it names none.
+let answered; // the photo that the history keeps last
+// It keeps each answer once, which gradio may give twice, with the photo it is about; said anew in another language it
+// names none.
 watch("value", () => {
   const { photo, verdict, earlier } = props.value;
   if (photo && !OF_ANOTHER.includes(told)) tell("");
@@ -295,7 +299,8 @@ watch("value", () => {
   // The button that had the focus is gone; keys would begin at the page's top again.
   if (earlier || (photo && document.activeElement === document.body)) element.focus({ preventScroll: true });
   const picture = document.querySelector("#photo .image-frame img");
-  if (photo && picture?.src.includes(photo)) {
+  if (photo && photo !== answered && picture?.src.includes(photo)) {
+    answered = photo;
     document.dispatchEvent(new CustomEvent("blightcheck:answered", { detail: { ...props.value, picture } }));
   }
 });

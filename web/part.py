@@ -13,7 +13,8 @@ from web.texts import LANGUAGES, text
 CARD = """<div role="status" {{#if value.language}}lang="{{value.language}}"{{/if}}
 class="card {{value.verdict}}{{#if value.healthy}} healthy{{/if}}{{#if value.pending}} pending{{/if}}">
 {{#if value.earlier}}<p class="earlier">{{value.earlier}}</p>{{/if}}
-<h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>
+<h2>{{value.title}}</h2><p>{{value.advice}}</p>{{#if value.caution}}<p>{{value.caution}}</p>{{/if}}
+{{#if value.severity}}<p>{{value.severity}}</p>{{/if}}</div>
 {{#if value.another}}<button type="button" class="another">{{value.another}}</button>{{/if}}"""
 
 # "pending": an answer to come will take its place.

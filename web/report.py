@@ -20,7 +20,7 @@ overflow-wrap: anywhere; }}
 figure {{ display: inline-block; width: 160px; margin: 0 12px 16px 0; vertical-align: top; }}
 figure, section {{ break-inside: avoid; }} small {{ color: #555; }}
 img {{ width: 160px; border-radius: 8px; }}</style>
-<h1>{title}</h1>{paragraphs}{counts}{leaves}{guidance}<p><small>{made}</small></p></html>"""
+<main><h1>{title}</h1>{paragraphs}{counts}{leaves}{guidance}<p><small>{made}</small></p></main></html>"""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how one begins
 
@@ -73,10 +73,11 @@ def printout(language: str, shown: dict, advice: dict | None) -> str:
     counts = "".join(
         f"<li>{escape(count['title'])} <b>{count['count']}</b></li>" for count in shown["counts"]
     )
+    paragraphs = (shown.get(key) for key in ("advice", "caution", "severity"))
     page = REPORT.format(
         language=language,
         title=escape(shown["title"]),
-        paragraphs="".join(f"<p>{escape(shown[key])}</p>" for key in ("advice", "severity") if shown[key]),
+        paragraphs="".join(f"<p>{escape(told)}</p>" for told in paragraphs if told),
         counts=f"<ul>{counts}</ul>" if counts else "",
         leaves=leaves,
         guidance=parts,

@@ -211,15 +211,16 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
         advice.append(text(language, "several.unanswered", count=unanswered))
     if joint.voters and (rejected := joint.counts.get(LABELS[NOT_POTATO])):
         advice.append(text(language, "several.rejected", count=rejected))
+    caution = []
     several = joint.found not in ((), (joint.label,))  # answers, that is; or only some leaves have one
     suspected = [disease for disease in joint.suspects if disease not in joint.found]
     some = class_names(language, joint.found)
     if several:
-        advice.append(text(language, "several.found", disease=some))
+        caution.append(text(language, "several.found", disease=some))
     if suspected:
-        advice.append(text(language, "several.suspect", disease=class_names(language, suspected)))
+        caution.append(text(language, "several.suspect", disease=class_names(language, suspected)))
     if joint.voters:
-        advice.append(text(language, "several.look", classes=class_names(language, joint.probabilities)))
+        caution.append(text(language, "several.look", classes=class_names(language, joint.probabilities)))
     shown |= {
         # What some leaves show is no less of a diagnosis because the leaves don't agree on one.
         "verdict": DIAGNOSIS if joint.found else joint.verdict,
@@ -228,6 +229,7 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
         if several
         else class_name(language, joint.label),
         "advice": sentences(language, advice),
+        "caution": sentences(language, caution),
         "severity": symptoms(language, "several.severity", joint.severity),
         "counts": [
             {"title": class_name(language, label), "count": count} for label, count in joint.counts.items()

@@ -40,6 +40,8 @@ def test_the_keyboard_alone_suffices(browser, server):
         visit(page, server.url)
         page.get_by_label("Language").focus()
         expect(page.get_by_role("option", name="English")).to_be_visible()
+        page.keyboard.type("Kis")  # which is no search
+        expect(page.get_by_role("option", name="English")).to_be_visible()
         page.keyboard.press("Tab")
         expect(page.get_by_role("option", name="English")).to_be_hidden()
         page.get_by_label("One leaf").focus()
@@ -49,3 +51,22 @@ def test_the_keyboard_alone_suffices(browser, server):
             expect(page.locator("#photo")).to_be_hidden()
             page.keyboard.press("ArrowLeft")
             expect(page.locator("#photo")).to_be_visible()
+        drop(page, LEAF)
+        expect(page.locator("#heat .layer")).to_be_visible()
+        page.keyboard.press("Tab")
+        another = page.get_by_role("button", name="Check another photo")
+        while not another.evaluate("(button) => button === document.activeElement"):
+            page.keyboard.press("Tab")
+        expect(another).not_to_have_css("outline-style", "none")
+
+
+def test_on_paper_there_is_only_what_was_found(browser, server):
+    with browser.new_context() as context:
+        page = context.new_page()
+        visit(page, server.url)
+        drop(page, LEAF)
+        expect(page.locator("#heat .layer")).to_be_visible()
+        page.emulate_media(media="print")
+        for hidden in ("#language", "#part", "#verdict .another", "#history", "footer"):
+            expect(page.locator(hidden)).to_be_hidden()
+        expect(page.locator("#verdict h2")).to_be_visible()

@@ -309,6 +309,7 @@ def test_an_earlier_check_is_opened_again_with_what_to_do_and_without_its_photo(
     for photo in (LEAF, OTHER_LEAF):
         drop(page, photo)
         check_answer(page, server.predict(photo).json())
+    page.get_by_label("Several leaves").click()
     page.locator("#history summary").click()
     with page.expect_request("**/run/predict*") as told:
         page.locator("#history figure button").last.click()
@@ -779,6 +780,7 @@ def test_feedback_is_kept_with_consent_only(browser, asking):
         expect(opened.get_by_role("status").and_(opened.locator("#reply p"))).to_have_text(
             "It could not be kept; please try again later."
         )
+        expect(opened.locator("#history figure")).to_have_count(2)  # each photo once
 
 
 def test_arrow_keys_in_one_group_leave_the_other_as_it_was(browser, asking):

@@ -3,6 +3,7 @@
 Gradio would treat them as errors of its own: status 500, and a traceback in the log.
 """
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -103,10 +104,19 @@ def _refuse_agent(sent: object) -> JSONResponse | None:
     """Tell an agent that its photo is none: gradio itself would repeat all of it."""
     match sent:
         case {"method": "tools/call", "id": number, "params": {"arguments": {"photo": photo}}}:
-            if not (isinstance(photo, str) and NAMED.match(photo)):
+            if not (isinstance(photo, str) and _is_address(photo)):
                 told = {"content": [{"type": "text", "text": NO_ADDRESS}], "isError": True}
                 return JSONResponse({"jsonrpc": "2.0", "id": number, "result": told})
     return None
+
+
+def _is_address(photo: str) -> bool:
+    """Tell whether a string can be a photo's http(s) address, or a data URL that can be read."""
+    start = NAMED.match(photo)
+    try:
+        return bool(start and (photo[0] in "hH" or base64.b64decode(photo[start.end() :])))
+    except ValueError:
+        return False
 
 
 def _check_value(component: Component, value: object, of_predict: bool) -> None:
@@ -116,7 +126,7 @@ def _check_value(component: Component, value: object, of_predict: bool) -> None:
         if not known and not (of_predict and isinstance(value, str | None)):
             raise ValueError("no language")
     if component.data_model and value is None and of_predict:
-        raise LostError
+        raise ValueError("no photo")
     if component.data_model and value is not None:
         component.data_model.model_validate(value, context={"validate_meta": True})
         for file in value if isinstance(value, list) else [value]:

@@ -79,7 +79,8 @@ class OnlyOpen:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         if not is_open(scope["method"], scope["path"]):
-            return await JSONResponse({"detail": "There is nothing here."}, 404)(scope, receive, send)
+            nothing = JSONResponse({"detail": "There is nothing here; see /docs."}, 404)
+            return await nothing(scope, receive, send)
         scope = scope | {"headers": [header for header in scope["headers"] if is_sound(*header)]}
         if scope["path"].startswith(STREAMS):
             scope["asgi"] = scope["asgi"] | {"spec_version": "2.4"}

@@ -1,7 +1,5 @@
 """Errors of the libraries, answered like our own: one sentence of JSON, and the right status."""
 
-import sys
-
 from fastapi import Request
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
@@ -20,11 +18,13 @@ NO_CALL = (
 )
 NO_ADDRESS = "Give the photo as its http(s) address, or as a data URL: data:image/jpeg;base64,..."
 NO_FILE = "Send the photo as a file of multipart form data, in the field {field} (curl -F {field}=@leaf.jpg)."
+TOO_MANY = "The form has too many parts; send only photos, in the field {field}."
 NO_FORM = NO_FILE.format(field="files")
 FIELD = {"/predict": "file", "/predict/batch": "files"}
 COMPRESSED = "Send the form as it is, without Content-Encoding."
 NOT_WHOLE = "The form can't be read; please send the photo again, as multipart form data."
 NO_ROOM = "The server can't keep the photo, as its disk is full or closed; please try again later."
+ONLY_GET = "Ask by GET; see /docs."
 ONLY_POST = "Send photos by POST, as multipart form data; see /docs."
 
 
@@ -38,18 +38,25 @@ async def only_post(_: Request) -> Response:
     raise HTTPException(405, ONLY_POST, {"Allow": "POST"})
 
 
+async def only_get(_: Request) -> Response:
+    """Tell how to ask what is only told."""
+    raise HTTPException(405, ONLY_GET, {"Allow": "GET, HEAD"})
+
+
 async def explain_form(request: Request, error: HTTPException) -> Response:
     """Tell why a form could not be read, where its reader has words of its own, or the disk is full."""
     if disk.trouble(error.__cause__):
         return JSONResponse({"detail": NO_ROOM}, 507)
+    if error.status_code != 400 or isinstance(error.__cause__, PhotoError):
+        return await http_exception_handler(request, error)
+    field = FIELD[request.url.path]
+    if str(error.detail).startswith("Too many"):  # files, or other fields
+        return JSONResponse({"detail": TOO_MANY.format(field=field)}, 413)
     if str(error.detail).startswith("Part exceeded"):  # a megabyte of text, such as a photo in base64
-        return JSONResponse({"detail": NO_FILE.format(field=FIELD[request.url.path])}, 422)
-    clear = isinstance(error.__cause__, PhotoError) or str(error.detail).startswith("Too many")
-    if error.status_code == 400 and not clear:
-        if "content-encoding" in request.headers:
-            return JSONResponse({"detail": COMPRESSED}, 415)
-        return JSONResponse({"detail": NOT_WHOLE}, 400)
-    return await http_exception_handler(request, error)
+        return JSONResponse({"detail": NO_FILE.format(field=field)}, 422)
+    if "content-encoding" in request.headers:
+        return JSONResponse({"detail": COMPRESSED}, 415)
+    return JSONResponse({"detail": NOT_WHOLE}, 400)
 
 
 async def explain_disk(_: Request, error: OSError) -> Response:
@@ -65,10 +72,9 @@ async def explain_call(_: Request, error: RequestValidationError) -> Response:
 
 
 async def explain_upload(request: Request, error: Exception) -> Response:
-    """Tell that a form is none, where gradio's reader of forms stumbles; and on what, in the log."""
+    """Tell that a form is none, where gradio's reader of forms stumbles."""
     if not request.url.path.endswith("/upload"):
         raise error
-    print(f"app.py: gradio could not read an upload: {error!r:.200}", file=sys.stderr, flush=True)
     return JSONResponse({"detail": NO_FORM}, 400)
 
 
@@ -83,7 +89,7 @@ async def explain_field(_: Request, error: RequestValidationError) -> Response:
     field = str(first["loc"][1])
     if field in FIELD.values():
         return JSONResponse({"detail": NO_FILE.format(field=field)}, 422)
-    return JSONResponse({"detail": f"The parameter {field} is wrong: {first['msg']}."}, 422)
+    return JSONResponse({"detail": f"The parameter {field} is either true or false."}, 422)  # as all are
 
 
 OF_API = {HTTPException: explain_form, RequestValidationError: explain_field}
