@@ -91,7 +91,7 @@ class Health(BaseModel):
 REFUSALS = {
     400: "Not a picture, damaged, or a form that can't be read",
     408: "The upload took too long",
-    413: "Too many bytes, pixels or photos, or too much in the file besides the picture",
+    413: "Too many bytes, pixels, photos or other fields, or too much in the file besides the picture",
     415: "A type of picture we don't read, or a compressed form",
     422: "No photo, or a wrong parameter",
     429: "Too many requests of one client; see Retry-After",
