@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from model import photo, slim
+from model import litert, photo
 from model.bundle import Bundle, BundleError
 from model.cores import CORES
 from model.diseases import is_healthy
@@ -98,7 +98,7 @@ class Classifier:
         self.labels = [name.label for name in bundle.classes]
         # The heat map takes nearly half of the model's time, so only those who ask for it wait for it.
         self._explaining = _Pool(bundle, bundle.model)
-        plain = slim.without(bundle.model, "heat")
+        plain = litert.without(bundle.model, "heat")
         self._plain = self._explaining if plain == bundle.model else _Pool(bundle, plain)
 
     def answer(self, pixels: np.ndarray, explain: bool = True) -> dict[str, np.ndarray]:

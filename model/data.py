@@ -161,24 +161,24 @@ def _with_given_splits(found: list[LabelledPhoto], source: str) -> list[Labelled
 
     Tells of photos that are left out, and if what is given is no split.
     """
-    parents = {photo.around[:-1] for photo in found if _lies_in_split(photo)}
+    parents = {p.around[:-1] for p in found if _lies_in_split(p)}
     if len(parents) > 1 or all(map(_lies_in_split, found)):
         # Several folders hold a train, test, ..., or nothing else is there: those are the classes.
-        found = [_split_below(photo) if _lies_in_split(photo) else photo for photo in found]
-    splits = {photo.split for photo in found} - {None}
-    if splits and (unlabelled := [photo for photo in found if _split_called(photo.folder)]):
-        places = sorted({photo.folder for photo in unlabelled})
+        found = [_split_below(p) if _lies_in_split(p) else p for p in found]
+    splits = {p.split for p in found} - {None}
+    if splits and (unlabelled := [p for p in found if _split_called(p.folder)]):
+        places = sorted({p.folder for p in unlabelled})
         print(
             f"Left out {len(unlabelled)} photos of {source} that lie in {', '.join(places)}, "
             "in no class's folder."
         )
-        found = [photo for photo in found if photo.folder not in places]
+        found = [p for p in found if p.folder not in places]
     if "train" in splits and len(splits) > 1:
         return found
     if found and splits and "train" not in splits:
         given = " and ".join(sorted(splits))
         print(f"{source} has a folder for {given}, none for train: it is taken as unsplit.")
-    return [replace(photo, split=None) for photo in found]  # a folder that happens to be called so
+    return [replace(p, split=None) for p in found]  # a folder that happens to be called so
 
 
 def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -209,15 +209,15 @@ def _split_of(around: tuple[str, ...]) -> str | None:
     return next(filter(None, map(_split_called, around[1:-1][:2])), None)
 
 
-def _lies_in_split(photo: LabelledPhoto) -> bool:
+def _lies_in_split(p: LabelledPhoto) -> bool:
     """Tell whether a photo lies in a folder called train, test, ... that is not the whole source."""
-    return len(photo.around) > 1 and _split_called(photo.folder) is not None
+    return len(p.around) > 1 and _split_called(p.folder) is not None
 
 
-def _split_below(photo: LabelledPhoto) -> LabelledPhoto:
+def _split_below(p: LabelledPhoto) -> LabelledPhoto:
     """Return a photo of CLASS/train as one of CLASS."""
-    around = photo.around[:-1]
-    return replace(photo, folder=around[-1], split=_split_called(photo.folder), around=around)
+    around = p.around[:-1]
+    return replace(p, folder=around[-1], split=_split_called(p.folder), around=around)
 
 
 def _split_called(folder: str) -> str | None:
@@ -228,10 +228,10 @@ def _split_called(folder: str) -> str | None:
 def in_classes(photos: Sequence[LabelledPhoto], classes: Sequence[str]) -> list[LabelledPhoto]:
     """Return the photos, those in subfolders of a class's folder labelled as that class."""
 
-    def folder(photo: LabelledPhoto) -> str:
-        return next((name for name in reversed(photo.around) if name in classes), photo.folder)
+    def folder(p: LabelledPhoto) -> str:
+        return next((name for name in reversed(p.around) if name in classes), p.folder)
 
-    return [photo if photo.folder in classes else replace(photo, folder=folder(photo)) for photo in photos]
+    return [p if p.folder in classes else replace(p, folder=folder(p)) for p in photos]
 
 
 def as_other(photo: LabelledPhoto, classes: Sequence[str]) -> LabelledPhoto:

@@ -11,7 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from keras import ops
 
-from model.slim import pack, unpack
+from model.litert import pack, unpack
 
 # Half of all multiplications. Keras and LiteRT may round a value halfway between two steps differently; with
 # more blocks in 8 bits, that now and then changes a probability by more than a thousandth.

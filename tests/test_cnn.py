@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model import bundle, calibration, cnn, export, slim
+from model import bundle, calibration, cnn, export
+from model.litert import without
 
 SIZE, OUTPUTS, CLASSES = 64, 5, 3
 SAME = np.eye(OUTPUTS, CLASSES, dtype=np.float32)
@@ -208,8 +209,8 @@ def test_the_litert_file_answers_as_keras_does(answering, litert, photos):
 def test_without_heat_the_litert_file_answers_the_same(litert, photos):
     from ai_edge_litert.interpreter import Interpreter
 
-    plain = slim.without(litert, "heat")
-    assert slim.without(plain, "heat") == plain
+    plain = without(litert, "heat")
+    assert without(plain, "heat") == plain
     both = (Interpreter(model_content=model).get_signature_runner() for model in (litert, plain))
     expected, answer = (run(input=photos[:2]) for run in both)
     assert answer.keys() == {"probabilities", "leaf"}

@@ -6,7 +6,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from model import cnn, export, slim
+from model import cnn, export
+from model.litert import unpack
 from model.quantization import BLOCK, quantized, with_8_bit_operators
 
 SIZE, OUTPUTS = 64, 5
@@ -35,7 +36,7 @@ def photos() -> np.ndarray:
 
 def operators_of(model: bytes) -> list[tuple[int, list[int]]]:
     """Return what each operator of a LiteRT file does, and the types of its inputs."""
-    whole, graph = slim.unpack(model)
+    whole, graph = unpack(model)
     return [
         (
             whole.operatorCodes[operator.opcodeIndex].builtinCode,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, run, run_here
 
-from model import bundle, hub, selftest, slim
+from model import bundle, hub, litert, selftest
 from model.classifier import Classifier
 from model.serving import load
 
@@ -52,16 +52,16 @@ def test_wrong_answers_are_found(classifier):
 
 def without_weights(model: bytes) -> bytes:
     """Return a LiteRT file whose weights are all zero."""
-    whole, graph = slim.unpack(model)
+    whole, graph = litert.unpack(model)
     for buffer in whole.buffers:
         if buffer.data is not None and len(buffer.data) > 100:  # weights
             buffer.data = np.zeros_like(buffer.data)
-    return slim.pack(whole, graph)
+    return litert.pack(whole, graph)
 
 
 def test_the_model_without_heat_is_put_to_it_too(tiny, monkeypatch):
-    without = slim.without
-    monkeypatch.setattr(slim, "without", lambda model, output: without_weights(without(model, output)))
+    without = litert.without
+    monkeypatch.setattr(litert, "without", lambda model, output: without_weights(without(model, output)))
     with pytest.raises(bundle.BundleError, match="self-test"):
         load(hub.find(str(tiny)))
 
@@ -69,10 +69,10 @@ def test_the_model_without_heat_is_put_to_it_too(tiny, monkeypatch):
 def test_the_model_with_heat_is_put_to_it_too(tiny, tmp_path, monkeypatch):
     folder = shutil.copytree(tiny, tmp_path / "leaf")
     model = (tiny / "model.tflite").read_bytes()
-    plain = slim.without(model, "heat")
+    plain = litert.without(model, "heat")
     (folder / "model.tflite").write_bytes(without_weights(model))
     bundle.seal(folder, json.loads((folder / "bundle.json").read_text()))
-    monkeypatch.setattr(slim, "without", lambda *_: plain)
+    monkeypatch.setattr(litert, "without", lambda *_: plain)
     with pytest.raises(bundle.BundleError, match="self-test"):
         load(hub.find(str(folder)))
 
