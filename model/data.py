@@ -24,6 +24,8 @@ PLANT_VILLAGE = "kaggle:arjuntejaswi/plant-village"
 POTATO_CLASSES = ["Potato___*"]
 
 POTATO_FOLDER = re.compile("potato|(early|late)[ _]?blight|healthy", re.IGNORECASE)  # starts like this
+# What a class of potato's may be called after, before the name of a disease.
+POTATO_PREFIX = re.compile(r"potato(es)?([ _-]+lea(f|ves)(?=__))?[ _-]+(?=[^ _-])", re.IGNORECASE)
 OTHER = -1  # the label of a photo that shows none of the classes
 
 SPLITS = ("train", "validation", "test")
@@ -121,9 +123,9 @@ def photos_below(folder: Path, called: str) -> tuple[list[Path], str]:
     found = [path for path in named if path.is_file()]
     left_out = {
         "no photos by their names": len(files) - len(named),
-        "links that lead nowhere, or no files at all": len(named) - len(found),
+        "broken links or special files": len(named) - len(found),
     }
-    told = "; ".join(f"{what}: {count} file{'s' * (count > 1)}" for what, count in left_out.items() if count)
+    told = "; ".join(f"{what}: {count}" for what, count in left_out.items() if count)
     return found, told and f"Left out of {called}, {told}."
 
 
@@ -283,12 +285,9 @@ def label_of(folder: str) -> str:
 
     Other crops keep theirs: what to do about potato's late blight is not what to do about tomato's.
     """
-    *crop, rest = re.split("__+", folder)
-    named = rest if crop and POTATO_FOLDER.match(crop[0]) else folder
-    words = named.replace("_", " ").split()
-    if len(words) > 1 and words[0].casefold() == "potato":
-        words.pop(0)
-    label = " ".join(words) or folder
+    crop = POTATO_PREFIX.match(folder)
+    named = folder[crop.end() :] if crop else folder
+    label = " ".join(named.replace("_", " ").split()) or folder
     return label[0].upper() + label[1:]
 
 

@@ -130,7 +130,7 @@ class TooLongError(PhotoError):
 
 
 class OverloadedError(PhotoError):
-    """A header that would keep us busy for minutes."""
+    """More in a file than any photo holds; it might keep us busy for minutes."""
 
     reason = "overloaded"
     sentence = "The file holds too much besides its picture; please send a plain photo."
@@ -166,7 +166,7 @@ def prepare(source: bytes | Path, size: int) -> np.ndarray:
 def read(file: Path) -> bytes:
     """Return a file's content. Raises PhotoError if it can't be a photo's, else as reading does."""
     status = file.stat()
-    if not stat.S_ISREG(status.st_mode):  # a device, which may never end, or a pipe, which may never begin
+    if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):  # a device, which may never end
         raise NoPictureError(formats=FORMAT_NAMES)
     if status.st_size > MAX_FILE:
         raise OverloadedError

@@ -87,12 +87,11 @@ def test_files_that_are_no_photos_by_their_names_are_counted(tmp_path, capsys):
     for name in ("leaf.tif", "leaf.pdf", "leaf"):
         (tmp_path / "set" / CLASSES[0] / name).write_bytes(b"")
     assert len(data.find_photos(str(tmp_path / "set"))) == len(CLASSES)
-    assert capsys.readouterr().out == f"Left out of {tmp_path / 'set'}, no photos by their names: 3 files.\n"
+    assert capsys.readouterr().out == f"Left out of {tmp_path / 'set'}, no photos by their names: 3.\n"
     (tmp_path / "set" / CLASSES[0] / "gone.jpg").symlink_to(tmp_path / "nowhere")
     assert len(data.find_photos(str(tmp_path / "set"))) == len(CLASSES)
     assert capsys.readouterr().out == (
-        f"Left out of {tmp_path / 'set'}, no photos by their names: 3 files; links that lead nowhere, or no "
-        "files at all: 1 file.\n"
+        f"Left out of {tmp_path / 'set'}, no photos by their names: 3; broken links or special files: 1.\n"
     )
 
 
@@ -293,6 +292,14 @@ def test_labels_are_for_people():
     labels = {
         "Potato___Early_blight": "Early blight",
         "Potato__Late_blight": "Late blight",
+        "Potato___Early__blight": "Early blight",
+        "Potato leaf___Early_blight": "Early blight",
+        "Potato - Late blight": "Late blight",
+        "Potato-late-blight": "Late-blight",
+        "Potato_not__healthy": "Not healthy",
+        "Potato_healthy__augmented": "Healthy augmented",
+        "Early_blight__leaf": "Early blight leaf",
+        "Potato___": "Potato",
         "potato_late_blight": "Late blight",
         "Potato___healthy": "Healthy",
         "Potato": "Potato",

@@ -3,6 +3,7 @@ import os
 import struct
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import hostile
@@ -209,15 +210,21 @@ def test_what_is_refused_and_why(name):
     assert (type(caught.value), str(caught.value)) == (error, sentence)
 
 
-def test_what_never_ends_or_never_begins_is_not_read(tmp_path):
-    os.mkfifo(tmp_path / "pipe.jpg")
-    for place in (tmp_path / "pipe.jpg", Path("/dev/zero")):
-        with pytest.raises(photo.NoPictureError):
-            photo.prepare(place, 64)
+def test_what_never_ends_or_is_larger_than_any_photo_is_not_read(tmp_path):
+    with pytest.raises(photo.NoPictureError):
+        photo.prepare(Path("/dev/zero"), 64)
     with (tmp_path / "large.jpg").open("wb") as file:
         file.truncate(photo.MAX_FILE + 1)  # which takes no room
     with pytest.raises(photo.OverloadedError):
         photo.prepare(tmp_path / "large.jpg", 64)
+
+
+def test_a_photo_may_come_through_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit((tmp_path / "pipe").write_bytes, JPEG)
+        assert photo.prepare(tmp_path / "pipe", 64).shape == (64, 64, 3)
+        assert sent.result() == len(JPEG)
 
 
 @pytest.mark.parametrize(("kind", "data"), UNREAD)

@@ -4,6 +4,7 @@
 const KEY = "blightcheck.history";
 const MOST = 24;
 const THUMBNAIL = 96; // pixels
+let last; // the photo kept last: gradio may give an answer twice
 let open = false; // as the visitor left it, whatever is drawn anew
 
 function checks() {
@@ -29,7 +30,7 @@ const region = () => navigator.languages.find((tag) => tag.split("-")[0] === pro
 function show() {
   const told = (check) => ({
     ...check,
-    title: props.texts.classes[check.class.toLowerCase()] ?? check.title,
+    title: props.texts.classes[check.class.toLowerCase().replace(/[\p{P}\p{Z}]+/gu, "_")] ?? check.title,
     when: new Date(check.time).toLocaleString(region()),
   });
   props.value = { open, checks: checks().map(told) };
@@ -49,7 +50,9 @@ async function thumbnail(photo) {
 }
 
 document.addEventListener("blightcheck:answered", async ({ detail }) => {
-  const { verdict, title, healthy, kept } = detail;
+  const { photo, verdict, title, healthy, kept } = detail;
+  if (photo === last) return;
+  last = photo;
   // A photo this browser can't show, such as a HEIC photo, is kept without a picture.
   const picture = await thumbnail(detail.picture).catch(() => null);
   const check = { time: Date.now(), verdict, title, class: detail.class, healthy, kept, picture };
@@ -68,6 +71,7 @@ element.addEventListener("click", async (event) => {
     return recall.click();
   }
   if (!event.target.closest(".clear") || !confirm(props.texts.sure)) return;
+  last = null;
   keep([]);
   document.querySelector("#part input:checked").focus(); // or keys would begin at the page's top again
 });

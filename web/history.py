@@ -31,7 +31,7 @@ def lay_out() -> gr.HTML:
 def spoken(language: str) -> dict[str, object]:
     """Return what this part says in a language."""
     said = TEXTS[language]
-    classes = {TEXTS[ENGLISH][key].lower(): said[key] for key in said if key.startswith("class.")}
+    classes = {key.removeprefix("class."): said[key] for key in said if key.startswith("class.")}
     return {
         "code": language,
         "classes": classes,

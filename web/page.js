@@ -254,14 +254,15 @@ window.addEventListener("unhandledrejection", ({ reason }) => {
   const asked = document.querySelector("#photo video"); // or something else was not allowed
   if (asked && NO_CAMERA.includes(reason?.name)) tell("error.camera");
 });
-// gradio takes what is typed here for a search, and hides all languages that are not called so.
-document.querySelector("#language input").readOnly = true;
 document.body.classList.toggle("no-camera", !navigator.mediaDevices);
 
-// gradio names each choice otherwise, anew after each change, and arrow keys only go through those of one name.
+// gradio takes every other key in the list of languages for a search, and hides those that are not called so.
+const KEYS_OF_A_LIST = ["ArrowUp", "ArrowDown", "Home", "End", "Enter", "Escape", "Tab"];
+// It names each choice otherwise, anew after each change, and arrow keys only go through those of one name.
 document.addEventListener(
   "keydown",
   (event) => {
+    if (event.target.closest?.("#language") && !KEYS_OF_A_LIST.includes(event.key)) event.stopPropagation();
     const choices = event.target.closest?.("fieldset")?.querySelectorAll("input[type=radio]") ?? [];
     for (const choice of choices) choice.name = choices[0].name; // of no other group: that would lose its choice
   },
@@ -288,9 +289,7 @@ watch("value", agree);
 document.addEventListener("blightcheck:said", agree);
 
 element.tabIndex = -1; // can have the focus
-let answered; // the photo that the history keeps last
-// It keeps each answer once, which gradio may give twice, with the photo it is about; said anew in another language it
-// names none.
+// The history keeps each answer with the photo it is about; said anew in another language it names none.
 watch("value", () => {
   const { photo, verdict, earlier } = props.value;
   if (photo && !OF_ANOTHER.includes(told)) tell("");
@@ -299,8 +298,7 @@ watch("value", () => {
   // The button that had the focus is gone; keys would begin at the page's top again.
   if (earlier || (photo && document.activeElement === document.body)) element.focus({ preventScroll: true });
   const picture = document.querySelector("#photo .image-frame img");
-  if (photo && photo !== answered && picture?.src.includes(photo)) {
-    answered = photo;
+  if (photo && picture?.src.includes(photo)) {
     document.dispatchEvent(new CustomEvent("blightcheck:answered", { detail: { ...props.value, picture } }));
   }
 });

@@ -114,7 +114,7 @@ def _is_address(photo: str) -> bool:
     """Tell whether a string can be a photo's http(s) address, or a data URL that can be read."""
     start = NAMED.match(photo)
     try:
-        return bool(start and (photo[0] in "hH" or base64.b64decode(photo[start.end() :])))
+        return bool(start and (photo.startswith("http") or base64.b64decode(photo[start.end() :])))
     except ValueError:
         return False
 

@@ -39,7 +39,7 @@ async def only_post(_: Request) -> Response:
 
 
 async def only_get(_: Request) -> Response:
-    """Tell how to ask what is only told."""
+    """Tell that an address only answers GET."""
     raise HTTPException(405, ONLY_GET, {"Allow": "GET, HEAD"})
 
 
@@ -49,7 +49,7 @@ async def explain_form(request: Request, error: HTTPException) -> Response:
         return JSONResponse({"detail": NO_ROOM}, 507)
     if error.status_code != 400 or isinstance(error.__cause__, PhotoError):
         return await http_exception_handler(request, error)
-    field = FIELD[request.url.path]
+    field = "files" if request.url.path.endswith("/batch") else "file"
     if str(error.detail).startswith("Too many"):  # files, or other fields
         return JSONResponse({"detail": TOO_MANY.format(field=field)}, 413)
     if str(error.detail).startswith("Part exceeded"):  # a megabyte of text, such as a photo in base64
