@@ -27,12 +27,14 @@ from drawing import draw_set
 from filelock import FileLock  # which huggingface_hub needs, too
 from loopback_hub import LoopbackHub
 
+pytest_plugins = ["seeing"]  # the page, opened in a browser
+
 ROOT = Path(__file__).parent.parent
 REAL_PHOTOS = ROOT.parent / "shared" / "data"
 # Files that take longest come first: at the end one worker would wait for the other. Of the first two one
 # makes what many need, and the other needs nothing of it.
-FIRST = ("test_whole_way", "test_resume", "test_page", "test_app", "test_train", "test_faults")
-FIRST += ("test_serving", "test_limits", "test_calls", "test_cnn")
+FIRST = ("test_whole_way", "test_resume", "test_page", "test_app", "test_connection", "test_train")
+FIRST += ("test_faults", "test_serving", "test_several", "test_limits", "test_calls", "test_cnn")
 # Enough to tell drawn leaves apart in under half a minute.
 TINY = ["--image-size", "64", "--epochs", "15", "--batch-size", "16", "--learning-rate", "0.003"]
 # For requests that stand alone, each over a connection of its own: it is plain HTTP to this machine, and a

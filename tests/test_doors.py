@@ -58,6 +58,7 @@ def test_the_rest_api_has_these_routes_and_no_other(serving):
     found = {route for route in routes(api.routes) if route[0] != "HEAD"}
     others = ("GET", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS")
     told = set(product(others, ("/predict", "/predict/batch")))  # how to ask
+    told |= set(product(("POST", *others[1:]), ("/ping", "/health")))
     assert {route for route in found if "static-offline-docs" not in route[1]} == REST | told
 
 

@@ -116,3 +116,20 @@ def _carry(page: Page, photos: list[bytes], name: str, mime: str, padding: int) 
         for data in photos
     ]
     return page.evaluate_handle(CARRY, files)
+
+
+def several(*photos: tuple[str, bytes]) -> list[dict]:
+    """Return named photos as a file dialog gives them."""
+    return [{"name": name, "mimeType": "image/jpeg", "buffer": data} for name, data in photos]
+
+
+def ask_for_french(page: Page) -> None:
+    """Choose French from the list of languages."""
+    page.get_by_label("Language").click()
+    page.get_by_role("option", name="Français").click()
+
+
+def choose_french(page: Page) -> None:
+    """Choose French, and wait until the page speaks it."""
+    ask_for_french(page)
+    expect(page.locator("#introduction")).to_contain_text("une feuille")
