@@ -293,8 +293,8 @@ if __name__ == "__main__":
     except (data.DataError, bundle.BundleError, hub.HubError, ResumeError, DivergedError) as error:
         sys.exit(f"train.py: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"Stopped; {what_next(place_of_checkpoints(options.out, options.folds))}.")
+        sys.exit(f"Stopped; {what_next(options.out, options.folds)}.")
     except Exception as error:
         if not (why := disk.trouble(error)):
             raise
-        disk.stop(f"train.py: {why}, and {what_next(place_of_checkpoints(options.out, options.folds))}.")
+        disk.stop(f"train.py: {why}, and {what_next(options.out, options.folds)}.")

@@ -47,9 +47,9 @@ def check_unfinished(folder: Path, resume: bool) -> None:
         )
 
 
-def what_next(folder: Path) -> str:
-    """Tell how a training goes on that kept its checkpoints in `folder`, or below, and was broken off."""
-    if resumable(folder):
+def what_next(out: str, folds: int) -> str:
+    """Tell how a training to the folder `out` goes on that was broken off, from a whole epoch if possible."""
+    if resumable(place_of_checkpoints(out, folds)):
         return "the same command with --resume goes on after the last whole epoch"
     return "the same command starts anew, since no epoch is whole yet"
 

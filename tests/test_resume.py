@@ -119,13 +119,13 @@ def test_what_is_stopped_while_its_modules_load_says_so(module, imported):
 
 
 def test_a_training_goes_on_only_from_a_whole_epoch_of_its_own(tmp_path):
-    of_folds, of_one = (place_of_checkpoints(str(tmp_path / "out"), folds) for folds in (2, 0))
-    assert what_next(of_folds) == "the same command starts anew, since no epoch is whole yet"
-    state = of_folds / "fold-1" / "state.json"
+    out = str(tmp_path / "out")
+    assert what_next(out, folds=2) == "the same command starts anew, since no epoch is whole yet"
+    state = place_of_checkpoints(out, folds=2) / "fold-1" / "state.json"
     state.parent.mkdir(parents=True)
     state.write_text("{}")
-    assert what_next(of_folds) == "the same command with --resume goes on after the last whole epoch"
-    assert what_next(of_one) == "the same command starts anew, since no epoch is whole yet"
+    assert what_next(out, folds=2) == "the same command with --resume goes on after the last whole epoch"
+    assert what_next(out, folds=0) == "the same command starts anew, since no epoch is whole yet"
 
 
 @pytest.mark.parametrize(("unfinished", "more"), [("out.training", []), ("out.folds", ["--folds", "2"])])

@@ -106,8 +106,7 @@ def paste(page: Page, data: bytes) -> None:
 
 def pick(page: Page, data: bytes) -> None:
     """Choose a file in the file dialog."""
-    file = {"name": "leaf.jpg", "mimeType": "image/jpeg", "buffer": data}
-    page.set_input_files("#photo input[type=file]", files=[file])
+    page.set_input_files("#photo input[type=file]", files=several(("leaf.jpg", data)))
 
 
 def _carry(page: Page, photos: list[bytes], name: str, mime: str, padding: int) -> JSHandle:

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from conftest import serve
 from drawing import draw, draw_portrait
-from driving import drop, find_chromium, jpeg, open_browser, visit
+from driving import drop, find_chromium, jpeg, open_browser, several, visit
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
@@ -44,11 +44,8 @@ def take(browser: Browser, url: str, file: Path, visitor: dict, drawn: list[Imag
             expect(page.locator("#guidance h3").first).to_be_visible()
         else:
             page.get_by_label("Several leaves").click()
-            files = [
-                {"name": f"IMG_{2731 + i}.jpg", "mimeType": "image/jpeg", "buffer": jpeg(picture)}
-                for i, picture in enumerate(drawn)
-            ]
-            page.set_input_files("#photos input[type=file]", files=files)
+            photos = [(f"IMG_{2731 + i}.jpg", jpeg(picture)) for i, picture in enumerate(drawn)]
+            page.set_input_files("#photos input[type=file]", files=several(*photos))
             expect(page.locator("#joint figure")).to_have_count(len(drawn))
         page.wait_for_function("[...document.images].every((image) => image.complete)")
         page.screenshot(path=file, animations="disabled", full_page=True)

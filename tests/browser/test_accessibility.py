@@ -3,7 +3,7 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from drawing import draw
-from driving import drop, jpeg, visit
+from driving import drop, jpeg, several, visit
 from playwright.sync_api import Page, expect
 
 LEAF = jpeg(draw("Potato___Late_blight", 900))
@@ -28,8 +28,8 @@ def test_everyone_can_read_and_use_the_page(browser, server, scheme):
         page.locator("#history summary").click()
         check(page)
         page.get_by_label("Several leaves").click()
-        file = {"name": "leaf.jpg", "mimeType": "image/jpeg", "buffer": LEAF}
-        page.set_input_files("#photos input[type=file]", files=[file, file | {"buffer": b"no photo"}])
+        photos = several(("leaf.jpg", LEAF), ("leaf.jpg", b"no photo"))
+        page.set_input_files("#photos input[type=file]", files=photos)
         expect(page.locator("#joint figure")).to_have_count(2)
         check(page)
 

@@ -12,7 +12,7 @@ import pillow_heif
 import pytest
 from conftest import Server
 from drawing import draw, photograph
-from driving import drop, paste, pick, several, visit
+from driving import ask_for_french, drop, paste, pick, several, visit
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import ExifTags, Image
@@ -88,7 +88,7 @@ def test_on_a_phone_a_button_opens_the_phone_s_own_camera(browser, server):
         with phone.expect_file_chooser() as camera:
             phone.get_by_role("button", name="Take a photo", exact=True).tap()
         assert camera.value.element.get_attribute("capture") == "environment"
-        camera.value.set_files({"name": "leaf.jpg", "mimeType": "image/jpeg", "buffer": LEAF})
+        camera.value.set_files(several(("leaf.jpg", LEAF)))
         check_answer(phone, server.predict(LEAF).json())
 
 
@@ -98,7 +98,7 @@ def test_where_a_photo_could_not_be_answered_another_one_can_be_chosen(page, ser
     for photo in (LEAF, OTHER_LEAF):
         with page.expect_file_chooser() as dialog:
             page.get_by_role("button", name="Check another photo").press("Enter")
-        dialog.value.set_files({"name": "leaf.jpg", "mimeType": "image/jpeg", "buffer": photo})
+        dialog.value.set_files(several(("leaf.jpg", photo)))
         check_answer(page, server.predict(photo).json())
 
 
@@ -213,8 +213,7 @@ def test_earlier_checks_are_kept_in_this_browser_until_cleared(page, server):
         if count == 1:
             page.locator("#history summary").click()
         expect(figures.first).to_be_visible()  # what was opened stays open
-    page.get_by_label("Language").click()
-    page.get_by_role("option", name="Français").click()
+    ask_for_french(page)
     expect(page.locator("#history summary")).to_have_text("Vos vérifications précédentes")
     expect(figures).to_have_count(2)
     expect(figures.first).to_contain_text("Saine")
@@ -259,8 +258,7 @@ def test_an_earlier_check_is_opened_again_with_what_to_do_and_without_its_photo(
     expect(page.locator("#heat")).to_be_hidden()
     expect(page.locator("#photo .image-frame img")).to_have_count(0)
     expect(page.locator("#history figure")).to_have_count(2)
-    page.get_by_label("Language").click()
-    page.get_by_role("option", name="Français").click()
+    ask_for_french(page)
     expect(page.locator("#verdict h2")).to_have_text("Mildiou")
     expect(page.locator("#verdict .earlier")).to_contain_text(re.compile(r"^Vérification du .*\d"))
     drop(page, OTHER_LEAF)

@@ -7,7 +7,7 @@ import re
 
 import httpx2
 from drawing import draw
-from driving import choose_french, drop, drop_together, hold, jpeg, paste, several
+from driving import ask_for_french, choose_french, drop, drop_together, hold, jpeg, paste, several
 from playwright.sync_api import Page, expect
 from seeing import LEAF, OTHER_LEAF, SCENE, check_answer
 
@@ -71,8 +71,7 @@ def test_several_are_answered_in_the_language_chosen_meanwhile(page):
     page.get_by_label("Several leaves").click()
     photos = several(*[(f"{i}.jpg", LEAF) for i in range(30)])
     page.set_input_files("#photos input[type=file]", files=photos)
-    page.get_by_label("Language").click()
-    page.get_by_role("option", name="Français").click()
+    ask_for_french(page)
     expect(page.get_by_role("link", name="Tableau (CSV)")).to_be_visible()
     expect(page.locator("#joint h2")).to_have_text("Mildiou")
 
