@@ -144,6 +144,7 @@ def _load(bundle: Bundle, model: bytes, threads: int):
     if (
         "input" not in inputs
         or list(inputs["input"]["shape"][1:]) != [size, size, 3]
+        or inputs["input"]["dtype"] != np.uint8
         or not {"probabilities", "leaf"} <= outputs.keys()
         or outputs["probabilities"]["shape"][-1] != len(bundle.classes)
     ):

@@ -8,6 +8,10 @@ from types import TracebackType
 from typing import NoReturn
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+SAID_TO_BE_FULL = (
+    os.strerror(errno.ENOSPC),
+    "Disk quota exceeded",
+)  # Windows has no words for this
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -32,7 +36,7 @@ def trouble(error: BaseException | None) -> str | None:
     HDF5 and TensorFlow raise errors of their own, which only quote the system's words.
     """
     number = error.errno if isinstance(error, OSError) else None
-    if number in FULL or any(os.strerror(full) in str(error) for full in FULL):
+    if number in FULL or any(said in str(error) for said in SAID_TO_BE_FULL):
         return "The disk is full; free some space"
     if number in CLOSED:
         where = error.filename or "The disk"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-from huggingface_hub import HfApi, get_token, snapshot_download
+from huggingface_hub import HfApi, get_token, set_client_factory, snapshot_download
 from huggingface_hub.errors import (
     HfHubHTTPError,
     HFValidationError,
@@ -16,6 +16,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.utils._http import default_client_factory
 
 from model import bundle, disk
 
@@ -30,11 +31,22 @@ FAILURES = (
 )
 SERVED_FILES = [bundle.DESCRIPTION, bundle.LITERT_MODEL]  # all that serving needs of a repo
 TIMEOUT = 10  # seconds for the Hub's first answer
+PATIENCE = 60  # seconds for each further one; its client by itself would wait for ever
 
 # What its client warns of here is no news, or told in our own words: a repo holds none of the files we want,
 # or a card written by hand no metadata.
 for name in ("_snapshot_download", "repocard"):
     logging.getLogger(f"huggingface_hub.{name}").setLevel(logging.ERROR)
+
+
+def patient_client() -> httpx2.Client:
+    """Return the Hub's own client, but one that does not wait for ever."""
+    client = default_client_factory()
+    client.timeout = PATIENCE
+    return client
+
+
+set_client_factory(patient_client)
 
 
 class HubError(RuntimeError):

@@ -16,7 +16,6 @@ from huggingface_hub import (
     ModelCard,
     ModelInfo,
     SpaceInfo,
-    get_session,
 )
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoSibling
@@ -35,7 +34,6 @@ from model.hub import (
 )
 
 WAITS = (1, 2, 4)  # seconds before asking again a Hub that is busy or can't be reached
-PATIENCE = 60  # seconds for each answer of the Hub; its client by itself would wait for ever
 REFUSED = (401, 403)
 BUSY = (408, 429, 500, 502, 503, 504)
 CHANGED = (409, 412)  # another commit is being made, or was made since we looked
@@ -89,7 +87,6 @@ def check(repo: str, name: str | None, private: bool = False, force: bool = Fals
     """
     require_repo_id(repo)
     require_token()
-    get_session().timeout = PATIENCE
     try:
         _check_rights()
         _look(repo, private, force)
@@ -286,7 +283,6 @@ def persist(attempt: Callable[[], Result], repo: str, consolation: str) -> Resul
 
 def _insist(attempt: Callable[[], Result], repo: str, consolation: str) -> Result:
     for wait in (*WAITS, None):
-        get_session().timeout = PATIENCE
         try:
             return attempt()
         except HubError:

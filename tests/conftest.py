@@ -181,7 +181,10 @@ def serve(
         yield Server(url, process)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        try:
+            process.wait(timeout=20)
+        finally:
+            process.kill()  # one that did not end fails the test, and does not outlive it
 
 
 def _wait_for(url: str, process: subprocess.Popen) -> None:
@@ -239,6 +242,17 @@ def here(hub, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "hf" / "token"))
     monkeypatch.setenv("HF_TOKEN", "hf_loopback")
+
+
+@pytest.fixture
+def hasty(monkeypatch) -> Iterator[None]:
+    """Let this process give up at once on a Hub that does not answer."""
+    from huggingface_hub import close_session
+
+    monkeypatch.setattr("model.hub.PATIENCE", 0.2)
+    close_session()  # the next one has this patience, and the one after this test not
+    yield
+    close_session()
 
 
 @pytest.fixture(scope="session")

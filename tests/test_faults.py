@@ -22,7 +22,7 @@ from test_limits import HEAD, begun
 from test_photo import JPEG
 
 import app
-from model import bundle, disk, export
+from model import bundle, disk, export, litert
 from model.pixels import load_pixels
 from web.server.refusals import NO_ROOM
 
@@ -40,6 +40,13 @@ def poisoned(tiny, tmp_path) -> Path:
     return shutil.copytree(tiny, tmp_path / "poisoned")
 
 
+def taking_signed_numbers(model: bytes) -> bytes:
+    """Return a model as one that takes int8 in place of uint8."""
+    whole, graph = litert.unpack(model)
+    graph.tensors[whole.signatureDefs[0].inputs[0].tensorIndex].type = litert.schema.TensorType.INT8
+    return litert.pack(whole, graph)
+
+
 DOES_NOT_FIT = "model.tflite does not fit bundle.json; fetch or train the model again."
 POISON = {
     "truncated": (lambda model: model[: len(model) // 2], DOES_NOT_FIT),
@@ -47,6 +54,7 @@ POISON = {
         lambda model: model[: len(model) // 2] + b"\xff" * 2000 + model[len(model) // 2 + 2000 :],
         "poisoned answers without numbers; fetch or train the model again.",
     ),
+    "of other numbers": (taking_signed_numbers, DOES_NOT_FIT),
 }
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,15 @@ def test_without_the_hub_the_app_goes_on(tmp_path, monkeypatch, capsys, token, s
         monkeypatch.setenv("FEEDBACK_REPO", "someone/potatoes")
         assert app.open_feedback() is None
     assert sentence in capsys.readouterr().err
+
+
+def test_a_hub_that_never_answers_does_not_keep_the_app_from_coming_up(hub, here, hasty, monkeypatch, capsys):
+    over = threading.Event()
+    hub.before("POST", "/repos/create", over.wait)
+    monkeypatch.setenv("FEEDBACK_REPO", "someone/potatoes")
+    assert app.open_feedback() is None
+    over.set()
+    assert "no feedback is kept: The Hub can't be reached for someone/potatoes." in capsys.readouterr().err
 
 
 def test_without_a_home_the_app_goes_on(tmp_path, monkeypatch, capsys):

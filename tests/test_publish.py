@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 from conftest import run, run_here
-from huggingface_hub import ModelCard, constants, get_session
+from huggingface_hub import ModelCard, constants
 from loopback_repo import Repo
 
 import train
@@ -199,9 +199,7 @@ def test_a_token_that_may_not_write_is_told_before_the_work(hub, here, monkeypat
         train.main(["--push", REPO, "--data", "nowhere"])
 
 
-def test_a_hub_that_never_answers_is_not_waited_for_for_ever(hub, here, monkeypatch):
-    monkeypatch.setattr(get_session(), "timeout", get_session().timeout)  # so that it is put back
-    monkeypatch.setattr(publish, "PATIENCE", 0.2)
+def test_a_hub_that_never_answers_is_not_waited_for_for_ever(hub, here, hasty, monkeypatch):
     monkeypatch.setattr(publish, "WAITS", ())
     over = threading.Event()
     hub.before("POST", "/repos/create", over.wait)

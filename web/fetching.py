@@ -96,8 +96,10 @@ async def fetch(url: str, transport: httpx.AsyncBaseTransport | None = None) -> 
         httpx.AsyncClient(transport=transport, timeout=PATIENCE) as client,
         client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer,
     ):
-        if answer.next_request:
-            return answer.next_request.url
+        if answer.has_redirect_location:
+            return httpx.URL(url).join(
+                answer.headers["Location"]
+            )  # of the answer's own URL safehttpx hides the host
         answer.raise_for_status()
         if answer.headers.get("Content-Encoding", "identity") != "identity":
             raise ValueError(f"{url} is compressed")

@@ -7,7 +7,7 @@ const SLOW = 15_000; // milliseconds without a reply, of which it is told that i
 const AGAIN = 1000; // milliseconds between attempts to reach the server
 const SILENCE = 5000; // milliseconds without an answer mean that it can't be reached
 const BUSY = [429, 502, 503]; // so a proxy answers, too, while the server restarts
-const OF_ANOTHER = ["error.offline", "error.large", "error.unread"]; // said of another photo than the one answered
+const OF_THE_SAME = ["error.camera", "refused.lost"]; // said of a photo that is answered after all
 const LONGEST_WAIT = 60_000; // milliseconds, whatever the server asks for
 const LOOKS = 100; // 20 milliseconds apart, for what will soon have happened
 const megabytes = window.gradio_config.max_file_size / 1e6;
@@ -292,7 +292,7 @@ element.tabIndex = -1; // can have the focus
 // The history keeps each answer with the photo it is about; said anew in another language it names none.
 watch("value", () => {
   const { photo, verdict, earlier } = props.value;
-  if (photo && !OF_ANOTHER.includes(told)) tell("");
+  if (photo && OF_THE_SAME.includes(told)) tell("");
   // On a phone the answer is below the photo, out of sight.
   if (photo || verdict === "error" || earlier) element.scrollIntoView({ block: "nearest" });
   // The button that had the focus is gone; keys would begin at the page's top again.

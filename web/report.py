@@ -1,10 +1,10 @@
 """What a visitor takes home of several leaves: a CSV file and a page to print."""
 
 import csv
-import datetime
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 
 from model.answers import columns, row
@@ -81,6 +81,6 @@ def printout(language: str, shown: dict, advice: dict | None) -> str:
         counts=f"<ul>{counts}</ul>" if counts else "",
         leaves=leaves,
         guidance=parts,
-        made=escape(text(language, "several.made", date=datetime.date.today().isoformat())),
+        made=escape(text(language, "several.made", date=f"{datetime.now(UTC):%Y-%m-%d} (UTC)")),
     )
     return data_url("text/html", page.encode())

@@ -60,6 +60,22 @@ def test_what_is_said_of_a_photo_is_not_lost_when_the_one_before_is_answered(pag
     expect(page.get_by_role("alert")).to_contain_text("more than 20 MB")
 
 
+def test_that_the_next_photo_is_being_prepared_is_said_until_it_is(page, server):
+    waiting = hold(page, "**/run/predict*")
+    drop(page, LEAF)
+    waiting()
+    reached = hold(page, "**/ping")
+    drop(page, OTHER_LEAF)
+    reached()
+    waiting().continue_()
+    check_answer(page, server.predict(LEAF).json())
+    expect(page.locator("#offline")).to_have_class("busy")
+    expect(page.locator("#offline")).not_to_be_empty()
+    reached().continue_()
+    check_answer(page, server.predict(OTHER_LEAF).json())
+    expect(page.locator("#offline")).to_be_empty()
+
+
 def test_an_answer_comes_in_the_language_chosen_meanwhile(page):
     waiting = hold(page, "**/run/predict*")
     drop(page, LEAF)
