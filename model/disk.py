@@ -8,10 +8,7 @@ from types import TracebackType
 from typing import NoReturn
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-SAID_TO_BE_FULL = (
-    os.strerror(errno.ENOSPC),
-    "Disk quota exceeded",
-)  # Windows has no words for this
+SAID_TO_BE_FULL = (os.strerror(errno.ENOSPC), "Disk quota exceeded")  # Windows has no words for this
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 

@@ -136,9 +136,12 @@ def test_without_the_hub_the_app_goes_on(tmp_path, monkeypatch, capsys, token, s
     assert sentence in capsys.readouterr().err
 
 
-def test_a_hub_that_never_answers_does_not_keep_the_app_from_coming_up(hub, here, hasty, monkeypatch, capsys):
+def test_a_hub_that_never_answers_does_not_keep_the_app_from_coming_up(
+    hub, here, hasty, tmp_path, monkeypatch, capsys
+):
     over = threading.Event()
     hub.before("POST", "/repos/create", over.wait)
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("FEEDBACK_REPO", "someone/potatoes")
     assert app.open_feedback() is None
     over.set()

@@ -97,9 +97,8 @@ async def fetch(url: str, transport: httpx.AsyncBaseTransport | None = None) -> 
         client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as answer,
     ):
         if answer.has_redirect_location:
-            return httpx.URL(url).join(
-                answer.headers["Location"]
-            )  # of the answer's own URL safehttpx hides the host
+            # The answer's own URL has an address in place of the host, to which safehttpx connects.
+            return httpx.URL(url).join(answer.headers["Location"])
         answer.raise_for_status()
         if answer.headers.get("Content-Encoding", "identity") != "identity":
             raise ValueError(f"{url} is compressed")
