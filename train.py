@@ -216,7 +216,7 @@ def main(argv: list[str]) -> None:
     """Run a training from the command line's arguments."""
     settings, options = parse(argv)
     out, cache = Path(options.out).absolute(), Path(options.cache)
-    bundle.check_place(out)
+    (bundle.check_writable if options.folds else bundle.check_place)(out)
     unfinished = place_of_checkpoints(options.out, options.folds)
     check_unfinished(unfinished, options.resume)
     tf.config.experimental.enable_op_determinism()

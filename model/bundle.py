@@ -66,16 +66,21 @@ def check_place(folder: Path) -> None:
     """Raise BundleError if writing a bundle to `folder` would replace anything but a bundle, or fail."""
     if os.path.ismount(folder):
         raise BundleError(f"{folder} is a disk of its own, which can't be replaced; choose a folder on it.")
+    check_writable(folder)
+    if folder.exists() and (others := _others(folder)):
+        raise BundleError(
+            f"{folder} holds other files, which a bundle would replace ({others[0]}); choose another folder."
+        )
+
+
+def check_writable(folder: Path) -> None:
+    """Raise BundleError if `folder` can't be made, or nothing be written beside it."""
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     for taken in (folder, above):
         if taken.exists() and not taken.is_dir():
             raise BundleError(f"{taken} is a file; choose another folder.")
     if not os.access(above, os.W_OK):
         raise BundleError(f"{above} can't be written; choose another folder, or give it the rights it needs.")
-    if folder.exists() and (others := _others(folder)):
-        raise BundleError(
-            f"{folder} holds other files, which a bundle would replace ({others[0]}); choose another folder."
-        )
 
 
 def _others(folder: Path) -> list[str]:

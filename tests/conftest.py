@@ -212,12 +212,6 @@ def space(tiny) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def start() -> Callable[..., contextlib.AbstractContextManager[Server]]:
-    """For tests that need a server of their own."""
-    return serve
-
-
 @pytest.fixture
 def hub() -> Iterator[LoopbackHub]:
     with LoopbackHub() as hub:

@@ -18,8 +18,9 @@ import pytest
 from conftest import HTTP, Server, run, run_here, serve
 from drawing import draw
 from fastapi.testclient import TestClient
+from making import JPEG, encode
 from PIL import Image
-from test_photo import JPEG, REFUSED, encode
+from test_photo import REFUSED
 from test_requests import SEND_PHOTOS
 
 import app
@@ -257,10 +258,10 @@ def test_beyond_its_places_it_says_so_at_once(tiny, monkeypatch):
         assert client.post("/predict", files={"file": JPEG}).status_code == 200
 
 
-def test_other_sites_may_call_only_if_allowed(server, tiny, start):
+def test_other_sites_may_call_only_if_allowed(server, tiny):
     asked = {"Origin": "http://orchard.example"}
     assert "access-control-allow-origin" not in HTTP.get(f"{server.url}/ping", headers=asked).headers
-    with start(
+    with serve(
         MODEL_REPO=tiny, ALLOWED_ORIGINS="http://farm.example, HTTP://Orchard.example/"
     ) as open_server:
         answer = HTTP.get(f"{open_server.url}/ping", headers=asked)
@@ -355,8 +356,8 @@ def test_a_model_that_is_not_there_stops_the_app_with_one_sentence(tiny, tmp_pat
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])  # the latter of a closed terminal
-def test_it_stops_quietly_when_asked_and_leaves_no_photos(tiny, start, how, capfd):
-    with start(MODEL_REPO=tiny) as one:
+def test_it_stops_quietly_when_asked_and_leaves_no_photos(tiny, how, capfd):
+    with serve(MODEL_REPO=tiny) as one:
         sent = HTTP.post(f"{one.url}/gradio_api/upload", files={"files": JPEG}).json()
         folder = Path(sent[0]).parents[1]
         assert folder.stat().st_mode & 0o777 == 0o700

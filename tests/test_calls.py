@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx2
 import pytest
 from conftest import wait_for
-from test_limits import listening
-from test_photo import JPEG
+from connecting import listening
+from making import JPEG
 
 import app
 from web.server import limits

@@ -9,8 +9,8 @@ from urllib.parse import quote, urlsplit
 import httpx2
 import pytest
 from conftest import HTTP, ROOT, Server
+from making import JPEG
 from starlette.routing import BaseRoute
-from test_photo import JPEG
 
 import app
 from model.serving import Serving

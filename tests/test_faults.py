@@ -15,11 +15,10 @@ from pathlib import Path
 import httpx2
 import keras
 import pytest
-from conftest import HTTP, ROOT, free_port, run, run_here
+from conftest import HTTP, ROOT, free_port, run, run_here, serve
+from connecting import HEAD, begun
 from kill import epochs_kept
-from test_bundle import write
-from test_limits import HEAD, begun
-from test_photo import JPEG
+from making import JPEG, write
 
 import app
 from model import bundle, disk, export, litert
@@ -90,8 +89,8 @@ def test_sudden_deaths_break_nothing(what, times):
     assert "kills, nothing broken: " in ended.stdout
 
 
-def test_a_stop_waits_for_the_request_in_hand(tiny, start):
-    with start(MODEL_REPO=tiny) as server:
+def test_a_stop_waits_for_the_request_in_hand(tiny):
+    with serve(MODEL_REPO=tiny) as server:
         rest = JPEG + b"\r\n--b--\r\n"
         with begun(server.url, HEAD, len(HEAD) + len(rest)) as connection:
             assert server.predict(JPEG).status_code == 200  # by now it has seen the other one's beginning
@@ -227,8 +226,8 @@ def test_a_table_that_finds_no_room_leaves_the_one_before(small, tiny):
     assert table.read_text() == "an earlier table"
 
 
-def test_an_upload_that_finds_no_room_is_507_and_a_small_one_goes_on(small, tiny, start, capfd):
-    with start(MODEL_REPO=tiny, TMPDIR=small) as server:
+def test_an_upload_that_finds_no_room_is_507_and_a_small_one_goes_on(small, tiny, capfd):
+    with serve(MODEL_REPO=tiny, TMPDIR=small) as server:
         large = JPEG + bytes(3_000_000)
         for _ in range(2):
             refused = server.predict(large)
@@ -239,8 +238,8 @@ def test_an_upload_that_finds_no_room_is_507_and_a_small_one_goes_on(small, tiny
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_an_upload_to_the_page_that_breaks_off_is_no_news(start, tiny, capfd):
-    with start(MODEL_REPO=tiny) as served:
+def test_an_upload_to_the_page_that_breaks_off_is_no_news(tiny, capfd):
+    with serve(MODEL_REPO=tiny) as served:
         for _ in range(2):
             with begun(served.url, HEAD.replace(b'"file"', b'"files"'), 100_000, "/gradio_api/upload"):
                 pass

@@ -11,8 +11,8 @@ from conftest import run
 from drawing import draw
 from huggingface_hub import constants
 from loopback_hub import LoopbackHub
+from making import JPEG
 from PIL import Image
-from test_photo import JPEG
 
 import app
 from model import data, feedback, hub

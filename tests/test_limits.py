@@ -8,39 +8,22 @@ import shlex
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 
 import httpx2
 import pytest
-import uvicorn
-from conftest import HTTP, ROOT, free_port, run_async
+from conftest import HTTP, ROOT, run_async, serve
+from connecting import HEAD, begun, listening
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
-from test_photo import JPEG
+from making import JPEG
 
 import app
 from model.serving import Serving
 from web.environment import networks, origins, whole_number
 from web.server import connections, limits
 from web.server.connections import Connection, listen
-
-HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="leaf.jpg"\r\n\r\n'
-
-
-@contextlib.contextmanager
-def listening(served: FastAPI, http: type = Connection) -> Iterator[str]:
-    """Serve an app on a thread; yield its address."""
-    port = free_port()
-    running = uvicorn.Server(uvicorn.Config(served, port=port, http=http, log_level="warning"))
-    thread = threading.Thread(target=running.run, daemon=True)
-    thread.start()
-    while not running.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    running.should_exit = True
-    thread.join(timeout=10)
 
 
 @pytest.fixture
@@ -55,16 +38,6 @@ def impatient(tiny, monkeypatch) -> Iterator[str]:
 
 def predict(url: str, **more: object) -> httpx2.Response:
     return HTTP.post(f"{url}/predict", files={"file": ("leaf.jpg", JPEG)}, **more)
-
-
-@contextlib.contextmanager
-def begun(url: str, body: bytes, length: int, path: str = "/predict") -> Iterator[socket.socket]:
-    """Begin to send an upload of some length."""
-    host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
-        head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n"
-        connection.sendall(head.encode() + b"Content-Type: multipart/form-data; boundary=b\r\n\r\n" + body)
-        yield connection
 
 
 def test_an_upload_that_stalls_is_given_up_and_holds_no_place(impatient):
@@ -185,8 +158,8 @@ def test_clients_are_told_apart_behind_the_proxies_of_a_space(space, client, nei
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine can't listen to both at once")
-def test_a_proxy_is_trusted_as_well_where_the_app_listens_to_both_kinds_of_addresses(tiny, start):
-    with start(MODEL_REPO=tiny, GRADIO_SERVER_NAME="::", MAX_PER_MINUTE=1) as server:
+def test_a_proxy_is_trusted_as_well_where_the_app_listens_to_both_kinds_of_addresses(tiny):
+    with serve(MODEL_REPO=tiny, GRADIO_SERVER_NAME="::", MAX_PER_MINUTE=1) as server:
         clients = ("198.51.100.7", "198.51.100.8", "198.51.100.7")
         told = [predict(server.url, headers={"X-Forwarded-For": client}).status_code for client in clients]
         # Off a Space, only this machine's own address is a proxy's.

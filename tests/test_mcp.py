@@ -5,10 +5,10 @@ import json
 
 from conftest import HTTP, run_async
 from drawing import draw
+from making import encode
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, Tool
-from test_photo import encode
 
 from web.texts import LANGUAGES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import run
-from test_limits import HEAD, begun
+from connecting import HEAD, begun
 
 FREED = """
 import sys

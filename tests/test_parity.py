@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import Server
+from conftest import Server, serve
 
 from model import bundle, data, pixels
 
@@ -24,9 +24,9 @@ def assert_parity(server, folder: Path, paths: list[Path], cache: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def default_server(start) -> Iterator[Server]:
+def default_server() -> Iterator[Server]:
     """A server with the default model."""
-    with start() as running:
+    with serve() as running:
         yield running
 
 

@@ -20,9 +20,10 @@ def test_the_training_command_is_the_one_that_made_the_default_model():
 
 
 def test_every_setting_and_endpoint_is_documented():
-    files = [ROOT / "app.py", *(ROOT / "model").glob("*.py"), *(ROOT / "web").glob("*.py")]
+    files = [ROOT / "app.py", *(ROOT / "model").glob("*.py"), *(ROOT / "web").rglob("*.py")]
     app = "".join(file.read_text() for file in files)
-    asked = r'(?:whole_number\(|environ\.get\(|environ\[)"([A-Z_]+)"(?!\] =)'  # not what it sets itself
+    reader = r"whole_number\(|number_of_minutes\(|origins\(|networks\(|environ\.get\(|environ\["
+    asked = rf'(?:{reader})"([A-Z_]+)"(?!\] =)'  # not what it sets itself
     for name in set(re.findall(asked, app)) - {"SPACE_ID", "XDG_CACHE_HOME"}:
         assert f"`{name}`" in README
     for path in re.findall(r'@api\.(?:get|post)\("([^"]+)"', app):

@@ -6,7 +6,8 @@ import socket
 
 import pytest
 from conftest import HTTP
-from test_photo import JPEG, REFUSED
+from making import JPEG
+from test_photo import REFUSED
 
 from model import photo
 

@@ -219,11 +219,13 @@ def test_folds_test_every_leaf_once_and_go_on_where_they_were_interrupted(
     monkeypatch.setattr(Checkpoint, "on_epoch_begin", interrupted)
     arguments = ["--data", str(drawn_photos), "--cache", str(cache), "--image-size", "32", "--epochs", "1"]
     arguments += ["--folds", "2", "--out", str(tmp_path / "mine")]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()  # in nobody's way: folds write no bundle
     with pytest.raises(KeyboardInterrupt):
         train.main(arguments)
     train.main([*arguments, "--resume"])
     assert begun == ["fold-1", "fold-2", "fold-2"]
-    assert [path.name for path in tmp_path.iterdir()] == ["mine.folds.json"]
+    assert {path.name for path in tmp_path.rglob("*")} == {"mine", "notes.txt", "mine.folds.json"}
     made = json.loads((tmp_path / "mine.folds.json").read_text())
     assert [fold["held-out leaves"]["photos"] for fold in made["folds"]] == [60, 60]
     pooled = made["pooled"]["held-out leaves"]

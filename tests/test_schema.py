@@ -3,7 +3,7 @@
 import pytest
 import requests
 from hypothesis import HealthCheck, given, settings
-from test_photo import AVIF, JPEG
+from making import AVIF, JPEG
 
 schemathesis = pytest.importorskip("schemathesis")
 checks = pytest.importorskip("schemathesis.specs.openapi.checks")

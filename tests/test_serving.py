@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import HTTP, wait_for
+from conftest import HTTP, serve, wait_for
 from drawing import draw
 from loopback_repo import Repo
 from making import encode
@@ -36,13 +36,13 @@ def wait_until(url: str, true) -> dict:
     return health
 
 
-def test_a_new_revision_answers_without_a_restart_and_a_bad_one_does_not(hub, at, tiny, start, capfd):
+def test_a_new_revision_answers_without_a_restart_and_a_bad_one_does_not(hub, at, tiny, capfd):
     repo = hub.repos["model", REPO] = Repo("model", REPO)
     first = repo.commit("main", "first", files_of(bundle.DEFAULT)).sha
     photo = encode(draw("Potato___Late_blight", 5))
     answers, stop = [], threading.Event()
 
-    with start(MODEL_REPO=REPO, MODEL_REFRESH_MINUTES=OFTEN, **at) as served, ThreadPoolExecutor(2) as pool:
+    with serve(MODEL_REPO=REPO, MODEL_REFRESH_MINUTES=OFTEN, **at) as served, ThreadPoolExecutor(2) as pool:
 
         def ask() -> None:
             while not stop.is_set():

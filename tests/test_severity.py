@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from drawing import draw
+from making import encode
 from PIL import Image, ImageDraw
-from test_photo import encode
 
 from model import bundle, photo
 from model.classifier import Classifier

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import HTTP, TINY, run
+from conftest import HTTP, TINY, run, serve
 from huggingface_hub import HfApi, ModelCard
 from PIL import Image
 
@@ -33,7 +33,7 @@ def new_environment(folder: Path, requirements: Path) -> Path:
     return python
 
 
-def test_photos_to_model_to_page_to_keras(hub, at, tiny, drawn_photos, cache, start, tmp_path):
+def test_photos_to_model_to_page_to_keras(hub, at, tiny, drawn_photos, cache, tmp_path):
     api = HfApi(endpoint=hub.url, token="hf_loopback")
     api.create_repo(PHOTOS, repo_type="dataset")
     api.upload_folder(repo_id=PHOTOS, repo_type="dataset", folder_path=drawn_photos)
@@ -68,7 +68,7 @@ def test_photos_to_model_to_page_to_keras(hub, at, tiny, drawn_photos, cache, st
         python = new_environment(tmp_path / "venv", tmp_path / "space" / "requirements.txt")
     leaf = tmp_path / "leaf.jpg"
     Image.new("RGB", (200, 200), "grey").save(leaf)  # of a drawn leaf both models are as certain as can be
-    with start(tmp_path / "space", python, **at | space.variables) as page:
+    with serve(tmp_path / "space", python, **at | space.variables) as page:
         newest = page.predict(leaf).json()
         assert HTTP.get(page.url).status_code == 200
     assert newest["model"] == {"name": REPO, "revision": repo.tags["v2"]}

@@ -2,11 +2,9 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from drawing import draw
-from driving import drop, jpeg, several, visit
+from driving import drop, several, visit
 from playwright.sync_api import Page, expect
-
-LEAF = jpeg(draw("Potato___Late_blight", 900))
+from seeing import LEAF
 
 
 def check(page: Page) -> None:

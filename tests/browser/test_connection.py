@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+from conftest import serve
 from driving import ask_for_french, choose_french, drop, hold, paste, several, visit
 from playwright.sync_api import Page, expect
 from seeing import LEAF, LOST, OTHER_LEAF, SCENE, check_answer, check_sentence
@@ -210,16 +211,16 @@ def test_of_several_none_is_lost_while_the_server_is_busy_whatever_becomes_of_on
     expect(refused.locator("#joint figure small")).to_have_text(["a.jpg"])
 
 
-def test_while_the_server_is_away_a_photo_waits(browser, tiny, start):
+def test_while_the_server_is_away_a_photo_waits(browser, tiny):
     with browser.new_context() as context:
         opened = context.new_page()
-        with start(MODEL_REPO=tiny) as first:
+        with serve(MODEL_REPO=tiny) as first:
             visit(opened, first.url)
         drop(opened, LEAF)
         expect(opened.get_by_role("alert")).to_have_text(
             "The server is busy or can't be reached. This page goes on by itself as soon as it answers."
         )
-        with start(MODEL_REPO=tiny, GRADIO_SERVER_PORT=urlsplit(first.url).port) as again:
+        with serve(MODEL_REPO=tiny, GRADIO_SERVER_PORT=urlsplit(first.url).port) as again:
             check_answer(opened, again.predict(LEAF).json())
             expect(opened.get_by_role("alert")).to_be_empty()
             expect(opened.get_by_test_id("toast-body")).to_have_count(0)

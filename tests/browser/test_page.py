@@ -1,20 +1,18 @@
 """The page in a real Chromium: photos come in by every way, the answers are the REST API's, nothing leaks."""
 
 import contextlib
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import numpy as np
-import pillow_heif
 import pytest
-from conftest import Server
+from conftest import Server, serve
 from drawing import draw, photograph
 from driving import ask_for_french, drop, paste, pick, several, visit
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from making import encode
 from PIL import ExifTags, Image
 from playwright.sync_api import expect
 from seeing import LEAF, OTHER_LEAF, SCENE, check_answer, check_sentence
@@ -59,18 +57,16 @@ def test_a_phone_s_photo_is_shrunk_before_it_travels_and_answered_upright(page, 
 
 
 def test_an_iphone_s_photo_is_answered_though_the_browser_can_t_read_it(page, server):
-    file = io.BytesIO()
-    pillow_heif.from_pillow(draw("Potato___Late_blight", 904)).save(file)
-    drop(page, file.getvalue(), name="IMG_0001.HEIC", mime="")
-    check_answer(page, server.predict(file.getvalue()).json())
+    photo = encode(draw("Potato___Late_blight", 904), "HEIF")
+    drop(page, photo, name="IMG_0001.HEIC", mime="")
+    check_answer(page, server.predict(photo).json())
     expect(page.locator("#heat .photo")).not_to_have_js_property("naturalWidth", 0)  # the server's small one
 
 
 def test_a_pasted_picture_is_answered(page, server):
-    file = io.BytesIO()
-    draw("Potato___Early_blight", 903).save(file, "PNG")
-    paste(page, file.getvalue())
-    check_answer(page, server.predict(file.getvalue()).json())
+    photo = encode(draw("Potato___Early_blight", 903))
+    paste(page, photo)
+    check_answer(page, server.predict(photo).json())
 
 
 def test_the_camera_s_picture_is_answered(page):
@@ -319,20 +315,11 @@ def test_the_gradio_client_gets_the_same_answer(server, tmp_path):
         client.predict(photo=handle_file(photo), language="fr", api_name="/predict")
 
 
-@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
-def test_no_caller_reads_a_file_of_the_server(server, tmp_path, meta):
-    photo = tmp_path / "leaf.jpg"
-    photo.write_bytes(LEAF)
-    asked = {"data": [{"path": str(photo)} | meta, "en"]}
-    answer = httpx2.post(f"{server.url}/gradio_api/run/predict", json=asked, timeout=60)
-    assert answer.status_code == 400
-
-
 @pytest.fixture(scope="module")
-def asking(tiny, start, tmp_path_factory) -> Iterator[tuple[Server, Path]]:
+def asking(tiny, tmp_path_factory) -> Iterator[tuple[Server, Path]]:
     """A server that keeps feedback, and where."""
     folder = tmp_path_factory.mktemp("feedback")
-    with start(MODEL_REPO=tiny, FEEDBACK_REPO=folder) as running:
+    with serve(MODEL_REPO=tiny, FEEDBACK_REPO=folder) as running:
         yield running, folder
 
 
@@ -340,9 +327,7 @@ def telling_photo() -> bytes:
     """A photo that is not square and names its place, small enough to travel as it is."""
     exif = Image.Exif()
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (52.0, 31.0, 12.0)
-    file = io.BytesIO()
-    draw("Potato___Late_blight", 911, size=256).resize((900, 600)).save(file, "JPEG", exif=exif)
-    return file.getvalue()
+    return encode(draw("Potato___Late_blight", 911, size=256).resize((900, 600)), "JPEG", exif=exif)
 
 
 def test_feedback_is_kept_with_consent_only(browser, asking):
@@ -391,9 +376,9 @@ def test_arrow_keys_in_one_group_leave_the_other_as_it_was(browser, asking):
         expect(opened.get_by_label("One leaf")).to_be_checked()
 
 
-def test_the_page_says_that_another_model_answers(browser, start, tmp_path):
+def test_the_page_says_that_another_model_answers(browser, tmp_path):
     nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": tmp_path}
-    with start(MODEL_REPO="someone/leaf", **nowhere) as running, browser.new_context(locale="fr") as context:
+    with serve(MODEL_REPO="someone/leaf", **nowhere) as running, browser.new_context(locale="fr") as context:
         opened = context.new_page()
         opened.goto(running.url)
         notice = opened.locator(".card.notice")
@@ -423,8 +408,8 @@ def unusual(tmp_path_factory) -> Path:
     return out
 
 
-def test_a_model_of_other_classes_without_heat_works_as_well(browser, unusual, start):
-    with start(MODEL_REPO=unusual) as server, browser.new_context() as context:
+def test_a_model_of_other_classes_without_heat_works_as_well(browser, unusual):
+    with serve(MODEL_REPO=unusual) as server, browser.new_context() as context:
         opened = context.new_page()
         visit(opened, server.url)
         drop(opened, LEAF)

@@ -84,7 +84,7 @@ class Health(BaseModel):
 
     model: Model
     classes: list[str]
-    notice: str | None = Field(description="why another model answers than was asked for")
+    notice: str | None = Field(description="why another model answers than was asked for, or no newer one")
     uptime_seconds: float
 
 
