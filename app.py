@@ -237,6 +237,7 @@ def create_page(serving: Serving, photos: tempfile.TemporaryDirectory) -> FastAP
         max_file_size=MAX_UPLOAD_MB * MEGABYTE,
         show_error=False,
         mcp_server=True,
+        ssr_mode=False,  # whatever GRADIO_SSR_MODE says, as on Spaces: Node would have to serve the page
         **page.LOOKS,
     )
 

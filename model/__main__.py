@@ -132,7 +132,9 @@ def main(argv: list[str]) -> int:
     )
     options = parser.parse_args(argv)
     # Each once, however often and in whatever way it is named: nobody votes twice.
-    named = {path.resolve(): path for path in photos_in(options.photos)}
+    named = {}
+    for path in photos_in(options.photos):
+        named.setdefault(path.resolve(), path)
     paths = list(named.values())
     found = hub.find(os.environ.get("MODEL_REPO"))
     classifier = load(found)

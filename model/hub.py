@@ -103,6 +103,8 @@ def fetch(name: str | None, files: list[str] | None = SERVED_FILES) -> Found:
     folder = Path(disk.at_home(name))
     if bundle.place(folder).is_dir():
         return Found(folder.resolve(), folder.absolute().name or str(folder), is_local=True)
+    if folder.is_file():
+        raise HubError(f"{name} is a file; name the folder of a bundle.")
     repo, revision = split_revision(name)
     require_repo_id(repo, or_folder=True)
     folder = download(repo, revision, "model", files)

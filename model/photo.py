@@ -31,7 +31,7 @@ def _load_light_exif(exif: Image.Exif, data: bytes) -> None:
 Image.Exif.load = _load_light_exif  # Pillow calls it itself while it opens a file
 
 # Increase this when a change alters the pixels of any photo: cached pixels are then prepared again.
-VERSION = 1
+VERSION = 2
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF")
 FORMAT_NAMES = "JPEG, PNG, WebP, GIF, BMP, AVIF, HEIC"
@@ -44,16 +44,24 @@ MAX_PIXELS_OF = {"WEBP": 32_000_000, "AVIF": 32_000_000}
 
 # Types that people do send and we do not read, told by their first bytes (offset, bytes).
 UNREAD_TYPES = {
-    "TIFF": (0, (b"II*\0", b"MM\0*")),
+    "TIFF": (0, (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
     "PDF": (0, (b"%PDF",)),
     "SVG": (0, (b"<svg", b"<?xml")),
     "Photoshop": (0, (b"8BPS",)),
-    "MP4": (4, (b"ftypisom", b"ftypmp4", b"ftypqt", b"ftypM4V")),
+    "JPEG 2000": (0, (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")),
+    "JPEG XL": (0, (b"\0\0\0\x0cJXL ", b"\xff\x0a")),
+    "icon": (0, (b"\0\0\1\0",)),
+    "MP4": (4, (b"ftypiso", b"ftypmp4", b"ftypqt", b"ftypM4V", b"ftyp3g")),
+    "WebM": (0, (b"\x1aE\xdf\xa3",)),
     "ZIP": (0, (b"PK\x03\x04",)),
 }
 
-# How those begin (offset, bytes) that are decoded while they are opened: if that fails, they are damaged.
-READ_AT_ONCE = ((8, b"WEBP"), (4, (b"ftypavif", b"ftypavis")))
+# How those begin (offset, bytes) that are none but damaged ones if they can't be opened.
+KNOWN = (
+    (0, (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")),
+    (8, b"WEBP"),
+    (4, (b"ftypavif", b"ftypavis")),
+)
 
 # EXIF orientation (TIFF 6.0 / EXIF 2.3, tag 0x0112) -> what makes the picture upright.
 UPRIGHT = {
@@ -202,7 +210,9 @@ def _open(data: bytes) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise TooLargeError(megapixels=MAX_PIXELS // 1_000_000) from error
     except DECODE_ERRORS as error:
-        if any(data.startswith(starts, offset) for offset, starts in READ_AT_ONCE):
+        if "Decompressed data too large" in str(error):  # of texts in a PNG, say
+            raise OverloadedError from error
+        if any(data.startswith(starts, offset) for offset, starts in KNOWN):
             raise DamagedError from error
         for name, (offset, starts) in UNREAD_TYPES.items():
             if data.startswith(starts, offset):
@@ -227,9 +237,12 @@ def _in_eight_bits(image: Image.Image) -> Image.Image:
     """Convert to RGB, or RGBA if parts are transparent."""
     if image.mode.startswith("I"):  # 16-bit grey: convert("RGB") would clip, not scale
         values = np.array(image, dtype=np.float32)
+        clear = values == image.info.get("transparency", -1)
         values /= 257  # in place: a large picture is a gigabyte
         image = Image.fromarray(values.clip(0, 255, out=values).astype(np.uint8))
         del values
+        if clear.any():
+            image.putalpha(Image.fromarray(~clear))
     mode = "RGBA" if image.has_transparency_data else "RGB"
     return image if image.mode == mode else image.convert(mode)  # which would copy it
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from model import data, disk, evaluation
 
-DEFAULT_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "blightcheck"
+DEFAULT_CACHE = Path(disk.at_home(os.environ.get("XDG_CACHE_HOME") or "~/.cache")) / "blightcheck"
 LARGEST = 1024  # pixels of an input's side
 
 

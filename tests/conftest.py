@@ -207,8 +207,9 @@ def server(tiny) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def space(tiny) -> Iterator[Server]:
-    """The app as on a Space, where a client may ask only three times a minute."""
-    with serve(MODEL_REPO=tiny, SPACE_ID="someone/space", MAX_PER_MINUTE=3) as running:
+    """The app as on a Space, which wants Node to draw pages, and where a client may ask thrice a minute."""
+    node = {"GRADIO_SSR_MODE": "true", "GRADIO_NODE_PATH": "/bin/false"}
+    with serve(MODEL_REPO=tiny, SPACE_ID="someone/space", MAX_PER_MINUTE=3, **node) as running:
         yield running
 
 

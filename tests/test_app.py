@@ -440,10 +440,13 @@ def test_the_command_line_replaces_tables_only_and_counts_a_photo_once(tiny, tmp
     assert ended.stderr.splitlines()[-1].endswith(f"{'t' * 300}: file name too long.")
     again = tmp_path / ".." / tmp_path.name / leaf.name
     draw("Potato___Late_blight", seed=91).save(tmp_path / "other.jpg")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "alias.jpg").symlink_to(leaf)
     ended = run_here("-m", "model", leaf, again, tmp_path, "--csv", link, MODEL_REPO=tiny)
     assert ended.returncode == 0
     assert link.is_symlink()
-    assert len(table.read_text().splitlines()) == 3
+    rows = table.read_text().splitlines()
+    assert [row.split(",")[0] for row in rows[1:]] == [str(leaf), str(tmp_path / "other.jpg")]
     assert "Together: Late blight (2 of 2 photos had a say)" in ended.stderr.splitlines()
 
 

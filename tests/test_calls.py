@@ -30,7 +30,7 @@ NO_CALLS = (
     ),
     *(
         {"data": [photo, "en"], "session_hash": "x", "fn_index": PREDICT}
-        for photo in ({"path": 5}, [], "x", float("nan"))
+        for photo in ({"path": 5}, {"url": "http://x/leaf.jpg"} | {"meta": META}, [], "x", float("nan"))
     ),
     *(
         {"data": [None, language], "session_hash": "x", "fn_index": DIAGNOSE}
@@ -163,7 +163,7 @@ def test_a_photo_that_was_never_sent_is_one_sentence(client, route, path, capfd)
         else {"data": [photo, "en"], "session_hash": "x", "fn_index": PREDICT}
     )
     answer = client.post(route, json=sent)
-    told = NO_CALL if path is None else LOST
+    told = LOST if path else NO_CALL
     assert (answer.status_code, answer.json()) == (400, {"detail": told})
     assert capfd.readouterr().err == ""
 

@@ -112,6 +112,7 @@ def test_what_is_not_there_is_one_sentence(hub, at, tiny):
     sentence = "someone/words is no Blightcheck model: it has no bundle.json."
     assert ended.stderr.splitlines()[-1] == f"python -m model: {sentence}"
     assert "No files matched" not in ended.stderr
+    assert find(str(tiny / "bundle.json")) == f"{tiny}/bundle.json is a file; name the folder of a bundle."
     assert find("no such folder") == "no such folder is neither a folder here nor a Hub id like user/repo."
 
 

@@ -71,6 +71,7 @@ CLEAR = {  # modes of a PNG: what is black there, and what is transparent, by it
     "P": (0, 1, {"transparency": 1}),
     "L": (0, 9, {"transparency": 9}),
     "RGB": ((0, 0, 0), (9, 9, 9), {"transparency": (9, 9, 9)}),
+    "I;16": (0, 0x0909, {"transparency": 0x0909}),
 }
 
 
@@ -185,9 +186,15 @@ REFUSED = {
     ),
     "a colour profile of 50 megabytes": (
         hostile.png_with(hostile.chunk(b"iCCP", b"k\0\0" + zlib.compress(bytes(50_000_000)))),
-        photo.NoPictureError,
-        f"This is not a picture we can read; {READ}",
+        photo.OverloadedError,
+        MUCH,
     ),
+    "a text of two megabytes": (
+        hostile.png_with(hostile.chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(2_000_000)))),
+        photo.OverloadedError,
+        MUCH,
+    ),
+    "a PNG that begins with nothing": (b"\x89PNG\r\n\x1a\n" + bytes(20), photo.DamagedError, DAMAGED),
     "pdf": (b"%PDF-1.7", photo.UnreadTypeError, f"We don't read PDF files; {READ}"),
 }
 UNREAD = [
@@ -198,6 +205,11 @@ UNREAD = [
     ("Photoshop", b"8BPS\0\x01"),
     ("MP4", b"\0\0\0\x18ftypmp42"),
     ("MP4", b"\0\0\0\x14ftypqt  "),
+    ("MP4", b"\0\0\0\x14ftypiso5"),
+    ("WebM", b"\x1aE\xdf\xa3\x01"),
+    ("JPEG 2000", encode(LEAF, "JPEG2000")),
+    ("JPEG XL", b"\xff\x0a\xfa"),
+    ("icon", encode(LEAF, "ICO")),
     ("ZIP", b"PK\x03\x04\x14\0"),
 ]
 

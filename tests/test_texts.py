@@ -14,7 +14,7 @@ from web.guidance import SOURCES, STATEMENTS, about, guidance
 from web.one_leaf import Earlier, answer, recalled
 from web.report import Leaf, table
 from web.several import summarise
-from web.texts import ENGLISH, LANGUAGES, TEXTS, choose, class_name, text
+from web.texts import CODES, ENGLISH, LANGUAGES, TEXTS, choose, class_name, text
 from web.uploads import LostError
 
 WEB = Path(__file__).parents[1] / "web"
@@ -57,6 +57,12 @@ def test_every_refusal_has_a_text_that_says_what_programs_are_told():
 )
 def test_the_language_is_what_the_visitor_reads(asked, accepted, chosen):
     assert choose(asked, accepted) == chosen
+
+
+def test_a_language_of_one_country_comes_before_that_of_all(monkeypatch):
+    monkeypatch.setitem(CODES, "pt-br", "pt-BR")
+    assert choose("pt_BR", None) == choose(None, "pt-BR,es;q=0.9") == "pt-BR"
+    assert choose(None, "pt-PT,es;q=0.9") == "es"
 
 
 def test_classes_we_have_no_word_for_keep_their_labels():

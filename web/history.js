@@ -25,7 +25,7 @@ function keep(all) {
 }
 
 // The page's language as it is written where the browser is at home: 3/4 is not the same day everywhere.
-const region = () => navigator.languages.find((tag) => tag.split("-")[0] === props.texts.code) ?? props.texts.code;
+const region = () => navigator.languages.find((tag) => `${tag}-`.startsWith(`${props.texts.code}-`)) ?? props.texts.code;
 
 function show() {
   const told = (check) => ({

@@ -2,7 +2,8 @@
 // travels, a file of any type goes to the server (which says what it can't read), and waits while that can't be
 // reached. Of the rest: a phone's own camera, keys, the language, and where the page looks once it has an answer.
 
-const LONGEST = 1024; // pixels; the model sees far fewer
+const LONGEST = 1024; // pixels; the model sees far fewer,
+const SHORTEST = 320; // of which the shorter side has to have enough
 const SLOW = 15_000; // milliseconds without a reply, of which it is told that it takes long
 const AGAIN = 1000; // milliseconds between attempts to reach the server
 const SILENCE = 5000; // milliseconds without an answer mean that it can't be reached
@@ -21,14 +22,15 @@ const fits = (file) => file.size <= megabytes * 1e6;
 async function shrink(file) {
   try {
     const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
-    const scale = LONGEST / Math.max(bitmap.width, bitmap.height);
+    const { width, height } = bitmap;
+    const scale = Math.max(LONGEST / Math.max(width, height), SHORTEST / Math.min(width, height));
     if (scale >= 1) {
       bitmap.close();
       return await whole(file);
     }
     const canvas = document.createElement("canvas");
-    canvas.width = Math.round(bitmap.width * scale);
-    canvas.height = Math.round(bitmap.height * scale);
+    canvas.width = Math.round(width * scale);
+    canvas.height = Math.round(height * scale);
     const pen = canvas.getContext("2d");
     pen.imageSmoothingQuality = "high";
     pen.fillStyle = "white"; // what the server puts behind transparent parts

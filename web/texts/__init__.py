@@ -12,6 +12,7 @@ CERTAIN = 0.99  # the largest probability that is shown: more would be read as 1
 _FILES = sorted(Path(__file__).parent.glob("*.json"), key=lambda file: (file.stem != ENGLISH, file.stem))
 TEXTS = {file.stem: json.loads(file.read_text("utf-8")) for file in _FILES}
 LANGUAGES = {code: texts["language"] for code, texts in TEXTS.items()}  # code -> its own name
+CODES = {code.lower(): code for code in LANGUAGES}  # in any case, as browsers and people write them
 
 
 def text(language: str, key: str, **values: object) -> str:
@@ -75,7 +76,8 @@ def choose(asked: str | None, accept_language: str | None) -> str:
         except ValueError:  # no number: a header nobody's browser sends
             continue
     for tag in (asked or "", *(tag for quality, _, tag in sorted(ranked) if quality < 0)):
-        code = tag.strip().lower().split("-")[0]
-        if code in TEXTS:
-            return code
+        whole = tag.strip().lower().replace("_", "-")
+        for code in (whole, whole.split("-")[0]):
+            if code in CODES:
+                return CODES[code]
     return ENGLISH
