@@ -188,7 +188,7 @@ def measure_folds(
         logs = options.logs and Path(options.logs) / f"{out.name}-{name}"
         network, _ = fit(settings, earlier, photos, splits, folder, options.resume, logs)
         model, _, thresholds = calibrate(settings, network, photos, splits["validation"])
-        return ask(settings, model, thresholds, photos, splits["test"])
+        return ask(pixels.predictor(model, settings.batch_size), thresholds, photos, splits["test"])
 
     print(dataset.table(photos.counts({})))
     warn_of_known_leaves(earlier, None)
@@ -240,7 +240,6 @@ def main(argv: list[str]) -> None:
         )
         for name, source in options.evaluate.items()
     }
-    labels = data.labels_of(photos.classes)
     if kin := described(photos.outputs, len(photos.classes)):
         print(kin)
     for name, part in more.items():
@@ -258,11 +257,12 @@ def main(argv: list[str]) -> None:
     logs = options.logs and Path(options.logs) / out.name
     network, state = fit(settings, earlier, photos, splits, unfinished, options.resume, logs)
     model, temperature, thresholds = calibrate(settings, network, photos, splits["validation"])
-    answers = ask(settings, model, thresholds, photos, splits["test"])
-    figures = evaluation.measure_held_out(answers, labels)
+    predict = pixels.predictor(model, settings.batch_size)
+    answers = ask(predict, thresholds, photos, splits["test"])
+    figures = evaluation.measure_held_out(answers, photos.class_labels)
     for name, part in more.items():
-        of_all = ask(settings, model, thresholds, part, np.arange(len(part.photos)))
-        figures[name] = evaluation.measure(of_all, labels)
+        of_all = ask(predict, thresholds, part, np.arange(len(part.photos)))
+        figures[name] = evaluation.measure(of_all, photos.class_labels)
     for name, row in figures.items():
         print("\n" + evaluation.table(name, row))
 

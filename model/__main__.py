@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from model import data, hub, photo, publish, space
 from model.answers import columns, row
-from model.bundle import BundleError, check_files, place
+from model.bundle import BundleError, actual_folder, check_files
 from model.classifier import Diagnosis
 from model.cores import CORES
 from model.plant import joint_answer
@@ -70,7 +70,7 @@ def push_model(argv: list[str]) -> int:
     parser.add_argument("--dry-run", action="store_true", help="only list what would be uploaded and deleted")
     options = parser.parse_args(argv)
     folder = Path(options.folder)
-    if not place(folder).is_dir():
+    if not actual_folder(folder).is_dir():
         raise BundleError(f"There is no folder {folder}; give the one that train.py wrote.")
     if options.dry_run:
         check_files(folder)

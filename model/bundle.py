@@ -144,7 +144,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def place(folder: Path) -> Path:
+def actual_folder(folder: Path) -> Path:
     """Return where the bundle of `folder` lies: there, or aside if a writer is replacing it or was killed."""
     folder = folder.resolve()
     if not folder.name:  # the root, beside which there is nothing
@@ -156,14 +156,14 @@ def place(folder: Path) -> Path:
 def _read_files(folder: Path) -> tuple[bytes, bytes]:
     """Return bundle.json and model.tflite, of one bundle even if it is being replaced."""
     while True:
-        at = place(folder)
+        at = actual_folder(folder)
         opened = _identity(at)
         try:
             files = (at / DESCRIPTION).read_bytes(), (at / LITERT_MODEL).read_bytes()
             if _identity(at) == opened:
                 return files
         except FileNotFoundError:
-            if place(folder) == at and _identity(at) == opened:
+            if actual_folder(folder) == at and _identity(at) == opened:
                 raise  # it was not replaced meanwhile: the file really isn't there
 
 
@@ -191,7 +191,7 @@ def is_label(label: object) -> bool:
 def check_files(folder: Path) -> None:
     """Raise BundleError unless all files are those that bundle.json was written with."""
     for name, digest in read(folder).description["files"].items():
-        file = place(folder) / name
+        file = actual_folder(folder) / name
         if not file.is_file() or sha256(file) != digest:
             raise BundleError(
                 f"{name} in {folder.name} is not the file it was written with; make the bundle again."

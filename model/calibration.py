@@ -36,10 +36,10 @@ def calibrate(
 
 
 def ask(
-    settings: Settings, model: keras.Model, thresholds: Thresholds, photos: Dataset, indices: np.ndarray
+    predict: pixels.Predictor, thresholds: Thresholds, photos: Dataset, indices: np.ndarray
 ) -> evaluation.Answers:
-    """Ask the model about some photos."""
-    said = pixels.predictor(model, settings.batch_size)(photos.images, indices)
+    """Ask a model, by its `predict`, about some photos."""
+    said = predict(photos.images, indices)
     names = public_names(photo.source for photo in photos.photos)
     return evaluation.Answers(
         **said,

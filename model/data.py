@@ -9,7 +9,6 @@ holds such folders, it comes split.
 import fnmatch
 import os
 import re
-import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,13 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from model import disk, photo
+from model.names import label_of, spelled
 
 PLANT_VILLAGE = "kaggle:arjuntejaswi/plant-village"
 POTATO_CLASSES = ["Potato___*"]
 
 POTATO_FOLDER = re.compile("potato|(early|late)[ _]?blight|healthy", re.IGNORECASE)  # starts like this
-# What a class of potato's may be called after, before the name of a disease.
-POTATO_PREFIX = re.compile(r"potato(es)?([ _-]+lea(f|ves)(?=__))?[ _-]+(?=[^ _-])", re.IGNORECASE)
 OTHER = -1  # the label of a photo that shows none of the classes
 
 SPLITS = ("train", "validation", "test")
@@ -236,9 +234,9 @@ def in_classes(photos: Sequence[LabelledPhoto], classes: Sequence[str]) -> list[
     return [p if p.folder in classes else replace(p, folder=folder(p)) for p in photos]
 
 
-def as_other(photo: LabelledPhoto, classes: Sequence[str]) -> LabelledPhoto:
+def as_other(p: LabelledPhoto, classes: Sequence[str]) -> LabelledPhoto:
     """Return a photo that shows none of `classes`, renaming its folder if it is called like one."""
-    return replace(photo, folder=f"not {photo.folder}") if photo.folder in classes else photo
+    return replace(p, folder=f"not {p.folder}") if p.folder in classes else p
 
 
 def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> list[str]:
@@ -270,30 +268,6 @@ def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> l
         if (other := alike.setdefault(spelled(label_of(name)), name)) != name:
             raise DataError(f"{other} and {name} seem to be one class; call both folders alike.")
     return matching
-
-
-def spelled(name: str) -> str:
-    """Return what all spellings of a name share, whatever their case, punctuation or coding of accents."""
-    # By category, since to a regular expression the vowel signs of Indic scripts are no parts of words.
-    letters = unicodedata.normalize("NFC", name).casefold()
-    words = "".join(" " if unicodedata.category(letter)[0] in "PZ" else letter for letter in letters)
-    return " ".join(words.split()) or name
-
-
-def label_of(folder: str) -> str:
-    """Name a class for people: "Potato___Early_blight", "potato_early_blight" -> "Early blight".
-
-    Other crops keep theirs: what to do about potato's late blight is not what to do about tomato's.
-    """
-    crop = POTATO_PREFIX.match(folder)
-    named = folder[crop.end() :] if crop else folder
-    label = " ".join(named.replace("_", " ").split()) or folder
-    return label[0].upper() + label[1:]
-
-
-def labels_of(folders: Sequence[str]) -> list[str]:
-    """Name classes for people."""
-    return [label_of(folder) for folder in folders]
 
 
 def photo_weights(photos: Sequence[LabelledPhoto]) -> np.ndarray:

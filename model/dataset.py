@@ -12,6 +12,7 @@ from model import data, pixels
 from model.bundle import LONGEST_LABEL, is_label
 from model.diseases import is_healthy
 from model.leaves import leaves_by_name, merge_alike
+from model.names import label_of, spelled
 from model.settings import Settings
 
 FEW = 5  # files named; a broken set has thousands
@@ -35,6 +36,11 @@ class Dataset:
     labels: np.ndarray
     leaves: np.ndarray
     digests: list[str]
+
+    @property
+    def class_labels(self) -> list[str]:
+        """What people call the classes."""
+        return [label_of(folder) for folder in self.classes]
 
     def asked(self, indices: np.ndarray) -> np.ndarray:
         """Return the labels of some photos, OTHER in place of any class that was not asked for."""
@@ -74,8 +80,8 @@ def gather(settings: Settings) -> tuple[list[data.LabelledPhoto], list[str]]:
     """Find the photos of all sources; return them, and the classes asked for."""
     sources = [data.find_photos(source) for source in settings.data]
     classes = data.class_folders([photo for photos in sources for photo in photos], settings.classes)
-    for folder, label in zip(classes, data.labels_of(classes), strict=True):
-        if not is_label(label):
+    for folder in classes:
+        if not is_label(label := label_of(folder)):
             raise data.DataError(
                 f"A class can't be called {label!r:.60}; rename its folder, {folder!r:.60}, to at most "
                 f"{LONGEST_LABEL} letters, all of which can be printed."
@@ -101,12 +107,12 @@ def gather(settings: Settings) -> tuple[list[data.LabelledPhoto], list[str]]:
 
 def _warn_of_misspelt(others: Counter, classes: list[str]) -> None:
     """Warn of other folders whose first word is a class's. Raises DataError if all but the spelling is."""
-    known = {data.spelled(name): name for name in classes}
+    known = {spelled(name): name for name in classes}
     for name in others:
-        if alike := known.get(data.spelled(name)):
+        if alike := known.get(spelled(name)):
             raise data.DataError(f"{name} and {alike} seem to be one class; call both folders alike.")
     first_words = {name.partition(" ")[0] for name in known}
-    like = [name for name in others if data.spelled(name).partition(" ")[0] in first_words]
+    like = [name for name in others if spelled(name).partition(" ")[0] in first_words]
     if like:
         print(
             "Beware: called almost like a class, but taken for something else: "

@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import numpy as np
 
-from model import data
 from model.dataset import Dataset
+from model.names import label_of
 from model.settings import Settings, command, public_settings
 from model.verdict import Thresholds
 
@@ -22,12 +22,9 @@ def describe(
     figures: dict[str, dict],
 ) -> dict:
     """Return what a bundle is to say, made by the command `argv`. `state` is its checkpoint's."""
-    labels = data.labels_of(photos.classes)
     libraries = ("tensorflow", "keras", "numpy", "pillow", "ai-edge-litert")
     return {
-        "classes": [
-            {"folder": folder, "label": label} for folder, label in zip(photos.classes, labels, strict=True)
-        ],
+        "classes": [{"folder": folder, "label": label_of(folder)} for folder in photos.classes],
         "image_size": settings.image_size,
         "temperature": temperature,
         "thresholds": asdict(thresholds),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model.data import spelled
+from model.names import spelled
 
 NOT = {"not", "non"}
 KIN = 0.1  # how much they count: more helps with cameras never seen, and harms on known ones

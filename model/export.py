@@ -17,9 +17,9 @@ from ai_edge_litert.interpreter import Interpreter
 from keras import ops
 
 from model import selftest
-from model.bundle import BundleError, check_files, place, read
-from model.data import label_of, spelled
+from model.bundle import BundleError, actual_folder, check_files, read
 from model.diseases import LEAST
+from model.names import label_of, spelled
 from model.quantization import with_8_bit_operators
 
 AROUND = 5  # cells: heat is averaged over so many squared; that of a single cell is unstable
@@ -118,7 +118,7 @@ def load_keras(folder: Path) -> keras.Model:
     """Load the Keras model of a bundle. Raises BundleError if it is not whole or brings code."""
     check_files(folder)
     try:
-        return keras.saving.load_model(place(folder), safe_mode=True)
+        return keras.saving.load_model(actual_folder(folder), safe_mode=True)
     except (ValueError, TypeError, KeyError) as error:
         raise BundleError(
             f"The Keras model in {folder.name} is damaged or not made of plain Keras layers; "

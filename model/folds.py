@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from model import data, evaluation
+from model import evaluation
 from model.data import DataError, LabelledPhoto
 from model.dataset import Dataset
 from model.evaluation import Answers
@@ -25,7 +25,7 @@ def cross_validate(
     """
     for source in sorted({p.source for p in photos.photos if p.split}):
         print(f"{source} comes split, but cross-validation deals all its photos anew.")
-    answers, labels = [], data.labels_of(photos.classes)
+    answers, labels = [], photos.class_labels
     # All before the first training: one fold may leave too little to train on.
     parts = list(split_into_folds(photos.photos, photos.leaves, photos.classes, folds, validation, seed))
     for number, splits in enumerate(parts, 1):

@@ -101,7 +101,7 @@ def fetch(name: str | None, files: list[str] | None = SERVED_FILES) -> Found:
     if not name:
         return Found(bundle.DEFAULT, "default")
     folder = Path(disk.at_home(name))
-    if bundle.place(folder).is_dir():
+    if bundle.actual_folder(folder).is_dir():
         return Found(folder.resolve(), folder.absolute().name or str(folder), is_local=True)
     if folder.is_file():
         raise HubError(f"{name} is a file; name the folder of a bundle.")

@@ -30,6 +30,8 @@ VERSION = 3  # of the cache
 DAY = 24 * 3600  # seconds
 CHUNK = 256  # photos decoded ahead of the writer at most
 
+Predictor = Callable[[np.ndarray, np.ndarray], np.ndarray | dict[str, np.ndarray]]
+
 
 @dataclass(frozen=True)
 class Pixels:
@@ -202,9 +204,7 @@ def training_batches(
     )
 
 
-def predictor(
-    model: keras.Model, batch_size: int
-) -> Callable[[np.ndarray, np.ndarray], np.ndarray | dict[str, np.ndarray]]:
+def predictor(model: keras.Model, batch_size: int) -> Predictor:
     """Return a function (images, indices) that predicts those photos, in order.
 
     Only a batch of photos is in memory at a time. It is not model.predict, which on several devices gives

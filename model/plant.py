@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.classifier import LABELS, Diagnosis
-from model.data import spelled
 from model.diseases import is_healthy
+from model.names import spelled
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 
 AGREEMENT = 0.7  # the least pooled probability for a joint diagnosis of leaves that don't all say the same

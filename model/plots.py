@@ -8,7 +8,7 @@ import numpy as np
 matplotlib.use("Agg")  # no screen needed
 from matplotlib import pyplot
 
-from model import data, disk
+from model import disk
 from model.data import OTHER
 from model.dataset import Dataset
 from model.evaluation import Answers, worst_mistakes
@@ -40,7 +40,7 @@ def draw_mistakes(path: Path, photos: Dataset, indices: np.ndarray, answers: Ans
     worst = worst_mistakes(answers)[:MISTAKES]
     if not len(worst):
         return 0
-    names, sure = data.labels_of(photos.classes), certainty(answers.probabilities, answers.leaf)
+    names, sure = photos.class_labels, certainty(answers.probabilities, answers.leaf)
     figure, axes = _panels(len(worst), columns=6, side=2.2)
     for axis, i in zip(axes, worst, strict=True):
         photo, label = photos.photos[indices[i]], answers.labels[i]

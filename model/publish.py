@@ -22,7 +22,7 @@ from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils.sha import git_hash
 
 from model import bundle, card, disk
-from model.evaluation import HELD_OUT
+from model.comparison import ODD, refuse_worse
 from model.hub import (
     FAILURES,
     NO_ANSWER,
@@ -39,8 +39,6 @@ BUSY = (408, 429, 500, 502, 503, 504)
 CHANGED = (409, 412)  # another commit is being made, or was made since we looked
 CONFIGURATION = "config.json"
 WEIGHTS = (".safetensors", ".bin", ".h5", ".keras", ".tflite", ".onnx", ".pt", ".pth", ".ckpt", ".msgpack")
-ODD = (AttributeError, IndexError, KeyError, TypeError, ValueError)  # what reading an odd description ends in
-COMPARED = {"macro_recall": "macro recall", "declined": "other pictures declined"}
 
 Operation = CommitOperationAdd | CommitOperationDelete
 Result = TypeVar("Result")
@@ -71,7 +69,7 @@ def push(folder: Path, repo: str, private: bool = False, force: bool = False) ->
     again = f"try again with: {_command(folder, repo, ['--private'] * private + ['--force'] * force)}"
     url, revision = persist(commit, repo, f"the bundle is safe in {folder}, {again}")
     consolation = f"the model is there, but not tagged, {again}"
-    unchanged = None if sent else bundle.place(folder)
+    unchanged = None if sent else bundle.actual_folder(folder)
     tagged = persist(lambda: _tag(repo, revision, unchanged), repo, consolation)
     return f"Published {url}" if sent or tagged else f"Nothing to publish: {url} has this model already."
 
@@ -171,12 +169,12 @@ def changes(
         ) from error
     earlier = _parsed(published(bundle.DESCRIPTION))
     if not force and earlier.get("classes") == description["classes"]:
-        _refuse_worse(earlier, description, repo, _command(folder, repo, ["--force"]))
+        refuse_worse(earlier, description, repo, _command(folder, repo, ["--force"]))
     try:
         before = card.model_card(earlier, repo)
     except ODD:  # there is none, or none that is whole
         before = None
-    here = bundle.place(folder)
+    here = bundle.actual_folder(folder)
     mine, theirs = here / bundle.CARD, published(bundle.CARD)
     where = repo if theirs else folder
     try:
@@ -216,35 +214,6 @@ def _parsed(file: Path | None) -> dict:
     ours = isinstance(description, dict) and description.get("format_version") == bundle.FORMAT_VERSION
     whole = ours and all(isinstance(description.get(part, {}), dict) for part in ("files", "training"))
     return description if whole else {}
-
-
-def _refuse_worse(earlier: dict, description: dict, repo: str, anyway: str) -> None:
-    """Raise HubError if a figure lies below the 95 % interval of the same figure there.
-
-    Sets of one name are taken for the same photos, but for leaves held out that are known to be others.
-    `anyway` is the command that does not ask.
-    """
-    before, now = (d.get("training", {}).get("held_out") for d in (earlier, description))
-    for name in description["figures"]:
-        others = name.startswith(HELD_OUT) and before and now and before != now
-        how = "though measured on different photos" if others else "by more than chance"
-        for key, words in COMPARED.items():
-            old, new = (_figure(d, name, key) for d in (earlier, description))
-            if old and new and new[0] < old[1]:
-                raise HubError(
-                    f"This model is worse than the one in {repo}, {how}: {words}, {name}, "
-                    f"{new[0]:.1%} instead of {old[0]:.1%}; publish it anyway with: {anyway}."
-                )
-
-
-def _figure(description: dict, name: str, key: str) -> tuple[float, float] | None:
-    """Return a figure of a set, and where its interval begins; None if there is none, or none of ours."""
-    try:
-        row = description["figures"][name]
-        row = row if key in row else row["not_potato"]
-        return float(row[key]), float(row[f"{key}_interval"][0])
-    except ODD:
-        return None
 
 
 def _tag(repo: str, revision: str, unchanged: Path | None) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from huggingface_hub.utils import disable_progress_bars
 
 from model import hub, selftest
-from model.bundle import Bundle, BundleError, place, read
+from model.bundle import Bundle, BundleError, actual_folder, read
 from model.classifier import Classifier, Diagnosis
 
 
@@ -71,7 +71,7 @@ class Serving:
         before = self.now.found
         which = before.name if before.is_local else self.name or "default"
         try:
-            if before.is_local and not place(before.folder).is_dir():
+            if before.is_local and not actual_folder(before.folder).is_dir():
                 raise BundleError("its folder is gone.")  # the Hub may have another one of that name
             found = hub.fetch(self.name)
             which = f"{found.name}@{found.revision}" if found.revision else found.name

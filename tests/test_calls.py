@@ -91,7 +91,7 @@ def test_while_there_are_too_many_uploads_a_call_is_one_sentence_and_what_is_ask
     client, photo, monkeypatch, capfd
 ):
     sent = client.post("call/predict", json={"data": [photo, "en"]})
-    monkeypatch.setattr(limits, "IN_HAND", 0)
+    monkeypatch.setattr(limits, "MOST_BYTES", 0)
     refused = client.post("run/predict", json={"data": [photo, "en"]})
     assert (refused.status_code, refused.json()) == (503, {"detail": limits.BUSY})
     assert refused.headers["retry-after"] == "1"

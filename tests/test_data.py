@@ -16,6 +16,7 @@ from PIL import Image
 from model import data, dataset, drawn, settings
 from model.data import LabelledPhoto
 from model.leaves import difference_hashes, leaves_by_name, merge_alike
+from model.names import label_of
 
 
 def gathered(asked: settings.Settings, cache: Path) -> dataset.Dataset:
@@ -246,7 +247,7 @@ def test_one_more_folder_level_odd_names_and_mixed_types_of_pictures_work(tmp_pa
     (folder / "notes.txt").write_text("no photo")
     found = data.find_photos(str(tmp_path / "set"))
     classes = data.class_folders(found, [odd, "Mildiou"])
-    assert classes == data.labels_of(classes) == ["Mildiou", odd]
+    assert classes == [label_of(name) for name in classes] == ["Mildiou", odd]
     photos = dataset.prepare(found, classes, 32, tmp_path / "cache")
     assert Counter(p.folder for p in photos.photos) == {"Mildiou": 2, odd: 2 + 5}
 
@@ -307,7 +308,7 @@ def test_labels_are_for_people():
         "leaf rust": "Leaf rust",
         "___": "___",
     }
-    assert {name: data.label_of(name) for name in labels} == labels
+    assert {name: label_of(name) for name in labels} == labels
 
 
 @pytest.mark.parametrize("folder", ["Potato___Late_blight", "potato_late_blight", "late blight"])

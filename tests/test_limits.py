@@ -67,7 +67,7 @@ def test_a_slow_upload_that_goes_on_is_answered(impatient):
 
 
 def test_uploads_that_are_together_too_much_have_to_wait(impatient, monkeypatch):
-    monkeypatch.setattr(limits, "IN_HAND", 200_000)
+    monkeypatch.setattr(limits, "MOST_BYTES", 200_000)
     answered = 200
     while answered == 200:  # the other one has not arrived yet, or came last and was refused itself
         with begun(impatient, HEAD + bytes(199_900), 300_000):

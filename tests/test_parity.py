@@ -9,6 +9,7 @@ import pytest
 from conftest import Server, serve
 
 from model import bundle, data, pixels
+from model.names import label_of
 
 
 def assert_parity(server, folder: Path, paths: list[Path], cache: Path) -> None:
@@ -47,5 +48,5 @@ def test_on_real_photos_the_default_model_is_mostly_right(real_photos, default_s
     right = 0
     paths = sorted((real_photos / "PlantVillage").glob("Potato*/*"))[::40]
     for path in paths:
-        right += default_server.predict(path).json()["class"] == data.label_of(path.parent.name)
+        right += default_server.predict(path).json()["class"] == label_of(path.parent.name)
     assert right / len(paths) > 0.8

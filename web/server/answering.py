@@ -23,21 +23,21 @@ class Answering:
     """
 
     def __init__(self, most: int) -> None:
-        self.most, self.in_hand = most, 0  # requests
+        self.most, self.requests = most, 0
         self.alone, self.together = ThreadPoolExecutor(1), ThreadPoolExecutor(CORES)
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """Have a request in hand. Raises HTTPException (503) instead of keeping too many waiting."""
-        if self.in_hand == self.most:
+        if self.requests == self.most:
             raise HTTPException(503, BUSY, {"Retry-After": "1"})
-        self.in_hand += 1
+        self.requests += 1
         try:
             yield
         finally:
-            self.in_hand -= 1
+            self.requests -= 1
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a function for a request in hand on one of the threads; return what it returns."""
-        threads = self.alone if self.in_hand == 1 else self.together
+        threads = self.alone if self.requests == 1 else self.together
         return await asyncio.get_running_loop().run_in_executor(threads, function, *arguments)

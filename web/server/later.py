@@ -19,7 +19,7 @@ class Later:
     @asynccontextmanager
     async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         """Build the app while the outer one serves, and end it with it."""
-        self.app: asyncio.Future[FastAPI] = asyncio.get_running_loop().create_future()
+        self.built: asyncio.Future[FastAPI] = asyncio.get_running_loop().create_future()
         ending = asyncio.Event()
         life = asyncio.create_task(self._live(ending))
         yield
@@ -30,15 +30,15 @@ class Later:
         try:
             app = await to_thread.run_sync(self.build)
             async with app.router.lifespan_context(app):
-                self.app.set_result(app)
+                self.built.set_result(app)
                 await ending.wait()
         except Exception as error:
             if ending.is_set():
                 raise
             traceback.print_exception(error)  # at once: nobody waits for this task before the end
-            if not self.app.done():
-                self.app.set_exception(error)  # for all who ask for it
+            if not self.built.done():
+                self.built.set_exception(error)  # for all who ask for it
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = await asyncio.shield(self.app)
+        app = await asyncio.shield(self.built)
         await app(scope, receive, send)

@@ -16,7 +16,7 @@ from web.server.refusals import as_json
 OVERHEAD = 100_000  # bytes a form may need beside its photos, and a call of gradio's, which only names some
 DRAIN = 4  # times the limit that we still read and discard, so that the client gets to read our answer
 # Bytes of uploads that may be here at a time, of all clients.
-IN_HAND = max(1_000, MAX_PHOTOS * MAX_UPLOAD_MB) * MEGABYTE
+MOST_BYTES = max(1_000, MAX_PHOTOS * MAX_UPLOAD_MB) * MEGABYTE
 PATIENCE = 60  # seconds that an upload may keep us waiting
 SLOWEST = 20_000  # bytes that win it one more second, up to PATIENCE
 CLIENTS = 10_000  # whose requests are counted; beyond that, the least recent one is forgotten
@@ -41,7 +41,7 @@ class LimitUploads:
 
     def __init__(self, app: ASGIApp, megabytes: int, batch: int, patience: float = PATIENCE) -> None:
         self.app, self.megabytes, self.batch, self.patience = app, megabytes, batch, patience
-        self.in_hand = 0  # bytes
+        self.bytes_in_hand = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,12 +63,13 @@ class LimitUploads:
             message = await in_time()
             length = len(message.get("body", b""))
             seen, kept = seen + length, kept + length
-            self.in_hand += length
+            self.bytes_in_hand += length
             if seen > limit:
                 await drain(message)
                 raise too_large
-            if length and self.in_hand > IN_HAND:
-                self.in_hand, kept = self.in_hand - kept, 0  # nobody else is to wait for what we let go
+            if length and self.bytes_in_hand > MOST_BYTES:
+                self.bytes_in_hand -= kept  # nobody else is to wait for what we let go
+                kept = 0
                 await drain(message)
                 raise HTTPException(503, BUSY, {"Retry-After": "1"})
             return message
@@ -95,7 +96,7 @@ class LimitUploads:
             # Such as gradio's 404 of an unknown session: its answer had begun, and now ends.
             await send({"type": "http.response.body"})
         finally:
-            self.in_hand -= kept
+            self.bytes_in_hand -= kept
 
     def _in_time(self, receive: Receive) -> Receive:
         """Receive a body as long as its client is not too slow; our own slowness does not count."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from model.data import spelled
+from model.names import spelled
 from model.photo import PhotoError
 
 ENGLISH = "en"
