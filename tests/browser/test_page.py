@@ -56,6 +56,13 @@ def test_a_phone_s_photo_is_shrunk_before_it_travels_and_answered_upright(page, 
     expect(shown).to_have_js_property("naturalHeight", 1024)
 
 
+def test_of_a_long_picture_the_shorter_side_keeps_what_the_model_needs(page):
+    pick(page, photograph(8000, 800))
+    shown = page.locator("#photo .image-frame img")
+    expect(shown).to_have_js_property("naturalWidth", 3200)
+    expect(shown).to_have_js_property("naturalHeight", 320)
+
+
 def test_an_iphone_s_photo_is_answered_though_the_browser_can_t_read_it(page, server):
     photo = encode(draw("Potato___Late_blight", 904), "HEIF")
     drop(page, photo, name="IMG_0001.HEIC", mime="")
