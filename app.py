@@ -222,6 +222,7 @@ def create_page(serving: Serving, photos: tempfile.TemporaryDirectory) -> FastAP
             await to_thread.run_sync(kept.close)
 
     blocks = page.build(serving, kept).queue(max_size=MAX_AT_ONCE)
+    blocks.space_id = None  # or on a Space gradio's page would ask other hosts for its header and fonts
     blocks.state_session_capacity = SESSIONS
     blocks._queue.sleep_when_free = blocks._queue.progress_update_sleep_when_free = IDLE
     mounted = FastAPI(openapi_url=None, lifespan=lifespan)

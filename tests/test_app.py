@@ -286,10 +286,6 @@ def test_on_a_space_it_listens_to_the_world(space):
     assert f"0100007F:{port:04X} 00000000:0000 0A" not in listening
 
 
-def test_the_page_of_a_space_comes_up_without_node(space):
-    assert "Blightcheck" in HTTP.get(space.url).text
-
-
 def test_serving_never_imports_tensorflow(server):
     server.predict(encode(LEAF))
     mapped = Path(f"/proc/{server.process.pid}/maps").read_text()

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from drawing import draw
 from driving import intercept, jpeg, visit
-from playwright.sync_api import ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 LEAF = jpeg(draw("Potato___Late_blight", 900))
 OTHER_LEAF = jpeg(draw("Potato___healthy", 901))
@@ -17,26 +17,33 @@ LOST = "The photo did not arrive, or the server is too busy; please send it agai
 HARMLESS = "Method not implemented."
 
 
-@pytest.fixture
-def page(browser, server) -> Iterator[Page]:
-    """The page, freshly opened. Fails the test if anything was complained of, or asked of another host."""
+@contextlib.contextmanager
+def watched(browser: Browser, url: str, **visitor: object) -> Iterator[Page]:
+    """Open the page; fail if anything is complained of, or asked of another host."""
     complaints, hosts = [], set()
 
     def listen(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and message.text != HARMLESS:
             complaints.append(message.text)
 
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, permissions=["camera"])
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, permissions=["camera"], **visitor)
     context.set_default_timeout(20_000)
     opened = context.new_page()
     opened.on("console", listen)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-    visit(opened, server.url)
+    visit(opened, url)
     yield opened
     context.close()
     assert complaints == []
-    assert hosts - {""} == {urlsplit(server.url).netloc}  # data: and blob: URLs have no host
+    assert hosts - {""} == {urlsplit(url).netloc}  # data: and blob: URLs have no host
+
+
+@pytest.fixture
+def page(browser, server) -> Iterator[Page]:
+    """The page, freshly opened and watched."""
+    with watched(browser, server.url) as opened:
+        yield opened
 
 
 @pytest.fixture

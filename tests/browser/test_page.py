@@ -15,7 +15,7 @@ from gradio_client.exceptions import AppError
 from making import encode
 from PIL import ExifTags, Image
 from playwright.sync_api import expect
-from seeing import LEAF, OTHER_LEAF, SCENE, check_answer, check_sentence
+from seeing import LEAF, OTHER_LEAF, SCENE, check_answer, check_sentence, watched
 
 from model import bundle, cnn, export
 
@@ -27,6 +27,12 @@ def test_a_file_is_answered_as_the_rest_api_answers_it(page, server, send):
     send(page, LEAF)
     check_answer(page, server.predict(LEAF).json())
     expect(page.locator("#heat .layer")).to_be_visible()
+
+
+def test_on_a_space_the_page_needs_neither_node_nor_another_host(browser, space, server):
+    with watched(browser, space.url, extra_http_headers={"X-Forwarded-For": "198.51.100.77"}) as opened:
+        drop(opened, LEAF)
+        check_answer(opened, server.predict(LEAF).json())
 
 
 def test_the_slider_goes_from_the_photo_to_the_heat(page, server):
