@@ -75,6 +75,8 @@ def check_place(folder: Path) -> None:
 
 def check_writable(folder: Path) -> None:
     """Raise BundleError if `folder` can't be made, or nothing be written beside it."""
+    if not folder.absolute().name:
+        raise BundleError(f"Nothing can be written beside {folder}; choose another folder.")
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     for taken in (folder, above):
         if taken.exists() and not taken.is_dir():

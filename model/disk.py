@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import NoReturn
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-SAID_TO_BE_FULL = (os.strerror(errno.ENOSPC), "Disk quota exceeded")  # Windows has no words for this
+# Not by strerror, which for a quota says "Unknown error" on Windows, as of much else.
+SAID_TO_BE_FULL = (os.strerror(errno.ENOSPC), "Disk quota exceeded", "Disc quota exceeded")
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 

@@ -50,7 +50,7 @@ UNREAD_TYPES = {
     "Photoshop": (0, (b"8BPS",)),
     "JPEG 2000": (0, (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")),
     "JPEG XL": (0, (b"\0\0\0\x0cJXL ", b"\xff\x0a")),
-    "icon": (0, (b"\0\0\1\0",)),
+    "ICO": (0, (b"\0\0\1\0",)),
     "MP4": (4, (b"ftypiso", b"ftypmp4", b"ftypqt", b"ftypM4V", b"ftyp3g")),
     "WebM": (0, (b"\x1aE\xdf\xa3",)),
     "ZIP": (0, (b"PK\x03\x04",)),
@@ -60,7 +60,7 @@ UNREAD_TYPES = {
 KNOWN = (
     (0, (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")),
     (8, b"WEBP"),
-    (4, (b"ftypavif", b"ftypavis")),
+    (4, (b"ftypavif", b"ftypavis", b"ftypheic", b"ftypheix")),
 )
 
 # EXIF orientation (TIFF 6.0 / EXIF 2.3, tag 0x0112) -> what makes the picture upright.
@@ -73,6 +73,9 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+# What Pillow says of texts in a PNG that unpack to megabytes.
+TOO_MUCH = ("Decompressed data too large", "Too much memory used")
 
 # What Pillow's decoders raise on damaged data.
 DECODE_ERRORS = (
@@ -210,7 +213,7 @@ def _open(data: bytes) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise TooLargeError(megapixels=MAX_PIXELS // 1_000_000) from error
     except DECODE_ERRORS as error:
-        if "Decompressed data too large" in str(error):  # of texts in a PNG, say
+        if any(said in str(error) for said in TOO_MUCH):
             raise OverloadedError from error
         if any(data.startswith(starts, offset) for offset, starts in KNOWN):
             raise DamagedError from error
@@ -237,12 +240,13 @@ def _in_eight_bits(image: Image.Image) -> Image.Image:
     """Convert to RGB, or RGBA if parts are transparent."""
     if image.mode.startswith("I"):  # 16-bit grey: convert("RGB") would clip, not scale
         values = np.array(image, dtype=np.float32)
-        clear = values == image.info.get("transparency", -1)
+        opaque = values != image.info.get("transparency", -1)
         values /= 257  # in place: a large picture is a gigabyte
         image = Image.fromarray(values.clip(0, 255, out=values).astype(np.uint8))
         del values
-        if clear.any():
-            image.putalpha(Image.fromarray(~clear))
+        if not opaque.all():
+            image = image.convert("RGBA")  # whose alpha is then set in place
+            image.putalpha(Image.fromarray(opaque))
     mode = "RGBA" if image.has_transparency_data else "RGB"
     return image if image.mode == mode else image.convert(mode)  # which would copy it
 

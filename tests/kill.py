@@ -57,7 +57,7 @@ def writing(folder: Path, times: int, choose: random.Random) -> Kills:
 
     for kill in range(times):
         assert killed(forked(partial(over_and_over, kill)), choose.uniform(0, 0.03))
-        bundle.check_files(bundle.place(leaf))
+        bundle.check_files(bundle.actual_folder(leaf))
     assert len(list(folder.iterdir())) <= 3  # the bundle, and what the last one may have left beside it
     return Kills(writing=times)
 
@@ -134,7 +134,7 @@ def _killed_trainings(
 
 def _seed(out: Path) -> int:
     """Check a bundle; return the seed it was trained with."""
-    place = bundle.place(out)
+    place = bundle.actual_folder(out)
     bundle.check_files(place)
     return bundle.read(place).description["training"]["settings"]["seed"]
 

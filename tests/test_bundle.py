@@ -168,6 +168,8 @@ def test_nothing_but_a_bundle_is_ever_replaced(tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
     with pytest.raises(bundle.BundleError, match="is a disk of its own"):
         bundle.check_place(Path(tmp_path.anchor))
+    with pytest.raises(bundle.BundleError, match=r"^Nothing can be written beside .*; choose another"):
+        bundle.check_writable(Path(tmp_path.anchor))
 
 
 def test_behind_a_link_the_bundle_is_replaced_and_the_link_stays(tmp_path):

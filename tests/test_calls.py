@@ -30,7 +30,14 @@ NO_CALLS = (
     ),
     *(
         {"data": [photo, "en"], "session_hash": "x", "fn_index": PREDICT}
-        for photo in ({"path": 5}, {"url": "http://x/leaf.jpg"} | {"meta": META}, [], "x", float("nan"))
+        for photo in (
+            {"path": 5},
+            {"path": "/etc/passwd"},
+            {"url": "http://x/leaf.jpg"} | {"meta": META},
+            [],
+            "x",
+            float("nan"),
+        )
     ),
     *(
         {"data": [None, language], "session_hash": "x", "fn_index": DIAGNOSE}
@@ -154,9 +161,10 @@ def test_what_asks_for_nothing_we_know_leaves_no_traceback(client, path, capfd):
 
 
 @pytest.mark.parametrize("path", [None, "", "/etc/passwd", "a\0b", "x" * 10_000])
+@pytest.mark.parametrize("meta", [{}, {"meta": META}])
 @pytest.mark.parametrize("route", CALLS)
-def test_a_photo_that_was_never_sent_is_one_sentence(client, route, path, capfd):
-    photo = None if path is None else {"path": path, "meta": META}
+def test_a_photo_that_was_never_sent_is_one_sentence(client, route, meta, path, capfd):
+    photo = None if path is None else {"path": path} | meta
     sent = (
         {"photo": photo}
         if "v2" in route

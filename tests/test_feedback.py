@@ -143,8 +143,10 @@ def test_a_hub_that_never_answers_does_not_keep_the_app_from_coming_up(
     hub.before("POST", "/repos/create", over.wait)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("FEEDBACK_REPO", "someone/potatoes")
-    assert app.open_feedback() is None
-    over.set()
+    try:
+        assert app.open_feedback() is None
+    finally:
+        over.set()
     assert "no feedback is kept: The Hub can't be reached for someone/potatoes." in capsys.readouterr().err
 
 

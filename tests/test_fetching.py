@@ -76,6 +76,8 @@ def test_a_photo_that_has_moved_is_fetched_from_there_unless_that_is_in_this_net
     assert len(run_async(fetching.fetch_from_outside, f"{photos}/moved/moved/9000")) == 9000
     with pytest.raises(ValueError, match="goes on and on"):
         run_async(fetching.fetch_from_outside, f"{photos}{'/moved' * fetching.HOPS}/9000")
+    with pytest.raises(ValueError, match="out of range"):
+        run_async(fetching.fetch_from_outside, f"{photos}/moved//photos.example:99999/9000")
     with pytest.raises(ValueError, match="inside is not where photos are"):
         run_async(fetching.fetch_from_outside, f"{photos}/moved//inside/9000")
 

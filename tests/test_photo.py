@@ -139,11 +139,7 @@ REFUSED = {
     "huge": (png_claiming(30_000, 30_000), photo.TooLargeError, LARGE),
     "large": (png_claiming(9_000, 9_000), photo.TooLargeError, LARGE),
     "damaged HEIC": (HEIC[: len(HEIC) // 2], photo.DamagedError, DAMAGED),
-    "no HEIC": (
-        b"\0\0\0\x24ftypheic\0\0\0\0",
-        photo.NoPictureError,
-        f"This is not a picture we can read; {READ}",
-    ),
+    "the beginning of a HEIC": (b"\0\0\0\x24ftypheic\0\0\0\0", photo.DamagedError, DAMAGED),
     "large for a WebP": (
         encode(Image.new("RGB", (6000, 6000)), "WEBP", lossless=True, quality=0, method=0),
         photo.TooLargeError,
@@ -194,6 +190,11 @@ REFUSED = {
         photo.OverloadedError,
         MUCH,
     ),
+    "many texts of a megabyte": (
+        hostile.png_with(hostile.chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(1_000_000))) * 70),
+        photo.OverloadedError,
+        MUCH,
+    ),
     "a PNG that begins with nothing": (b"\x89PNG\r\n\x1a\n" + bytes(20), photo.DamagedError, DAMAGED),
     "pdf": (b"%PDF-1.7", photo.UnreadTypeError, f"We don't read PDF files; {READ}"),
 }
@@ -209,7 +210,7 @@ UNREAD = [
     ("WebM", b"\x1aE\xdf\xa3\x01"),
     ("JPEG 2000", encode(LEAF, "JPEG2000")),
     ("JPEG XL", b"\xff\x0a\xfa"),
-    ("icon", encode(LEAF, "ICO")),
+    ("ICO", encode(LEAF, "ICO")),
     ("ZIP", b"PK\x03\x04\x14\0"),
 ]
 

@@ -58,7 +58,10 @@ async def fetch_from_outside(url: str) -> bytes:
     Raises what `fetch` does, or ValueError if it may not be fetched.
     """
     for _ in range(HOPS):
-        address = await address_outside(urlsplit(url).hostname or "")
+        place = urlsplit(url)
+        if place.port == 0:  # of a larger one than there is, asking for it raises a ValueError
+            raise ValueError(f"{url} has no port")
+        address = await address_outside(place.hostname or "")
         fetched = await fetch(url, safehttpx.AsyncSecureTransport(address))
         if isinstance(fetched, bytes):
             return fetched

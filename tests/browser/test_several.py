@@ -37,6 +37,7 @@ def test_several_photos_are_answered_each_and_together(page, server):
     assert [row["class"] for row in rows] == [result.get("class", "") for result in rest["results"]]
     report = linked(page, "Report to print")
     assert report.count("<figure>") == 5
+    assert re.search(r"Made with Blightcheck on \d{4}-\d\d-\d\d \(UTC\)\.", report)
     assert "&lt;b&gt;${document.title=&#x27;run&#x27;}.jpg" in report
     assert page.title() == "Blightcheck"
     assert not re.search(r"(src|href|url)\W{1,3}http", report)  # it names its sources, and loads nothing

@@ -130,9 +130,9 @@ def _check_value(component: Component, value: object, of_predict: bool) -> None:
     if component.data_model and value is not None:
         component.data_model.model_validate(value, context={"validate_meta": True})
         for file in value if isinstance(value, list) else [value]:
-            if not file.get("path"):
+            if not (path := file.get("path")):
                 raise ValueError("no upload")
             # Only programs name addresses: the page uploads, and gradio fetches many one after the other.
-            if not (of_predict and is_http_url_like(str(file.get("path")))):
+            if not (of_predict and is_http_url_like(path)):
                 # Of several, those still there are answered.
                 uploaded(file, Path(component.GRADIO_CACHE), there=not isinstance(value, list))

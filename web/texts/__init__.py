@@ -76,8 +76,8 @@ def choose(asked: str | None, accept_language: str | None) -> str:
         except ValueError:  # no number: a header nobody's browser sends
             continue
     for tag in (asked or "", *(tag for quality, _, tag in sorted(ranked) if quality < 0)):
-        whole = tag.strip().lower().replace("_", "-")
-        for code in (whole, whole.split("-")[0]):
-            if code in CODES:
-                return CODES[code]
+        parts = tag.strip().lower().replace("_", "-").split("-")
+        for end in range(len(parts), 0, -1):  # zh-hant-tw, zh-hant, zh
+            if code := CODES.get("-".join(parts[:end])):
+                return code
     return ENGLISH
