@@ -32,7 +32,6 @@ NO_CALLS = (
         {"data": [photo, "en"], "session_hash": "x", "fn_index": PREDICT}
         for photo in (
             {"path": 5},
-            {"path": "/etc/passwd"},
             {"url": "http://x/leaf.jpg"} | {"meta": META},
             [],
             "x",
