@@ -12,7 +12,7 @@ from keras import layers
 # pooling. Multiples of 16 fill the processor's vectors.
 BLOCKS = ((16, 1), (32, 1), (64, 1), (128, 2), (192, 1))
 HIDDEN_UNITS = 64
-DROPOUT = 0.5
+DROPOUT = 0.3
 GENTLER, GENTLEST = 0.6, 0.4  # after this share of the epochs augmentation fades, down to this strength
 NUMBERS = (12, 20)  # random ones for a photo, not all of which are taken: to move it, and to paint it
 NOISE = 20.0  # of 255, the standard deviation of the most that photos get
