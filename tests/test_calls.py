@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from conftest import wait_for
+from conftest import ROOT, wait_for
 from connecting import listening
 from making import JPEG
 
@@ -32,6 +32,7 @@ NO_CALLS = (
         {"data": [photo, "en"], "session_hash": "x", "fn_index": PREDICT}
         for photo in (
             {"path": 5},
+            {"path": None},
             {"url": "http://x/leaf.jpg"} | {"meta": META},
             [],
             "x",
@@ -159,7 +160,7 @@ def test_what_asks_for_nothing_we_know_leaves_no_traceback(client, path, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("path", [None, "", "/etc/passwd", "a\0b", "x" * 10_000])
+@pytest.mark.parametrize("path", [None, "", "/etc/passwd", f"{ROOT}/app.py", "a\0b", "x" * 10_000])
 @pytest.mark.parametrize("meta", [{}, {"meta": META}])
 @pytest.mark.parametrize("route", CALLS)
 def test_a_photo_that_was_never_sent_is_one_sentence(client, route, meta, path, capfd):
