@@ -99,6 +99,7 @@ Printed by the training command below.
 |---|---|---|---|---|---|
 {photos}
 
+{_sources(training)}
 {kin}
 
 Fingerprint of the photos: `{fingerprint}`.
@@ -246,6 +247,12 @@ def _row(name: str, figures: dict) -> str:
     others = figures.get("not_potato", {})
     size = [figures.get(key, "-") for key in ("photos", "leaves")]
     return _cells(name, *size, *cells, others.get("photos", "-"), _share(others, "declined"))
+
+
+def _sources(training: dict) -> str:
+    """Return a table of where the photos come from; nothing for a bundle of before that was told."""
+    rows = [_cells(row["source"], row["photos"], row["leaves"]) for row in training.get("sources", [])]
+    return "\n".join(["| source | photos | leaves |", "|---" * 3 + "|", *rows, ""]) if rows else ""
 
 
 def _cells(*values: object) -> str:

@@ -13,7 +13,7 @@ from model.bundle import LONGEST_LABEL, is_label
 from model.diseases import is_healthy
 from model.leaves import leaves_by_name, merge_alike
 from model.names import label_of, spelled
-from model.settings import Settings
+from model.settings import Settings, public_names
 
 FEW = 5  # files named; a broken set has thousands
 SHOWN = 8  # folders named
@@ -65,6 +65,14 @@ class Dataset:
             | {split: int(mask[indices].sum()) for split, indices in splits.items()}
             for name, mask in members.items()
         ]
+
+    def counts_by_source(self) -> list[dict]:
+        """Count the photos and leaves of each source."""
+        rows, of = [], self.sources(np.arange(len(self.photos)))
+        for source, name in public_names(of.tolist()).items():
+            leaves = self.leaves[of == source]
+            rows.append({"source": name, "photos": len(leaves), "leaves": len(np.unique(leaves))})
+        return rows
 
     def backgrounds(self, indices: np.ndarray) -> np.ndarray:
         """Return which of some photos can be backgrounds: those of other things, with no leaf to cut out."""

@@ -33,6 +33,7 @@ def describe(
             "settings": public_settings(settings),
             "outputs": photos.outputs,
             "photos": photos.counts(splits),
+            "sources": photos.counts_by_source(),
             "fingerprint": photos.fingerprint(),
             "held_out": photos.fingerprint(splits["test"]),
             "epochs": state["epochs"],

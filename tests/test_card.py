@@ -37,6 +37,13 @@ def test_a_card_has_the_figures_and_valid_metadata(description):
     ]
 
 
+def test_a_card_tells_where_the_photos_come_from_if_the_bundle_does(description):
+    told = "| ../shared/data/PLD | 2550 | 2534 |"
+    assert told in card.model_card(description)
+    del description["training"]["sources"]  # as in bundles of before
+    assert told not in card.model_card(description)
+
+
 def test_one_epoch_is_one_epoch(description):
     training = description["training"] | {"epochs": 1, "minutes": 2.5, "best_epoch": 1}
     written = card.model_card(description | {"training": training})

@@ -269,6 +269,7 @@ def test_of_many_unreadable_files_a_few_are_named_and_all_are_counted(tmp_path, 
     assert counts[0].split() == ["class", "photos", "leaves", "train"]
     assert counts[1].split() == ["Potato___Early_blight", "2", "2", "2"]
     assert counts[4].split() == ["2", "other", "folders", "4", "4", "4"]
+    assert photos.counts_by_source() == [{"source": "set", "photos": 10, "leaves": 10}]
 
 
 def test_a_missing_folder_an_empty_one_and_too_few_classes_are_one_sentence(tmp_path):
