@@ -22,7 +22,7 @@ from model.plant import joint_answer
 from model.verdict import DIAGNOSIS
 
 SIZES = (1, 3, 6)
-ROUNDS = 50  # of dealing all photos out into groups
+ROUNDS = 500  # of dealing all photos out into groups
 
 
 def main() -> None:
@@ -30,10 +30,10 @@ def main() -> None:
     options = command_line(__doc__).parse_args()
     classifier = Classifier(bundle.read(Path(options.model)))
     label_of = {name.folder: name.label for name in classifier.bundle.classes}
-    random = np.random.default_rng(1)
     for name, photos in named_sets(options, classifier.bundle.description):
         found = [p for p in photos if p.folder in label_of]
         answers = diagnose_all(classifier, [p.path for p in found])
+        random = np.random.default_rng(1)  # anew, so that a set's figures don't depend on the others
         for size in SIZES:
             answered, right, groups = [], [], {}
             for folder, label in label_of.items():

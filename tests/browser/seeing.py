@@ -32,9 +32,11 @@ def watched(browser: Browser, url: str, **visitor: object) -> Iterator[Page]:
     opened.on("console", listen)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-    visit(opened, url)
-    yield opened
-    context.close()
+    try:
+        visit(opened, url)
+        yield opened
+    finally:
+        context.close()
     assert complaints == []
     assert hosts - {""} == {urlsplit(url).netloc}  # data: and blob: URLs have no host
 
