@@ -42,7 +42,7 @@ for name in ("_snapshot_download", "repocard"):
 def patient_client() -> httpx2.Client:
     """Return the Hub's own client, but one that does not wait for ever."""
     client = default_client_factory()
-    client.timeout = httpx2.Timeout(PATIENCE, connect=min(TIMEOUT, PATIENCE))
+    client.timeout = httpx2.Timeout(PATIENCE, connect=TIMEOUT)
     return client
 
 

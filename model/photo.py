@@ -74,7 +74,7 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# What Pillow says of texts in a PNG that unpack to megabytes.
+# What Pillow says of texts and colour profiles in a PNG that unpack to megabytes.
 TOO_MUCH = ("Decompressed data too large", "Too much memory used")
 
 # What Pillow's decoders raise on damaged data.

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -241,13 +242,16 @@ def here(hub, tmp_path, monkeypatch) -> None:
 
 
 @pytest.fixture
-def hasty(monkeypatch) -> Iterator[None]:
-    """Let this process give up at once on a Hub that does not answer."""
+def silent(hub, here, monkeypatch) -> Iterator[None]:
+    """Let the Hub never answer when it is to create a repo, and this process soon give up on it."""
     from huggingface_hub import close_session
 
+    over = threading.Event()
+    hub.before("POST", "/repos/create", over.wait)
     monkeypatch.setattr("model.hub.PATIENCE", 0.2)
     close_session()  # the next one has this patience, and the one after this test not
     yield
+    over.set()
     close_session()
 
 

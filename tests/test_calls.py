@@ -33,7 +33,7 @@ NO_CALLS = (
         for photo in (
             {"path": 5},
             {"path": None},
-            {"url": "http://x/leaf.jpg"} | {"meta": META},
+            {"url": "http://x/leaf.jpg", "meta": META},
             [],
             "x",
             float("nan"),

@@ -105,12 +105,8 @@ def test_a_large_jpeg_is_decoded_at_reduced_size_to_nearly_the_same_pixels():
 
 def png_claiming(width: int, height: int, colour_type: int = 2) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    data = zlib.compress(b"\0" * 1000)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(hostile.chunk(*part) for part in parts)
 
 
 READ = "please send one of JPEG, PNG, WebP, GIF, BMP, AVIF, HEIC."
