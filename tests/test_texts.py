@@ -29,6 +29,11 @@ def test_no_text_is_missing_in_any_language(language):
         assert sorted(re.findall(r"{.*?}", said)) == sorted(re.findall(r"{.*?}", english)), key
 
 
+def test_french_punctuation_never_begins_a_line():
+    for key, said in TEXTS["fr"].items():
+        assert not re.search(r"(?<!\u00a0)[;:?!%»]|«(?!\u00a0)", said), key
+
+
 def test_every_text_is_used():
     code = "".join(file.read_text("utf-8") for file in [*WEB.rglob("*.py"), *WEB.glob("*.js")])
     for key in TEXTS[ENGLISH]:
@@ -76,7 +81,7 @@ def test_guidance_names_a_source_for_every_statement(language, label):
     told = guidance(language, DIAGNOSIS, label, None)
     assert [drawing[:4] for drawing in told["drawings"]] == ["<svg"]
     numbers = {source["number"] for source in told["sources"]}
-    ours = {text(language, "label"), text(language, "healthy.signs.look")}
+    ours = {text(language, key) for key in ("label", "healthy.signs.look", "healthy.now.protect")}
     for part in told["parts"]:
         for point in part["points"]:
             assert point["source"] in numbers or point["text"] in ours

@@ -48,6 +48,10 @@ SOURCES = {
         "https://usablight.org/managing-late-blight/information-about-late-blight-for-gardeners/",
     ),
     "usablight_id": ("USABlight: Identifying the pathogen", "https://usablight.org/id"),
+    "olanya": (
+        "Olanya and others, in African Crop Science Journal: Phytophthora infestans in Sub-Saharan Africa",
+        "https://bioline.org.br/request?cs01047",
+    ),
     "hamm": (
         "Hamm, in Potato Grower: Late blight confirmed in WA",
         "https://www.potatogrower.com/2010/07/late-blight-confirmed-in-wa",
@@ -68,6 +72,10 @@ SOURCES = {
     "miller": (
         "Miller Research, in Potato Grower: Early blight found in Magic Valley",
         "https://www.potatogrower.com/2011/07/early-blight-found-in-magic",
+    ),
+    "shtienberg": (
+        "Shtienberg and Fry, in Plant Disease: Initial appearance of potato early blight",
+        "https://www.apsnet.org/publications/plantdisease/backissues/Documents/1990Abstracts/PD_74_849.htm",
     ),
     "news": ("Potatoes News: Alternaria", "https://potatoes.news/?p=38143"),
 }
@@ -99,6 +107,7 @@ STATEMENTS = {
             ("late.spread.wind", "usu"),
             ("late.spread.weather", "usu"),
             ("late.spread.tubers", "usu"),
+            ("late.spread.always", "olanya"),
         ],
         "next": [
             ("late.next.heaps", "usu"),
@@ -122,11 +131,16 @@ STATEMENTS = {
             ("early.spread.weather", "uc"),
             ("early.spread.stress", "gnb"),
         ],
-        "next": [("early.next.rotation", "gnb"), ("early.next.seed", "gnb"), ("early.next.varieties", "uc")],
+        "next": [
+            ("early.next.rotation", "gnb"),
+            ("early.next.tomatoes", "shtienberg"),
+            ("early.next.seed", "gnb"),
+            ("early.next.varieties", "uc"),
+        ],
     },
     "healthy": {
         "signs": [("healthy.signs.look", None)],
-        "now": [("healthy.now.scout", "cfsa")],
+        "now": [("healthy.now.scout", "cfsa"), ("healthy.now.protect", None)],
         "next": [("healthy.next.seed", "gnb")],
     },
 }
