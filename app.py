@@ -25,7 +25,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is sent an
 
 import uvicorn
 from anyio import to_thread
-from fastapi import FastAPI, File, HTTPException, Request, UploadFile
+from fastapi import FastAPI, File, HTTPException, Query, Request, UploadFile
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import JSONResponse
@@ -46,7 +46,7 @@ from web.server.answering import Answering
 from web.server.connections import Connection, allow_many_files, listen
 from web.server.headers import BrowserHeaders
 from web.server.later import Later
-from web.server.limits import LimitRate, LimitUploads
+from web.server.limits import CloseUnread, LimitRate, LimitUploads
 from web.server.memory import use_little_memory
 from web.server.schema import Answer, Batch, Health, responses
 from web.server.startup import quick_start
@@ -60,7 +60,6 @@ MAX_AT_ONCE = 64  # requests in progress or waiting; others are told at once tha
 
 # As /docs and clients made from it understand that it is a file.
 Photo = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
-OTHERS = ("PUT", "PATCH", "DELETE", "TRACE", "OPTIONS")  # methods that nothing here takes
 # HTTP status for a photo that can't be answered; 400 if it is not listed.
 STATUS = {
     photo.UnreadTypeError: 415,
@@ -75,12 +74,12 @@ def create_api(serving: Serving) -> FastAPI:
     api = FastAPIOffline(
         title="Blightcheck",
         summary="Early blight, late blight or healthy? A potato leaf checker.",
+        version="1",
         exception_handlers=refusals.OF_API,
-        routes=[
-            *(Route(path, refusals.only_post, methods=["GET", *OTHERS]) for path in refusals.FIELD),
-            *(Route(path, refusals.only_get, methods=["POST", *OTHERS]) for path in ("/ping", "/health")),
-        ],
     )
+    for route in api.routes:
+        if route.path in ("/docs", "/redoc"):
+            route.methods.add("HEAD")
     started = time.monotonic()
     answering = Answering(MAX_AT_ONCE)
 
@@ -104,9 +103,14 @@ def create_api(serving: Serving) -> FastAPI:
 
     @api.post("/predict", operation_id="predict", response_model=None, responses=responses(Answer))
     async def predict(
-        request: Request, file: Annotated[Photo, File(description="a photo")], heatmap: bool = False
+        request: Request,
+        file: Annotated[Photo, File(description=f"a photo of {MAX_UPLOAD_MB} MB at most")],
+        heatmap: Annotated[bool, Query(description="answer with a heat map, too")] = False,
     ) -> JSONResponse:
-        """Diagnose one photo."""
+        """Diagnose one photo: JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC.
+
+        `class` is "Unsure" or "Not a potato leaf" if the verdict is no diagnosis.
+        """
         if len((await request.form()).getlist("file")) > 1:
             raise HTTPException(422, "Send one photo at a time, or several to /predict/batch.")
         with answering.place():
@@ -115,7 +119,12 @@ def create_api(serving: Serving) -> FastAPI:
             return JSONResponse(answered | {"model": _named(found)})
 
     @api.post("/predict/batch", operation_id="predict_batch", response_model=None, responses=responses(Batch))
-    async def predict_batch(files: Annotated[list[Photo], File(description="photos")]) -> dict:
+    async def predict_batch(
+        files: Annotated[
+            list[Photo],
+            File(description="photos", json_schema_extra={"minItems": 1, "maxItems": MAX_PHOTOS}),
+        ],
+    ) -> dict:
         """Diagnose photos of one plant or field, each and together; a bad one is an error in its place."""
         if len(files) > MAX_PHOTOS:
             raise HTTPException(413, f"At most {MAX_PHOTOS} photos at once, please; these are {len(files)}.")
@@ -156,6 +165,11 @@ def create_api(serving: Serving) -> FastAPI:
             "uptime_seconds": round(time.monotonic() - started, 1),
         }
 
+    # Behind those above, for all methods that they do not take.
+    for path in ("/predict", "/predict/batch"):
+        api.router.routes.append(Route(path, refusals.ONLY_POST))
+    for path in ("/ping", "/health", "/docs", "/redoc", "/openapi.json"):
+        api.router.routes.append(Route(path, refusals.ONLY_GET))
     return api
 
 
@@ -184,6 +198,7 @@ def create_app() -> FastAPI:
             expose_headers=["Retry-After", "Mcp-Session-Id"],
         )
     api.add_middleware(BrowserHeaders)
+    api.add_middleware(CloseUnread)
     photos = photos_folder()
     behind = Later(lambda: create_page(serving, photos))
     api.mount("/", behind)

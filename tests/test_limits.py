@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -48,6 +49,7 @@ def test_an_upload_that_stalls_is_given_up_and_holds_no_place(impatient):
         while not answer.endswith(b"}") and (part := connection.recv(10_000)):
             answer += part
     assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"\r\nconnection: close\r\n" in answer.lower()
     assert answer.endswith(b'{"detail":"The upload took too long; please send it again."}')
 
 
@@ -137,6 +139,27 @@ def test_a_client_that_asks_too_often_has_to_wait(space):
     )
     assert 1 <= int(wait) <= 20
     assert HTTP.get(f"{space.url}/ping").status_code == 200  # looking costs nothing
+
+
+def waiting(url: str, length: int, kind: str = "multipart/form-data; boundary=b") -> bytes:
+    """Wait to be told to send an upload; return the answer, once the connection is closed."""
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n"
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
+        connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        return b"".join(iter(lambda: connection.recv(10_000), b""))
+
+
+def test_who_waits_to_send_what_is_not_wanted_is_told_so_and_hung_up_on(server, space):
+    while predict(space.url).status_code == 200:
+        pass
+    for answer, status in (
+        (waiting(server.url, 30_000_000), b"413"),
+        (waiting(server.url, 1_000, "image/jpeg"), b"422"),
+        (waiting(space.url, 1_000), b"429"),
+    ):
+        assert answer.startswith(b"HTTP/1.1 " + status)
+        assert b"\r\nconnection: close\r\n" in answer.lower()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from test_photo import REFUSED
 from model import photo
 
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
-SEND = "Send the photo as a file of multipart form data, in the field "
+SEND = "Send the photo as a file of multipart form data, with a file name, in the field "
 SEND_A_PHOTO, SEND_PHOTOS = SEND + "file (curl -F file=@leaf.jpg).", SEND + "files (curl -F files=@leaf.jpg)."
 
 
@@ -31,8 +31,8 @@ REQUESTS = {
     "another field": ({"files": {"photo": JPEG}}, 422, SEND_A_PHOTO),
     "a form that breaks off": (
         {"content": part("file", b"a.jpg")[:-20], "headers": MULTIPART},
-        422,
-        SEND_A_PHOTO,
+        400,
+        "The form can't be read; please send the photo again, as multipart form data.",
     ),
     "no boundary": (
         {"content": JPEG, "headers": {"Content-Type": "multipart/form-data"}},
@@ -99,18 +99,18 @@ def test_a_batch_without_photos_is_422(server):
     assert (answer.status_code, answer.json()) == (422, {"detail": SEND_PHOTOS})
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "TRACE", "OPTIONS"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "TRACE", "OPTIONS", "QUERY"])
 def test_photos_are_sent_by_post_and_there_is_nothing_elsewhere(server, method):
     how = "Send photos by POST, as multipart form data; see /docs."
     for path in ("/predict", "/predict/batch"):
         answer = HTTP.request(method, server.url + path)
         assert (answer.status_code, answer.headers["allow"], answer.json()) == (405, "POST", {"detail": how})
     if method != "GET":
-        for path in ("/ping", "/health"):
+        for path in ("/ping", "/health", "/docs", "/redoc", "/openapi.json", "/", "/config"):
             answer = HTTP.request(method, server.url + path)
             assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
             assert answer.json() == {"detail": "Ask by GET; see /docs."}
-    for path in ("/predict/x", "/nothing"):
+    for path in ("/predict/x", "/nothing", "/gradio_api/proxy=x"):
         answer = HTTP.request(method, server.url + path)
         assert (answer.status_code, answer.json()) == (404, {"detail": "There is nothing here; see /docs."})
 

@@ -9,6 +9,8 @@ import re
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from web.server.refusals import other_method
+
 LOOK = ("GET", "HEAD")
 OPEN = {  # route -> methods; * stands for anything
     "/": LOOK,
@@ -55,19 +57,19 @@ def is_sound(name: bytes, value: bytes) -> bool:
     return name != b"x-gradio-server"  # which overrides both
 
 
-def is_open(method: str, path: str) -> bool:
-    """Tell whether a route, its path decoded, is one of those meant to be open."""
+def methods_of(path: str) -> tuple[str, ...]:
+    """Return the methods that are meant to be open of a path, decoded; none if it is closed."""
     # Where gradio takes a file's path, it would fetch an address as well; control characters trip it.
     if re.search(r"://|[\x00-\x1f\x7f]", path):
-        return False
-    return any(
-        method in methods and (path.startswith(route[:-1]) if route.endswith("*") else path == route)
-        for route, methods in OPEN.items()
-    )
+        return ()
+    for route, methods in OPEN.items():
+        if path.startswith(route[:-1]) if route.endswith("*") else path == route:
+            return methods
+    return ()
 
 
 class OnlyOpen:
-    """ASGI middleware: answers 404 to all that is not open.
+    """ASGI middleware: answers 404 to all that is not open, and 405 to other methods.
 
     It hides headers that are not sound, and lets gradio itself end its STREAMS.
     """
@@ -78,9 +80,13 @@ class OnlyOpen:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        if not is_open(scope["method"], scope["path"]):
+        methods = methods_of(scope["path"])
+        if not methods:
             nothing = JSONResponse({"detail": "There is nothing here; see /docs."}, 404)
             return await nothing(scope, receive, send)
+        if scope["method"] not in methods:
+            refusal = other_method(f"Ask by {methods[0]}; see /docs.", methods)
+            return await refusal(scope, receive, send)
         scope = scope | {"headers": [header for header in scope["headers"] if is_sound(*header)]}
         if scope["path"].startswith(STREAMS):
             scope["asgi"] = scope["asgi"] | {"spec_version": "2.4"}

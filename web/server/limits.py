@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 
 from fastapi import HTTPException
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,9 +19,10 @@ DRAIN = 4  # times the limit that we still read and discard, so that the client 
 # Bytes of uploads that may be here at a time, of all clients.
 MOST_BYTES = max(1_000, MAX_PHOTOS * MAX_UPLOAD_MB) * MEGABYTE
 PATIENCE = 60  # seconds that an upload may keep us waiting
-SLOWEST = 20_000  # bytes that win it one more second, up to PATIENCE
+SLOWEST = 5_000  # bytes that win it one more second, up to PATIENCE; as a bad line in a field has
 CLIENTS = 10_000  # whose requests are counted; beyond that, the least recent one is forgotten
 
+TOO_SLOW = "The upload took too long; please send it again."
 BUSY = "Too many photos at once; please try again."
 TOO_LONG = "The call is longer than any of the page or of gradio's clients; see /gradio_api/info."
 UPLOAD = "/gradio_api/upload"
@@ -29,6 +31,38 @@ AGENTS_MB = 4  # megabytes of such a call, of which the library that reads them 
 AGENTS_TOO_LONG = (
     f"The call has more than {AGENTS_MB} MB; give a photo of more than 3 MB as its http(s) address."
 )
+
+
+def waits_to_send(scope: Scope) -> bool:
+    """Tell whether a client sends no body before it is told to go on (RFC 9110, 10.1.1)."""
+    return any(name == b"expect" for name, _ in scope["headers"])
+
+
+class CloseUnread:
+    """ASGI middleware: closes the connection of a client that waits to send a body which nobody wants.
+
+    Else its next request might be taken for that body.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not waits_to_send(scope):
+            return await self.app(scope, receive, send)
+        wanted = False
+
+        async def wanting() -> Message:
+            nonlocal wanted
+            wanted = True
+            return await receive()
+
+        async def closing(message: Message) -> None:
+            if message["type"] == "http.response.start" and not wanted:
+                MutableHeaders(scope=message)["connection"] = "close"
+            await send(message)
+
+        await self.app(scope, wanting, closing)
 
 
 class LimitUploads:
@@ -54,7 +88,8 @@ class LimitUploads:
         else:
             several = path in ("/predict/batch", UPLOAD)  # gradio checks each upload by itself too
             megabytes = self.megabytes * (self.batch if several else 1)
-            sentence = f"The upload has more than {megabytes} MB; please send a smaller photo."
+            wanted = "fewer photos" if several else "a smaller photo"
+            sentence = f"The upload has more than {megabytes} MB; please send {wanted}."
         limit, too_large = megabytes * MEGABYTE + OVERHEAD, HTTPException(413, sentence)
         in_time, seen, kept = self._in_time(receive), 0, 0
 
@@ -81,10 +116,9 @@ class LimitUploads:
                 seen += len(message.get("body", b""))
 
         try:
-            headers = dict(scope["headers"])
-            declared = headers.get(b"content-length", b"0")
+            declared = dict(scope["headers"]).get(b"content-length", b"0")
             if declared.isdigit() and int(declared) > limit:
-                if b"expect" not in headers:  # whoever waits to be told to go on has sent nothing yet
+                if not waits_to_send(scope):
                     await drain({"more_body": True})
                 raise too_large
             await self.app(scope, counted, send)
@@ -111,7 +145,7 @@ class LimitUploads:
                 async with asyncio.timeout(left):
                     message = await receive()
             except TimeoutError as error:
-                raise HTTPException(408, "The upload took too long; please send it again.") from error
+                raise HTTPException(408, TOO_SLOW, {"Connection": "close"}) from error
             won = len(message.get("body", b"")) / SLOWEST - (time.monotonic() - asked)
             left = min(self.patience, left + won)
             whole = not message.get("more_body")
@@ -131,8 +165,9 @@ class LimitRate:
         if scope["type"] == "http" and scope["method"] == "POST":
             wait = self.seconds_to_wait(_client(scope), time.monotonic())
             if wait > 0:
-                while (await receive()).get("more_body"):  # so that it can read our answer
-                    pass
+                if not waits_to_send(scope):
+                    while (await receive()).get("more_body"):  # so that it can read our answer
+                        pass
                 seconds = int(wait) + 1
                 sentence = f"Too many requests in a minute; please wait {seconds} s and try again."
                 refusal = JSONResponse({"detail": sentence}, 429, {"Retry-After": str(seconds)})

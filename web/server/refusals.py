@@ -1,5 +1,7 @@
 """Errors of the libraries, answered like our own: one sentence of JSON, and the right status."""
 
+from collections.abc import Sequence
+
 from fastapi import Request
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
@@ -17,15 +19,16 @@ NO_CALL = (
     "Python client), or its http(s) address as path; see /gradio_api/info."
 )
 NO_ADDRESS = "Give the photo as its http(s) address, or as a data URL: data:image/jpeg;base64,..."
-NO_FILE = "Send the photo as a file of multipart form data, in the field {field} (curl -F {field}=@leaf.jpg)."
+NO_FILE = (
+    "Send the photo as a file of multipart form data, with a file name, in the field {field} (curl -F "
+    "{field}=@leaf.jpg)."
+)
 TOO_MANY = "The form has too many parts; send only photos, in the field {field}."
 NO_FORM = NO_FILE.format(field="files")
 FIELD = {"/predict": "file", "/predict/batch": "files"}
 COMPRESSED = "Send the form as it is, without Content-Encoding."
 NOT_WHOLE = "The form can't be read; please send the photo again, as multipart form data."
 NO_ROOM = "The server can't keep the photo, as its disk is full or closed; please try again later."
-ONLY_GET = "Ask by GET; see /docs."
-ONLY_POST = "Send photos by POST, as multipart form data; see /docs."
 
 
 def as_json(error: HTTPException) -> JSONResponse:
@@ -33,14 +36,14 @@ def as_json(error: HTTPException) -> JSONResponse:
     return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
 
-async def only_post(_: Request) -> Response:
-    """Tell how to ask the REST API, for example whoever opens its address in a browser."""
-    raise HTTPException(405, ONLY_POST, {"Allow": "POST"})
+def other_method(sentence: str, allowed: Sequence[str]) -> JSONResponse:
+    """Return the answer to a method that is not allowed."""
+    return JSONResponse({"detail": sentence}, 405, {"Allow": ", ".join(allowed)})
 
 
-async def only_get(_: Request) -> Response:
-    """Tell that an address only answers GET."""
-    raise HTTPException(405, ONLY_GET, {"Allow": "GET, HEAD"})
+# For whoever opens the address in a browser, for example.
+ONLY_POST = other_method("Send photos by POST, as multipart form data; see /docs.", ("POST",))
+ONLY_GET = other_method("Ask by GET; see /docs.", ("GET", "HEAD"))
 
 
 async def explain_form(request: Request, error: HTTPException) -> Response:
@@ -83,11 +86,14 @@ async def nobody_there(_: Request, error: ClientDisconnect) -> Response:
     return Response(status_code=400)
 
 
-async def explain_field(_: Request, error: RequestValidationError) -> Response:
+async def explain_field(request: Request, error: RequestValidationError) -> Response:
     """Tell which field of a request to the REST API is wrong."""
     first = error.errors()[0]
     field = str(first["loc"][1])
     if field in FIELD.values():
+        is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
+        if is_form and not await request.form():  # it broke off within its first part
+            return JSONResponse({"detail": NOT_WHOLE}, 400)
         return JSONResponse({"detail": NO_FILE.format(field=field)}, 422)
     return JSONResponse({"detail": f"The parameter {field} is either true or false."}, 422)  # as all are
 

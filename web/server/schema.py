@@ -1,8 +1,12 @@
 """What the REST API answers, for its documentation at /docs; the tests hold its answers against it."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
+from typing_extensions import TypeAliasType
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Verdict = TypeAliasType("Verdict", Literal["diagnosis", "unsure", "not_a_potato_leaf"])
 
 
 class Error(BaseModel):
@@ -15,10 +19,10 @@ class Shared(BaseModel):
     """What is said of one photo and of several."""
 
     label: str = Field(alias="class", description="what to show a person")
-    confidence: float = Field(description="probability of the likeliest class")
-    verdict: Literal["diagnosis", "unsure", "not_a_potato_leaf"]
-    probabilities: dict[str, float] = Field(description="of all classes; they sum to 1")
-    severity: float | None = Field(description="share of the leaf's area with symptoms, if it was measured")
+    confidence: Share = Field(description="probability of the likeliest class, if it is a potato leaf at all")
+    verdict: Verdict
+    probabilities: dict[str, Share] = Field(description="of all classes; they sum to 1")
+    severity: Share | None = Field(description="share of the leaf's area with symptoms, if it was measured")
 
 
 class Model(BaseModel):
@@ -31,7 +35,7 @@ class Model(BaseModel):
 class Diagnosed(Shared):
     """The answer to one photo."""
 
-    leaf_probability: float = Field(description="that it is a potato leaf at all")
+    leaf_probability: Share = Field(description="that it is a potato leaf at all")
 
 
 class Answer(Diagnosed):
@@ -44,7 +48,7 @@ class Answer(Diagnosed):
 class Result(Diagnosed):
     """The answer to a photo of a batch."""
 
-    file: str
+    file: str = Field(description="its name, as it came; the order is that of the photos sent")
 
 
 class Failure(BaseModel):
@@ -93,7 +97,7 @@ REFUSALS = {
     408: "The upload took too long",
     413: "Too many bytes, pixels, photos or other fields, or too much in the file besides the picture",
     415: "A type of picture we don't read, or a compressed form",
-    422: "No photo, or a wrong parameter",
+    422: "No photo, several for /predict, or a wrong parameter",
     429: "Too many requests of one client; see Retry-After",
     503: "Too busy; see Retry-After",
     507: "The disk is full or closed",
