@@ -294,6 +294,8 @@ def main() -> None:
         app,
         log_level="error",  # not a line for all that is no HTTP
         http=Connection,
+        # On Windows the usual loop stops listening when a client hangs up before it is let in.
+        loop="asyncio:SelectorEventLoop" if sys.platform == "win32" else "auto",
         ws="none",
         forwarded_allow_ips=proxies,
         timeout_graceful_shutdown=GRACE,

@@ -26,6 +26,7 @@ from model import disk
 
 if __name__ == "__main__":  # before TensorFlow, which takes seconds to come
     disk.tell_no_traceback()
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be any bytes
     from model import settings
 
     _, options = settings.parse(sys.argv[1:])
@@ -287,7 +288,6 @@ if __name__ == "__main__":
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
-    sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be any bytes
     try:
         main(sys.argv[1:])
     except (data.DataError, bundle.BundleError, hub.HubError, ResumeError, DivergedError) as error:

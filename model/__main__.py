@@ -11,6 +11,7 @@ that serves such a model.
 
 import argparse
 import csv
+import glob
 import os
 import sys
 from collections.abc import Callable, Container, Iterator
@@ -44,8 +45,10 @@ def photos_in(paths: list[str]) -> Iterator[Path]:
     """List the photos named, and those in the folders named. Raises OSError if it can't read a folder."""
     for named in paths:
         if not named or not (path := Path(named)).exists():  # Path("") is this folder
-            raise FileNotFoundError(f"There is no photo or folder {named or 'without a name'}.")
-        if path.is_dir():
+            if not (matching := sorted(glob.glob(named))):  # noqa: PTH207 it takes absolute ones, too
+                raise FileNotFoundError(f"There is no photo or folder {named or 'without a name'}.")
+            yield from photos_in(matching)  # such as *.jpg, which Windows' shells pass on
+        elif path.is_dir():
             found, left_out = data.photos_below(path, named)
             if not found:
                 raise FileNotFoundError(f"There are no photos in {path}; we read {photo.FORMAT_NAMES}.")
@@ -204,7 +207,10 @@ def _replaced(file: Path, how: dict[str, str]) -> Iterator[TextIO]:
     part = file.with_name(file.name + ".part")
     with part.open(**how) as table:
         yield table
-    part.replace(file)
+    try:
+        part.replace(file)
+    except PermissionError as error:  # on Windows, of one that is open elsewhere
+        raise OSError(f"{file} can't be replaced, or is open in another program; see {part}.") from error
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ DEFAULT = Path(__file__).parent / "default"
 DESCRIPTION = "bundle.json"
 LITERT_MODEL = "model.tflite"
 CARD = "README.md"
+LEFT_BY_VIEWERS = (".DS_Store", "Thumbs.db", "desktop.ini")  # by those of macOS and Windows
 
 LONGEST_LABEL = 200  # letters
 # What Python calls not printable but words hold: (non-)joiners, as in Persian and Hindi, and no-break spaces.
@@ -91,7 +92,11 @@ def _others(folder: Path) -> list[str]:
         own = {DESCRIPTION, CARD, *json.loads((folder / DESCRIPTION).read_bytes())["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         own = set()
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
+    there = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if not path.is_dir() and path.name not in LEFT_BY_VIEWERS
+    }
     return sorted(there - own)
 
 

@@ -4,17 +4,22 @@ import math
 import os
 from pathlib import Path
 
-QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of every so many, or "max"
+CGROUP = Path("/sys/fs/cgroup")
+# A container's quota: microseconds of every so many, by version 2 and by version 1 of cgroups.
+QUOTAS = (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"))
 
 
-def usable(quota: Path) -> int:
-    """Return the number of cores, given the file that names a container's quota."""
+def usable(cgroup: Path) -> int:
+    """Return the number of cores, given the folder that tells a container's quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        used, period = map(int, quota.read_text().split())
-    except (OSError, ValueError):  # no container, or one without a quota
-        return cores
-    return min(cores, math.ceil(used / period))
+    for files in QUOTAS:
+        try:
+            used, period = map(int, " ".join((cgroup / file).read_text() for file in files).split())
+        except (OSError, ValueError):  # no container, of another version, or without a quota ("max")
+            continue
+        if used > 0:  # -1 is no quota, too
+            return min(cores, math.ceil(used / period))
+    return cores
 
 
-CORES = usable(QUOTA)
+CORES = usable(CGROUP)

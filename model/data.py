@@ -184,8 +184,8 @@ def _with_given_splits(found: list[LabelledPhoto], source: str) -> list[Labelled
 def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     """Walk a folder like os.walk, also behind links, but each folder once, and nothing hidden.
 
-    (Hidden are thumbnails, .thumbnails and @eaDir, and what macOS puts beside files, ._leaf.jpg.) Raises
-    OSError, for example if a folder can't be read.
+    (Hidden are thumbnails, .thumbnails and @eaDir, what macOS puts beside files, ._leaf.jpg, and what Windows
+    keeps on a disk, such as deleted photos.) Raises OSError, for example if a folder can't be read.
     """
     seen = {os.path.realpath(root)}
 
@@ -200,7 +200,11 @@ def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
         raise error
 
     for folder, folders, names in os.walk(root, onerror=stop, followlinks=True):
-        folders[:] = [name for name in sorted(folders) if name[0] not in ".@" and is_new(Path(folder) / name)]
+        folders[:] = [
+            name
+            for name in sorted(folders)
+            if name[0] not in ".@$" and name != "System Volume Information" and is_new(Path(folder) / name)
+        ]
         yield folder, folders, [name for name in names if not name.startswith(".")]
 
 

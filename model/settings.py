@@ -3,6 +3,7 @@
 import argparse
 import os
 import shlex
+import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from model import data, disk, evaluation
 
-DEFAULT_CACHE = Path(disk.at_home(os.environ.get("XDG_CACHE_HOME") or "~/.cache")) / "blightcheck"
+_caches = disk.at_home(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+# In a container there may be no home.
+DEFAULT_CACHE = Path(tempfile.gettempdir() if _caches.startswith("~") else _caches) / "blightcheck"
 LARGEST = 1024  # pixels of an input's side
 
 
@@ -55,7 +58,7 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
         )
         shown = " ".join(default) if isinstance(default, list) else default
         suffix = "" if shown in (None, "") or "action" in more else f" (default: {shown})"
-        group.add_argument(name, default=default, help=text + suffix, **kind, **more)
+        group.add_argument(name, default=default, help=text + suffix.replace("%", "%%"), **kind, **more)
 
     photos = parser.add_argument_group("photos")
     many = {"metavar": "SOURCE", "action": "append"}

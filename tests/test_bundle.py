@@ -158,6 +158,13 @@ def test_a_description_that_is_no_file_is_one_sentence(tmp_path):
         bundle.read(tmp_path / "leaf")
 
 
+def test_what_a_look_into_the_folder_leaves_does_not_keep_a_bundle_from_being_replaced(tmp_path):
+    write(tmp_path / "leaf")
+    (tmp_path / "leaf" / ".DS_Store").write_bytes(b"icons")
+    write(tmp_path / "leaf", b"another")
+    assert bundle.read(tmp_path / "leaf").model == b"another"
+
+
 def test_nothing_but_a_bundle_is_ever_replaced(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(bundle.BundleError, match="holds other files, which a bundle would replace"):

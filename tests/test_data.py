@@ -34,7 +34,7 @@ def test_photos_are_found_at_any_depth_and_named_by_their_folder(tmp_path):
 def test_what_lies_deeper_in_a_class_is_of_it_and_what_is_hidden_is_not_seen(tmp_path, capsys):
     draw_set(tmp_path / "set", 2, CLASSES)
     shutil.copytree(tmp_path / "set" / CLASSES[0], tmp_path / "set" / CLASSES[0] / "field day 2")
-    for hidden in (".thumbnails", "@eaDir"):
+    for hidden in (".thumbnails", "@eaDir", "$RECYCLE.BIN"):
         shutil.copytree(tmp_path / "set" / CLASSES[1], tmp_path / "set" / CLASSES[1] / hidden)
     (tmp_path / "set" / "again").symlink_to(".")
     draw_set(tmp_path / "phone", 1, ("healthy",))
