@@ -58,7 +58,7 @@ IDLE = 0.02  # seconds between gradio's looks for work; its own 0.001 would keep
 SESSIONS = 800  # whose last answers gradio keeps, up to 300 KB each; its own 10,000 would take gigabytes
 MAX_AT_ONCE = 64  # requests in progress or waiting; others are told at once that we are too busy
 
-# As /docs and clients made from it understand that it is a file.
+# Declared so that /docs and generated clients offer a file upload.
 Photo = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
 # HTTP status for a photo that can't be answered; 400 if it is not listed.
 STATUS = {
@@ -95,8 +95,8 @@ def create_api(serving: Serving) -> FastAPI:
             diagnosis = classifier.diagnose(data, with_heatmap)
             answered = one_as_json(diagnosis)
             if with_heatmap:
-                unknown = diagnosis.heat is None  # as the model has no heat map
-                answered["heatmap"] = None if unknown else pictures.heat_over(data, diagnosis)
+                has_heat = diagnosis.heat is not None  # not every model has a heat map
+                answered["heatmap"] = pictures.heat_over(data, diagnosis) if has_heat else None
         except photo.PhotoError as error:
             raise HTTPException(STATUS.get(type(error), 400), str(error)) from error
         return diagnosis, answered
@@ -210,7 +210,7 @@ def photos_folder() -> tempfile.TemporaryDirectory:
     """Make the folder for visitors' photos, readable by nobody else. Ends the program if that can't be."""
     try:
         return tempfile.TemporaryDirectory(prefix="blightcheck-")
-    except FileNotFoundError:  # as tempfile says it
+    except FileNotFoundError:  # what tempfile raises then
         sys.exit("app.py: no folder for temporary files can be written; name one in TMPDIR.")
 
 
@@ -225,7 +225,7 @@ def create_page(serving: Serving, photos: tempfile.TemporaryDirectory) -> FastAP
     from web.server.calls import Calls
     from web.server.doors import OnlyOpen
 
-    kept = open_feedback()
+    feedback_store = open_feedback()
     preview.of_our_own(templates)
 
     @asynccontextmanager
@@ -233,10 +233,10 @@ def create_page(serving: Serving, photos: tempfile.TemporaryDirectory) -> FastAP
         with photos:
             async with uploads.kept_small(Path(photos.name), blocks):
                 yield
-        if kept:
-            await to_thread.run_sync(kept.close)
+        if feedback_store:
+            await to_thread.run_sync(feedback_store.close)
 
-    blocks = page.build(serving, kept).queue(max_size=MAX_AT_ONCE)
+    blocks = page.build(serving, feedback_store).queue(max_size=MAX_AT_ONCE)
     blocks.space_id = None  # or on a Space gradio's page would ask other hosts for its header and fonts
     blocks.state_session_capacity = SESSIONS
     blocks._queue.sleep_when_free = blocks._queue.progress_update_sleep_when_free = IDLE
@@ -292,7 +292,7 @@ def main() -> None:
     listening = listen(host, environment.whole_number("GRADIO_SERVER_PORT", 7860, most=65_535))
     config = uvicorn.Config(
         app,
-        log_level="error",  # not a line for all that is no HTTP
+        log_level="error",  # no warning for every malformed request
         http=Connection,
         # On Windows the usual loop stops listening when a client hangs up before it is let in.
         loop="asyncio:SelectorEventLoop" if sys.platform == "win32" else "auto",

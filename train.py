@@ -2,21 +2,19 @@
 
     python train.py                                       the PlantVillage set from Kaggle
     python train.py --data my_photos                      one's own, one folder a class
-    python train.py --folds 5                             how well others would do, trained on other leaves
+    python train.py --folds 5                             cross-validation: five, each tested on other leaves
     python train.py --resume                              after an interruption, with the same arguments
     python train.py --push someone/potato-leaf            and publish what was trained
 
 Reads from top to bottom: gather, split by leaf, build, fit, measure (in folds), export, write, push.
 """
 
-import hashlib
 import json
 import os
 import shlex
 import signal
 import sys
 from argparse import Namespace
-from dataclasses import asdict
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # it logs harmless GPU and XLA errors
@@ -35,7 +33,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from model import bundle, card, cnn, data, dataset, evaluation, export, hub, pixels, plots, publish
+from model import bundle, card, cnn, data, dataset, evaluation, export, hub, plots, publish
+from model.batches import predictor, training_batches
 from model.calibration import ask, calibrate
 from model.checkpoint import (
     Checkpoint,
@@ -43,12 +42,13 @@ from model.checkpoint import (
     ResumeError,
     check_unfinished,
     discard,
+    identify,
     place_of_checkpoints,
     what_next,
 )
 from model.dataset import Dataset
 from model.description import describe
-from model.diseases import described
+from model.diseases import related_folders
 from model.distillation import check_teachers, load_teacher, taught
 from model.folds import cross_validate
 from model.logs import logger
@@ -57,17 +57,17 @@ from model.muon import Muon
 from model.normalization import FusedNormalization
 from model.quantization import quantized
 from model.settings import Settings, command, parse
-from model.splits import of_given_splits, split_by_leaf
+from model.splits import describe_given_splits, split_by_leaf
 from model.validation import validator
 
 
-def warn_of_known_leaves(earlier: dict[str, Path], held_out: str | None) -> None:
-    """Warn of each earlier model that did not hold out the same photos, by fingerprint, to be tested on."""
-    for name, folder in earlier.items():
+def warn_of_known_leaves(trained: dict[str, Path], held_out: str | None) -> None:
+    """Warn of each trained model that did not hold out the same photos for testing, by fingerprint."""
+    for name, folder in trained.items():
         if held_out is None or bundle.read(folder).description["training"].get("held_out") != held_out:
             print(
-                f"Beware: {name} may have been trained on leaves that are held out now; the figures flatter "
-                "if so."
+                f"Warning: {name} may have been trained on leaves that are held out now; if so, the figures "
+                "are too good."
             )
 
 
@@ -80,14 +80,14 @@ def build(
     keras.utils.set_random_seed(settings.seed)  # here, so that each fold begins alike, resumed or not
     keras.config.set_dtype_policy(settings.precision)
     with strategy.scope():
-        momentum = max(0.9, 1 - 2 / steps)  # of averages over half an epoch: fewer batches, and they waver
+        momentum = max(0.9, 1 - 2 / steps)  # moving averages over half an epoch, at least 10 batches
         shape = (settings.image_size, settings.image_size, 3)
         network = cnn.build_cnn(shape, len(outputs), momentum, FusedNormalization)
         if start:
             known = bundle.read(start).outputs()
             new = export.copy_weights(export.load_fitted(start), known, network, outputs)
             if asked := ", ".join(name for name in outputs[:classes] if name in new):
-                print(f"{settings.start_from} doesn't know {asked}: that part starts anew.")
+                print(f"{settings.start_from} doesn't know {asked}: that part starts from random weights.")
         rate = keras.optimizers.schedules.CosineDecay(
             settings.learning_rate / 20,
             decay_steps=max(1, (settings.epochs - 1) * steps),
@@ -103,20 +103,37 @@ def build(
     return network
 
 
-def identify(
-    settings: Settings, earlier: dict[str, Path], photos: Dataset, splits: dict[str, np.ndarray]
-) -> dict:
-    """Return all that a training must have in common with the one that it resumes."""
-    split = hashlib.sha256(np.concatenate(list(splits.values())).tobytes()).hexdigest()
-    identity = asdict(settings) | {"fingerprint": photos.fingerprint(), "split": split}
-    if earlier:
-        identity["weights it learns from"] = [bundle.weights_digest(model) for model in earlier.values()]
-    return identity
+def batches_of(
+    settings: Settings, trained: dict[str, Path], photos: Dataset, train: np.ndarray, steps: int, done: int
+) -> tf.data.Dataset:
+    """Return augmented batches of the training photos from epoch `done` on, as `teacher`s label them too."""
+    seed = settings.seed
+    if start := trained.get(settings.start_from):  # which has seen this seed's order and augmentations
+        seed += int(bundle.weights_digest(start)[:8], 16)
+    batches = training_batches(
+        photos.images,
+        photos.masks,
+        np.eye(len(photos.outputs), dtype=np.float32)[photos.labels],
+        data.photo_weights(photos.photos),
+        indices=train,
+        backgrounds=photos.backgrounds(train),
+        batch_size=settings.batch_size,
+        steps=steps,
+        seed=seed,
+        first_epoch=done,
+        epochs=settings.epochs,
+        augment=cnn.augment,
+    )
+    teachers = [
+        load_teacher(trained[name], name, photos.outputs, settings.image_size, settings.precision)
+        for name in settings.teacher
+    ]
+    return taught(batches, teachers)
 
 
 def fit(
     settings: Settings,
-    earlier: dict[str, Path],
+    trained: dict[str, Path],
     photos: Dataset,
     splits: dict[str, np.ndarray],
     folder: Path,
@@ -125,74 +142,53 @@ def fit(
 ) -> tuple[keras.Model, dict]:
     """Fit the network. Return it, of its best epoch and quantized, and the state of its checkpoint.
 
-    `earlier` are the models it learns from, by name: that whose weights it starts from, and its teachers.
+    `trained` are the models it learns from, by name: that whose weights it starts from, and its teachers.
     """
-    train, outputs = splits["train"], photos.outputs
-    steps = max(1, len(train) // settings.batch_size)
-    start = earlier.get(settings.start_from)
-    network = build(settings, start, outputs, len(photos.classes), steps)
+    steps = max(1, len(splits["train"]) // settings.batch_size)
+    start = trained.get(settings.start_from)
+    network = build(settings, start, photos.outputs, len(photos.classes), steps)
     network.summary()
     validate = validator(settings, network, photos, splits["validation"])
-    identity = identify(settings, earlier, photos, splits)
+    identity = identify(settings, trained, photos, splits)
     checkpoint = Checkpoint(folder, identity, validate, settings.patience)
     if resume:
         checkpoint.restore(network)
-    done, seed = checkpoint.state["epochs"], settings.seed
-    if start:  # what goes on from another model sees the photos varied, and in an order, anew
-        seed += int(bundle.weights_digest(start)[:8], 16)
+    done = checkpoint.state["epochs"]
     if done < settings.epochs and not checkpoint.finished():
-        batches = pixels.training_batches(
-            photos.images,
-            photos.masks,
-            np.eye(len(outputs), dtype=np.float32)[photos.labels],
-            data.photo_weights(photos.photos),
-            indices=train,
-            backgrounds=photos.backgrounds(train),
-            batch_size=settings.batch_size,
-            steps=steps,
-            seed=seed,
-            first_epoch=done,
-            epochs=settings.epochs,
-            augment=cnn.augment,
-        )
-        teachers = [
-            load_teacher(earlier[name], name, outputs, settings.image_size, settings.precision)
-            for name in settings.teacher
-        ]
         callbacks = [keras.callbacks.ProgbarLogger(), checkpoint]  # in this order they print
         if logs:
             callbacks.append(logger(logs, done > 0, lambda: checkpoint.state["history"][-1]))
         network.fit(
-            taught(batches, teachers),
+            batches_of(settings, trained, photos, splits["train"], steps, done),
             epochs=settings.epochs,
             initial_epoch=done,
             steps_per_epoch=steps,
-            shuffle=False,  # pixels.training_batches does
+            shuffle=False,  # training_batches does
             callbacks=callbacks,
             verbose=1 if sys.stdout.isatty() else 2,
         )
     network.load_weights(checkpoint.best_weights)
-    whole = cnn.build_cnn(network.input_shape[1:], len(outputs))  # float32, whatever it was fitted in
-    whole.set_weights(network.get_weights())
-    return quantized(whole), checkpoint.state
+    in_floats = cnn.build_cnn(network.input_shape[1:], len(photos.outputs))  # whatever it was fitted in
+    in_floats.set_weights(network.get_weights())
+    return quantized(in_floats), checkpoint.state
 
 
 def measure_folds(
-    settings: Settings, options: Namespace, earlier: dict[str, Path], photos: Dataset, made_by: str
+    settings: Settings, options: Namespace, trained: dict[str, Path], photos: Dataset, made_by: str
 ) -> None:
     """Train once for each fold of the leaves, measure on it, and write the figures."""
     out = Path(options.out).absolute()
     unfinished = place_of_checkpoints(options.out, options.folds)
 
     def train(splits: dict[str, np.ndarray], name: str) -> evaluation.Answers:
-        folder = unfinished / name  # stays until all are done, so that a resumed run only asks this one again
+        folder = unfinished / name  # kept until all folds are done, so that a resumed run can measure it
         logs = options.logs and Path(options.logs) / f"{out.name}-{name}"
-        network, _ = fit(settings, earlier, photos, splits, folder, options.resume, logs)
+        network, _ = fit(settings, trained, photos, splits, folder, options.resume, logs)
         model, _, thresholds = calibrate(settings, network, photos, splits["validation"])
-        return ask(pixels.predictor(model, settings.batch_size), thresholds, photos, splits["test"])
+        return ask(predictor(model, settings.batch_size), thresholds, photos, splits["test"])
 
     print(dataset.table(photos.counts({})))
-    warn_of_known_leaves(earlier, None)
+    warn_of_known_leaves(trained, None)
     figures = cross_validate(photos, options.folds, settings.validation, settings.seed, train)
     file = disk.beside(out, ".folds.json")
     file.write_text(
@@ -225,11 +221,11 @@ def main(argv: list[str]) -> None:
     if options.push is not None:
         # Before the work, not after it.
         publish.check(options.push, options.license, options.private, options.force)
-    earlier = {name: hub.whole_bundle(name) for name in (settings.start_from, *settings.teacher) if name}
-    for name, folder in earlier.items():
-        bundle.read(folder, name).outputs()  # are there any? Better asked before the work than after it
+    trained = {name: hub.whole_bundle(name) for name in (settings.start_from, *settings.teacher) if name}
+    for name, folder in trained.items():
+        bundle.read(folder, name).outputs()  # raises now, rather than after the work, if it names none
     found, classes = dataset.gather(settings)
-    teachers = {name: earlier[name] for name in settings.teacher}
+    teachers = {name: trained[name] for name in settings.teacher}
     check_teachers(teachers, dataset.outputs_of(found, classes), settings.image_size)
     photos = dataset.prepare(found, classes, settings.image_size, cache)
     more = {
@@ -241,24 +237,25 @@ def main(argv: list[str]) -> None:
         )
         for name, source in options.evaluate.items()
     }
-    if kin := described(photos.outputs, len(photos.classes)):
+    if kin := related_folders(photos.outputs, len(photos.classes)):
         print(kin)
     for name, part in more.items():
         if known := len(set(part.digests) & set(photos.digests)):
-            print(f"Beware: {known} photos of {name} are also in the training sources; its figures flatter.")
+            twice = f"{known} photos of {name} are also in the training sources"
+            print(f"Warning: {twice}; its figures are too good.")
     if options.folds:
-        return measure_folds(settings, options, earlier, photos, command(argv))
+        return measure_folds(settings, options, trained, photos, command(argv))
     splits = split_by_leaf(
         photos.photos, photos.leaves, photos.classes, settings.validation, settings.test, settings.seed
     )
-    for sentence in of_given_splits(photos.photos, photos.leaves, splits):
+    for sentence in describe_given_splits(photos.photos, photos.leaves, splits):
         print(sentence)
     print(dataset.table(photos.counts(splits)))
-    warn_of_known_leaves(earlier, photos.fingerprint(splits["test"]))
+    warn_of_known_leaves(trained, photos.fingerprint(splits["test"]))
     logs = options.logs and Path(options.logs) / out.name
-    network, state = fit(settings, earlier, photos, splits, unfinished, options.resume, logs)
+    network, state = fit(settings, trained, photos, splits, unfinished, options.resume, logs)
     model, temperature, thresholds = calibrate(settings, network, photos, splits["validation"])
-    predict = pixels.predictor(model, settings.batch_size)
+    predict = predictor(model, settings.batch_size)
     answers = ask(predict, thresholds, photos, splits["test"])
     figures = evaluation.measure_held_out(answers, photos.class_labels)
     for name, part in more.items():
@@ -283,7 +280,7 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    tf.get_logger().setLevel("ERROR")  # folds build one network after the other, which it takes for a mistake
+    tf.get_logger().setLevel("ERROR")  # it warns of retracing when folds build one network after another
     for name in ("SIGTERM", "SIGHUP"):  # end like Ctrl-C; a closed terminal does not if nohup says so
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number and signal.getsignal(number) is signal.SIG_DFL:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from model.names import is_label
 from model.verdict import Thresholds
 
 FORMAT_VERSION = 1
@@ -25,10 +26,6 @@ DESCRIPTION = "bundle.json"
 LITERT_MODEL = "model.tflite"
 CARD = "README.md"
 LEFT_BY_VIEWERS = (".DS_Store", "Thumbs.db", "desktop.ini")  # by those of macOS and Windows
-
-LONGEST_LABEL = 200  # letters
-# What Python calls not printable but words hold: (non-)joiners, as in Persian and Hindi, and no-break spaces.
-UNSEEN = (0x200C, 0x200D, 0xA0)
 
 
 class BundleError(Exception):
@@ -187,14 +184,6 @@ def _is_plain(name: str) -> bool:
     return Path(name).name == name and name not in ("", "..") and "\0" not in name
 
 
-def is_label(label: object) -> bool:
-    """Return whether a class can be called so wherever its name is shown."""
-    if not isinstance(label, str) or len(label) > LONGEST_LABEL:
-        return False
-    seen = label.translate(dict.fromkeys(UNSEEN))
-    return seen.strip() != "" and seen.isprintable()
-
-
 def check_files(folder: Path) -> None:
     """Raise BundleError unless all files are those that bundle.json was written with."""
     for name, digest in read(folder).description["files"].items():
@@ -218,7 +207,7 @@ def read(folder: Path, name: str | None = None) -> Bundle:
         description = json.loads(text)
     except FileNotFoundError as error:
         missing = LITERT_MODEL if Path(error.filename).name == LITERT_MODEL else DESCRIPTION
-        raise BundleError(f"{name} is no Blightcheck model: it has no {missing}.") from error
+        raise BundleError(f"{name} is not a Blightcheck model: it has no {missing}.") from error
     except OSError as error:
         raise BundleError(f"{name} can't be read ({error.strerror}); give it the rights it needs.") from error
     except (ValueError, RecursionError) as error:

@@ -3,15 +3,17 @@
 import keras
 import numpy as np
 
-from model import evaluation, export, pixels
+from model import evaluation, export
+from model.batches import Predictor, predictor
 from model.data import OTHER
 from model.dataset import Dataset
-from model.diseases import LEAST, same_disease
+from model.diseases import LEAST, class_membership
 from model.settings import Settings, public_names
 from model.verdict import DIAGNOSIS, Thresholds, certainty, verdicts
 
 FEW = 20  # photos: sources with fewer are judged together
 ENOUGH = 100  # photos in all: with fewer a network is never made surer
+MAX_RISK, MAX_MISTAKEN, MAX_DECLINED = 0.05, 0.03, 0.05
 UNLIKELY = 0.25  # of being a potato leaf: "not one" is said at odds of three to one; above, it is "unsure"
 
 
@@ -20,23 +22,27 @@ def calibrate(
 ) -> tuple[keras.Model, float, Thresholds]:
     """Choose temperature and thresholds on the validation photos; return the model that answers, and both."""
     to_logits = keras.Model(network.input, network.get_layer("logits").output)
-    logits = pixels.predictor(to_logits, settings.batch_size)(photos.images, indices)
+    logits = predictor(to_logits, settings.batch_size)(photos.images, indices)
     labels, k = photos.asked(indices), len(photos.classes)
-    potato, sources, membership = labels != OTHER, photos.sources(indices), same_disease(photos.outputs, k)
+    potato, sources, membership = (
+        labels != OTHER,
+        photos.sources(indices),
+        class_membership(photos.outputs, k),
+    )
     temperature = fit_temperature(logits[potato], membership, labels[potato], sources[potato])
     leaf = softmax(logits / temperature)[:, :k].sum(1)
     chances = probabilities(logits / temperature, membership)
     thresholds = choose_thresholds(chances, leaf, labels, sources)
     if not (verdicts(chances, leaf, thresholds)[potato] == DIAGNOSIS).any():
         print(
-            'Beware: it answers none of the validation photos, but says "Unsure" to all: train for more '
+            'Warning: it answers none of the validation photos, but says "Unsure" to all: train for more '
             "epochs, on more photos, or with --start-from default."
         )
     return export.answering_model(network, membership, temperature), temperature, thresholds
 
 
 def ask(
-    predict: pixels.Predictor, thresholds: Thresholds, photos: Dataset, indices: np.ndarray
+    predict: Predictor, thresholds: Thresholds, photos: Dataset, indices: np.ndarray
 ) -> evaluation.Answers:
     """Ask a model, by its `predict`, about some photos."""
     said = predict(photos.images, indices)
@@ -68,15 +74,13 @@ def probabilities(logits: np.ndarray, membership: np.ndarray) -> np.ndarray:
 def fit_temperature(
     logits: np.ndarray, membership: np.ndarray, labels: np.ndarray, sources: np.ndarray
 ) -> float:
-    """Return the T, 0.625 to 8, to divide logits by, so that the network is as sure as it should be.
+    """Return the temperature T, 0.625 to 8, to divide logits by (Guo et al. 2017, section 4.2).
 
-    It is that of 0.25 to 8 for which probabilities(logits / T, membership) make `labels` likeliest, or, below
-    1, halfway from it to 1. logits: [n, outputs]; membership: [outputs, K]; labels: int [n]; sources: [n],
-    where a photo comes from.
-    Each source weighs the same: a temperature for the many photos of a lab would be too sure of the few of a
-    field. With few photos in all, T is at least 1: a network that was never wrong on them may still be wrong.
-    A network is made surer only half as much as these photos ask: those of another camera are harder.
-    Temperature scaling: Guo et al. 2017, section 4.2.
+    The best one from 0.25 to 8 maximises the likelihood of `labels` by probabilities(logits / T, membership).
+    Below 1, T goes only halfway there: photos from other cameras are harder than these. With fewer than
+    ENOUGH photos it is at least 1: no mistakes on a few photos does not mean none on many. Each source weighs
+    the same, or many lab photos would make the network overconfident in the field.
+    logits: [n, outputs]; membership: [outputs, K]; labels: int [n]; sources: [n], where a photo comes from.
     """
     rows, groups = np.arange(len(labels)), _groups(sources)
 
@@ -106,27 +110,25 @@ def choose_thresholds(
     leaf: np.ndarray,
     labels: np.ndarray,
     sources: np.ndarray,
-    risk: float = 0.05,
-    most_mistaken: float = 0.03,
-    most_declined: float = 0.05,
 ) -> Thresholds:
     """Choose from held-out photos when to answer.
 
-    confidence: the least at which at most `risk` of the answers are wrong and at most `most_mistaken` of the
+    confidence: the least at which at most MAX_RISK of the answers are wrong and at most MAX_MISTAKEN of the
     other pictures get one; never less than a half, so that no answer is likelier wrong than right. leaf:
-    declines at most `most_declined` of the potato leaves, and none that is likelier than UNLIKELY. Each share
+    declines at most MAX_DECLINED of the potato leaves, and none that is likelier than UNLIKELY. Each share
     is kept of all photos and of each source with enough of them: labs are easier than fields, and a risk kept
     on average would not be kept in the field. labels: int [n], OTHER for "not a potato leaf"; sources: [n],
     where a photo comes from.
     """
     sure, right = certainty(probabilities, leaf), probabilities.argmax(1) == labels
     potato = labels != OTHER
-    least = [_least_confidence(sure[part], right[part], risk) for part in _parts(potato, sources, risk)]
-    for part in _parts(~potato, sources, most_mistaken):
-        most = np.quantile(sure[part], 1 - most_mistaken, method="higher")
+    parts = _parts(potato, sources, MAX_RISK)
+    least = [_least_confidence(sure[part], right[part], MAX_RISK) for part in parts]
+    for part in _parts(~potato, sources, MAX_MISTAKEN):
+        most = np.quantile(sure[part], 1 - MAX_MISTAKEN, method="higher")
         least.append(float(np.nextafter(most, 2)))
-    parts = _parts(potato, sources, most_declined)
-    unlikely = [UNLIKELY, *(np.quantile(leaf[part], most_declined, method="lower") for part in parts)]
+    parts = _parts(potato, sources, MAX_DECLINED)
+    unlikely = [UNLIKELY, *(np.quantile(leaf[part], MAX_DECLINED, method="lower") for part in parts)]
     return Thresholds(leaf=float(min(unlikely)), confidence=max(0.5, *least))
 
 

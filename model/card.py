@@ -5,8 +5,9 @@ from pathlib import PurePosixPath
 
 from huggingface_hub import EvalResult, ModelCardData, RepoCard
 
-from model.data import POTATO_FOLDER, SPLITS
-from model.diseases import described
+from model.data import SPLITS
+from model.diseases import related_folders
+from model.names import POTATO_FOLDER
 
 START = "<!-- Written by Blightcheck from here on; what you write above stays. -->"
 END = "<!-- Written by Blightcheck up to here; what you write below stays. -->"
@@ -45,7 +46,7 @@ def model_card(description: dict, repo: str = "user/repo") -> str:
         no_others = (
             "- It knows no pictures of other things: it takes **every picture for one of its classes**.\n"
         )
-    kin = described(training["outputs"], len(labels))
+    kin = related_folders(training["outputs"], len(labels))
     calibration = _calibration(figures)
     pictures = _pictures(description.get("files", {}))
     fingerprint = training["fingerprint"][:16]

@@ -1,15 +1,20 @@
 """Keeping a training's progress: each epoch is validated and saved, so that a kill loses one at most."""
 
+import hashlib
 import json
 import math
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
+import numpy as np
 
-from model import disk
+from model import bundle, disk
+from model.dataset import Dataset
+from model.settings import Settings
 
 STATE = "state.json"
 
@@ -52,6 +57,17 @@ def what_next(out: str, folds: int) -> str:
     if resumable(place_of_checkpoints(out, folds)):
         return "the same command with --resume goes on after the last whole epoch"
     return "the same command starts anew, since no epoch is whole yet"
+
+
+def identify(
+    settings: Settings, trained: dict[str, Path], photos: Dataset, splits: dict[str, np.ndarray]
+) -> dict:
+    """Return all that a training must have in common with the one that it resumes."""
+    split = hashlib.sha256(np.concatenate(list(splits.values())).tobytes()).hexdigest()
+    identity = asdict(settings) | {"fingerprint": photos.fingerprint(), "split": split}
+    if trained:
+        identity["weights it learns from"] = [bundle.weights_digest(model) for model in trained.values()]
+    return identity
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -145,7 +161,7 @@ class Checkpoint(keras.callbacks.Callback):
                 weights.unlink()
         left = state["seconds"] / state["epochs"] * (self.params["epochs"] - state["epochs"])
         print(
-            f"Validation macro recall (others a class too) {reached['recall']:.4f}, "
+            f"Validation macro recall (all other things as one class) {reached['recall']:.4f}, "
             f"cross-entropy {reached['cross_entropy']:.4f}, "
             f"lowest {best['cross_entropy']:.4f} in epoch {state['best_epoch']}; "
             f"{left / 60:.0f} minutes left at most",

@@ -7,14 +7,14 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-# (filters, convolutions) of each block. At a photo's full size every channel is dear, so that the first block
-# is thin, and strides; the later ones, where a few pixels see a whole lesion, are deeper, and end in 2x2 max
-# pooling. Multiples of 16 fill the processor's vectors.
+# (filters, convolutions) of each block. Channels are expensive at full resolution, so the first block is thin
+# and strided; the later ones, where a few pixels see a whole lesion, are deeper, and end in 2x2 max pooling.
+# Multiples of 16 fill the processor's vectors.
 BLOCKS = ((16, 1), (32, 1), (64, 1), (128, 2), (192, 1))
 HIDDEN_UNITS = 64
 DROPOUT = 0.3
-GENTLER, GENTLEST = 0.6, 0.4  # after this share of the epochs augmentation fades, down to this strength
-NUMBERS = (12, 20)  # random ones for a photo, not all of which are taken: to move it, and to paint it
+FADE_FROM, FADE_TO = 0.6, 0.4  # augmentation fades after this share of the epochs, down to this strength
+RANDOM_NUMBERS = (12, 20)  # for each photo, to move and to paint it; a few are not used
 NOISE = 20.0  # of 255, the standard deviation of the most that photos get
 MOVED_LEAVES = 0.5  # the share of leaves, of those cut out, that are trained on another background
 WORTH_COMPILING = 96  # pixels; compiling takes seconds, which smaller photos never make up for
@@ -77,9 +77,10 @@ def augment(
     photos much like those that will be asked about (Touvron et al. 2019, arXiv:1906.06423).
     """
     n, size = tf.shape(photos)[0], photos.shape[1]
-    strength = 1 - (1 - GENTLEST) * tf.clip_by_value((progress - GENTLER) / (1 - GENTLER), 0, 1)
+    strength = 1 - (1 - FADE_TO) * tf.clip_by_value((progress - FADE_FROM) / (1 - FADE_FROM), 0, 1)
     # Drawn here: compiled code would draw other ones.
-    moving, painting = tf.split(tf.random.stateless_uniform((n, sum(NUMBERS)), seed), NUMBERS, axis=1)
+    drawn = tf.random.stateless_uniform((n, sum(RANDOM_NUMBERS)), seed)
+    moving, painting = tf.split(drawn, RANDOM_NUMBERS, axis=1)
     grain = tf.random.stateless_normal((size, size, 3), tf.random.experimental.stateless_fold_in(seed, 1))
     uniform = _scaled(moving)
     known = tf.reduce_any(masks, axis=(1, 2))
@@ -105,10 +106,10 @@ def _paint(
     behind = tf.where(uniform(0, 1, 1, 1, 1) < 0.5, behind, behind[:, :, ::-1])
     x = behind + tf.image.resize(leaves, (size, size)) * (x - behind)
     x = _blur(x, strength, uniform)
-    x = _light(x, size, strength, uniform)
+    x = _light(x, strength, uniform)
     # As small sensors do in the dark, half of the photos: the network took grain for early blight's dots.
     x += grain * strength * tf.maximum(0.0, uniform(-NOISE, NOISE, 1, 1, 1))
-    x = _cut_out(x, size, strength, uniform)
+    x = _cut_out(x, strength, uniform)
     return tf.cast(tf.clip_by_value(x, 0, 255), tf.uint8)
 
 
@@ -169,7 +170,7 @@ def _blur(x: tf.Tensor, strength: tf.Tensor, uniform) -> tf.Tensor:
     return x + amount * (soft - x)
 
 
-def _light(x: tf.Tensor, size: int, strength: tf.Tensor, uniform) -> tf.Tensor:
+def _light(x: tf.Tensor, strength: tf.Tensor, uniform) -> tf.Tensor:
     """Change white balance, saturation, brightness and contrast, and let light fall unevenly."""
 
     def vary(most: float, channels: int = 1) -> tf.Tensor:
@@ -179,12 +180,13 @@ def _light(x: tf.Tensor, size: int, strength: tf.Tensor, uniform) -> tf.Tensor:
     x = (grey + (x - grey) * (1 + vary(0.3))) * tf.exp(vary(0.15, 3))
     mean = tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True)
     x = (mean + (x - mean) * (1 + vary(0.3))) * tf.exp(vary(0.35))
-    ramp = tf.linspace(-1.0, 1.0, size)
+    ramp = tf.linspace(-1.0, 1.0, x.shape[1])
     return x * (1 + vary(0.3) * ramp[None, None, :, None] + vary(0.3) * ramp[None, :, None, None])
 
 
-def _cut_out(x: tf.Tensor, size: int, strength: tf.Tensor, uniform) -> tf.Tensor:
+def _cut_out(x: tf.Tensor, strength: tf.Tensor, uniform) -> tf.Tensor:
     """Hide a rectangle of a quarter of the photos behind an even colour."""
+    size = x.shape[1]
     at = tf.range(size, dtype=tf.float32)[None]
     half_x, half_y = (strength * uniform(-0.2, 0.2, 1) * size for _ in range(2))  # negative: nothing hidden
     inside_x = tf.abs(at - uniform(0, 1, 1) * size) < half_x

@@ -23,7 +23,6 @@ from model.names import label_of, spelled
 PLANT_VILLAGE = "kaggle:arjuntejaswi/plant-village"
 POTATO_CLASSES = ["Potato___*"]
 
-POTATO_FOLDER = re.compile("potato|(early|late)[ _]?blight|healthy", re.IGNORECASE)  # starts like this
 OTHER = -1  # the label of a photo that shows none of the classes
 
 SPLITS = ("train", "validation", "test")
@@ -138,7 +137,7 @@ def find_photos(source: str) -> list[LabelledPhoto]:
     found = [_as_it_lies(path, root, source) for path in paths]
     for name in sorted({p.folder for p in found}):
         if (shown := disk.printable(name)) != name:
-            raise DataError(f"The name of the folder {shown} is no UTF-8; please rename it.")
+            raise DataError(f"The name of the folder {shown} is not valid UTF-8; please rename it.")
     if left_out:
         print(left_out)
     found = _with_given_splits(found, source)
@@ -270,7 +269,7 @@ def class_folders(photos: Iterable[LabelledPhoto], patterns: Sequence[str]) -> l
     alike = {}
     for name in matching:
         if (other := alike.setdefault(spelled(label_of(name)), name)) != name:
-            raise DataError(f"{other} and {name} seem to be one class; call both folders alike.")
+            raise DataError(f"{other} and {name} seem to be one class; give both folders the same name.")
     return matching
 
 

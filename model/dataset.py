@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from model import data, pixels
-from model.bundle import LONGEST_LABEL, is_label
 from model.diseases import is_healthy
 from model.leaves import leaves_by_name, merge_alike
-from model.names import label_of, spelled
+from model.names import LONGEST_LABEL, is_label, label_of, spelled
 from model.settings import Settings, public_names
 
 FEW = 5  # files named; a broken set has thousands
@@ -99,15 +98,16 @@ def gather(settings: Settings) -> tuple[list[data.LabelledPhoto], list[str]]:
         found += [data.as_other(photo, classes) for photo in data.find_photos(source)]
     if not any(is_healthy(folder) for folder in classes):
         print(
-            "Beware: no class is called healthy, so each counts as a disease, with a severity and a warning; "
-            "let the name of the folder of healthy leaves hold the word healthy, as in Potato_healthy."
+            "Warning: no class is called healthy, so each counts as a disease, with a severity and a "
+            "warning; let the name of the folder of healthy leaves hold the word healthy, as in "
+            "Potato_healthy."
         )
     others = Counter(photo.folder for photo in found if photo.folder not in classes)
     if others:
         print(f"Used as examples of what is none of {', '.join(classes)}: {_counted(others)}.")
     else:
         print(
-            "Beware: without photos of other things, every picture will be taken for one of the classes; "
+            "Warning: without photos of other things, every picture will be taken for one of the classes; "
             "python -m model.drawn nothing draws some, for --not-potato nothing."
         )
     return found, classes
@@ -118,12 +118,12 @@ def _warn_of_misspelt(others: Counter, classes: list[str]) -> None:
     known = {spelled(name): name for name in classes}
     for name in others:
         if alike := known.get(spelled(name)):
-            raise data.DataError(f"{name} and {alike} seem to be one class; call both folders alike.")
+            raise data.DataError(f"{name} and {alike} seem to be one class; give both folders the same name.")
     first_words = {name.partition(" ")[0] for name in known}
     like = [name for name in others if spelled(name).partition(" ")[0] in first_words]
     if like:
         print(
-            "Beware: called almost like a class, but taken for something else: "
+            "Warning: called almost like a class, but taken for something else: "
             f"{_counted(Counter({name: others[name] for name in like}))}; rename what is one, or choose it "
             "with --classes."
         )
@@ -143,7 +143,7 @@ def labelled(photos: list[data.LabelledPhoto], classes: list[str]) -> list[data.
     _warn_of_misspelt(Counter(photo.folder for photo in photos if photo.folder not in classes), classes)
     if not {photo.folder for photo in photos} & set(classes):
         print(
-            f"Beware: all photos of {photos[0].source} count as something else, since no folder there is "
+            f"Warning: all photos of {photos[0].source} count as something else, since no folder there is "
             f"called like a class ({_counted(Counter(photo.folder for photo in photos))})."
         )
     return photos
@@ -170,13 +170,13 @@ def prepare(found: Sequence[data.LabelledPhoto], classes: list[str], size: int, 
         raise data.DataError(f"None of the {len(found)} photos can be read; are they whole?")
     leaves, warnings = leaves_by_name(found)
     for warning in warnings:
-        print("Beware:", warning)
+        print("Warning:", warning)
     photos = [found[i] for i in made.readable]
     copies = defaultdict(list)
     for photo, digest in zip(photos, made.digests, strict=True):
         copies[digest].append(photo)
     if twice := [same for same in copies.values() if len({photo.folder for photo in same}) > 1]:
-        print(f"Beware: {sum(map(len, twice))} photos also lie in another class's folder:")
+        print(f"Warning: {sum(map(len, twice))} photos also lie in another class's folder:")
         _list_few([" and ".join(str(photo.path) for photo in same) for same in twice])
     outputs = outputs_of(photos, classes)
     labels = np.array([outputs.index(photo.folder) for photo in photos])

@@ -16,7 +16,7 @@ KIN = 0.1  # how much they count: more helps with cameras never seen, and harms 
 LEAST = 1e-30  # added to what outputs sum up to for a class, so that its log is a number
 
 
-def same_disease(outputs: Sequence[str], classes: int) -> np.ndarray:
+def class_membership(outputs: Sequence[str], classes: int) -> np.ndarray:
     """Return how much each output counts for each class, float32 [len(outputs), classes].
 
     It is 1 if it is that class, KIN if it shows the same disease on another crop, else 0. outputs:
@@ -41,9 +41,9 @@ def is_healthy(name: str) -> bool:
     return "healthy" in words and not NOT & set(words)
 
 
-def described(outputs: Sequence[str], classes: int) -> str:
+def related_folders(outputs: Sequence[str], classes: int) -> str:
     """Say in one sentence which other folders show which class's disease; nothing if none does."""
-    membership = same_disease(outputs, classes)[classes:]
+    membership = class_membership(outputs, classes)[classes:]
     kin = {
         name: ", ".join(np.array(outputs[classes:])[membership[:, k] > 0])
         for k, name in enumerate(outputs[:classes])

@@ -50,11 +50,11 @@ def load_teacher(folder: Path, name: str, outputs: Sequence[str], size: int, pre
 
 
 def taught(batches: tf.data.Dataset, teachers: Sequence[keras.Model]) -> tf.data.Dataset:
-    """Replace most of each target by what the teachers say, on average, of the very pixels.
+    """Mix into each target the teachers' mean answer to the same augmented pixels.
 
     Several networks know a camera that none of them has seen better than each does, and one network learns
     that from them (Hinton et al. 2015, arXiv:1503.02531). batches: (pixels, targets, weights), as
-    pixels.training_batches yields them.
+    training_batches yields them.
     """
 
     def teach(photos: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, ...]:

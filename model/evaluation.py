@@ -76,22 +76,14 @@ def _of_potato(answers: Answers, classes: Sequence[str], random: np.random.Gener
     right = guess == labels
     figures = _size(leaves)
     _put(figures, "accuracy", right, leaves, random)
-    present = [k for k in range(len(classes)) if (labels == k).any()]
-    of_classes = {}
-    for k in present:
-        true, said = labels == k, guess == k
-        row = {"support": int(true.sum()), "precision": float(right[said].mean()) if said.any() else 0.0}
-        _put(row, "recall", right[true], leaves[true], random)
-        both = row["precision"] + row["recall"]
-        row["f1"] = 2 * row["precision"] * row["recall"] / both if both else 0.0
-        of_classes[classes[k]] = row
+    of_classes = _of_classes(guess, labels, leaves, classes, random)
     figures["macro_recall"] = macro_recall(guess, labels)
     figures["macro_recall_interval"] = _mean_interval(list(of_classes.values()), "recall")
     figures["classes"] = of_classes
     figures["labels"] = list(classes)
-    figures["confusion"] = [
-        [int(((labels == i) & (guess == j)).sum()) for j in range(len(classes))] for i in present
-    ]
+    counts = np.zeros((len(classes), len(classes)), int)
+    np.add.at(counts, (labels, guess), 1)
+    figures["confusion"] = counts[counts.any(1)].tolist()
     _put(figures, "answered", answered, leaves, random)
     if answered.any():
         _put(figures, "accuracy_answered", right[answered], leaves[answered], random)
@@ -99,6 +91,25 @@ def _of_potato(answers: Answers, classes: Sequence[str], random: np.random.Gener
         figures["reliability"] = reliability(chance[answered], right[answered])
     _put(figures, "confidently_wrong", answered & ~right & (chance > CONFIDENT), leaves, random)
     _put(figures, "wrongly_declined", answers.verdict == NOT_POTATO, leaves, random)
+    return figures
+
+
+def _of_classes(
+    predicted: np.ndarray,
+    labels: np.ndarray,
+    leaves: np.ndarray,
+    classes: Sequence[str],
+    random: np.random.Generator,
+) -> dict[str, dict]:
+    """Return support, precision, recall and F1 of each class present, by name."""
+    figures = {}
+    for k in np.unique(labels):
+        true, positive = labels == k, predicted == k
+        precision = float(true[positive].mean()) if positive.any() else 0.0
+        row = figures[classes[k]] = {"support": int(true.sum()), "precision": precision}
+        _put(row, "recall", positive[true], leaves[true], random)
+        both = precision + row["recall"]
+        row["f1"] = 2 * precision * row["recall"] / both if both else 0.0
     return figures
 
 

@@ -22,6 +22,8 @@ from model.diseases import LEAST
 from model.names import label_of, spelled
 from model.quantization import with_8_bit_operators
 
+FEATURES = "block2_pool"  # later layers see so much around a lesion that the heat would lie beside it
+HEAD = ("dense", "dense_norm", "logits", "softmax", "diseases")
 AROUND = 5  # cells: heat is averaged over so many squared; that of a single cell is unstable
 FLOOR = 0.65  # heat below this share of a photo's hottest spot is mostly background, and left out
 
@@ -48,22 +50,19 @@ def answering_model(cnn: keras.Model, membership: np.ndarray, temperature: float
 class HeatMap(keras.layers.Layer):
     """LayerCAM (Jiang et al. 2021, IEEE Trans. Image Processing 30, p. 5875, equation 5), written forwards.
 
-    A class's heat is what of the gradient of its evidence with respect to features is positive, times the
-    features, summed over channels, and here averaged over the cells around. Its evidence is the log of the
-    sum of exp(logit) of all outputs, each as far as it counts, less the mean of all classes'.
-    The network is piecewise linear: behind the features lie convolutions, normalisations, ReLUs, poolings and
-    dense layers, so that the gradient is a product of their weights and of the masks of what they let
-    through, and serving needs no automatic differentiation. The features are what the last block but three
-    gives: later ones see so much around a lesion that they put the heat beside it.
-    Rounding to 8 bits, which is no layer, passes the gradient on as it is.
+    A class's evidence is the log of the sum of exp(logit) over all outputs, weighted by their membership in
+    the class, minus the mean over the classes. Its heat is ReLU(gradient of the evidence with respect to
+    FEATURES) times the features, summed over channels and averaged over AROUND x AROUND cells.
+    From FEATURES to the logits the network is piecewise linear, so the gradient is a product of weights and
+    masks, and serving needs no automatic differentiation. The rounding to 8 bits passes gradients through
+    unchanged.
     """
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__()
-        pools = [i for i, layer in enumerate(model.layers) if layer.name.endswith("_pool")]
-        self.block = model.layers[pools[-5] : pools[-1] + 1]  # from those features to the global pooling
-        head = ("dense", "dense_norm", "logits", "softmax", "diseases")
-        self.head = [model.get_layer(name) for name in head]
+        names = [layer.name for layer in model.layers]
+        self.block = model.layers[names.index(FEATURES) : names.index("global_pool") + 1]
+        self.head = [model.get_layer(name) for name in HEAD]
 
     def call(self, outputs: list) -> keras.KerasTensor:
         """Outputs of the block's layers and of the head's, in order -> heat [n, h, w, K].
@@ -129,9 +128,9 @@ def load_keras(folder: Path) -> keras.Model:
 def load_fitted(folder: Path) -> keras.Model:
     """Load a bundle's network, photos -> softmax, without its temperature: to learn from it.
 
-    Block 4 stays rounded, as it answers (quantization.py). Sharpened, it would begin with a loss of a quarter
-    more, and teach next to nothing but its likeliest folder. Raises BundleError as load_keras does, or if it
-    is another network than those of cnn.py.
+    Block 4 stays rounded, as when it answers (quantization.py). With a temperature below 1 a training would
+    start with a loss a quarter higher, and a teacher's answers would be nearly one-hot. Raises BundleError as
+    load_keras does, or if it is another network than those of cnn.py.
     """
     model = load_keras(folder)
     try:
@@ -148,23 +147,23 @@ def load_fitted(folder: Path) -> keras.Model:
 def copy_weights(
     model: keras.Model, known: Sequence[str], network: keras.Model, outputs: Sequence[str]
 ) -> list[str]:
-    """Give a new network a trained one's weights: of layers of one shape, and of outputs of one label.
+    """Give a new network a trained one's weights, of the last layer those of outputs of one label.
 
     known, outputs: the class folders of the model's and of the network's outputs, in order. Returns those
-    outputs that start anew.
+    outputs that start from random weights. Raises BundleError if the model is another network.
     """
-    alike = {layer.name for layer in model.layers} - {"logits"}
-    for layer in network.layers:
-        if layer.name in alike:
-            weights = model.get_layer(layer.name).get_weights()
-            if [w.shape for w in weights] == [w.shape for w in layer.get_weights()]:
-                layer.set_weights(weights)
+    try:
+        for layer in network.layers:
+            if layer.name != "logits":
+                layer.set_weights(model.get_layer(layer.name).get_weights())
+    except ValueError as error:
+        raise BundleError(
+            "The model to start from is another network than this project's; choose another."
+        ) from error
     old, logits = model.get_layer("logits").get_weights(), network.get_layer("logits")
     new = logits.get_weights()
     columns = {spelled(label_of(name)): k for k, name in enumerate(known)}
     columns |= {name: k for k, name in enumerate(known)}  # of two such, the one of the very name
-    if len(old[0]) != len(new[0]):  # the layers before are of another width
-        columns = {}
     anew = []
     for k, name in enumerate(outputs):
         column = columns.get(name, columns.get(spelled(label_of(name))))

@@ -35,9 +35,8 @@ class Outbox(CommitScheduler):
             if sent.get(name, folder) != folder
         ]
         if earlier:
-            self.api.create_commit(
-                self.repo_id, earlier, commit_message="Said otherwise by now", repo_type=self.repo_type
-            )
+            why = "Remove photos that were relabelled"
+            self.api.create_commit(self.repo_id, earlier, commit_message=why, repo_type=self.repo_type)
         with self.lock:
             for path in self.last_uploaded:
                 path.unlink(missing_ok=True)

@@ -171,7 +171,7 @@ def require_repo_id(name: str, or_folder: bool = False) -> None:
     except HFValidationError:
         whole = False
     if not whole:
-        what = "neither a folder here nor a Hub id" if or_folder else "no Hub id"
+        what = "neither a folder here nor a Hub id" if or_folder else "not a Hub id"
         raise HubError(f"{name or 'A blank name'} is {what} like user/repo.")
 
 

@@ -7,7 +7,8 @@ from itertools import chain
 
 import numpy as np
 
-from model.data import POTATO_FOLDER, LabelledPhoto
+from model.data import LabelledPhoto
+from model.names import POTATO_FOLDER
 
 # PlantVillage names a photo by a UUID and its shot number: "0051e5e8-...___RS_LB 4640.JPG".
 PLANT_VILLAGE_NAME = re.compile(r"^[0-9a-f]{8}-[0-9a-f-]{27}___.* (\d+)\.jpe?g$", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""What a training minimises: how wrong the network is of the class folder, and of the disease on any crop."""
+"""The training loss: cross-entropy of the class folder, plus that of the disease on any crop."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from model.diseases import same_disease
+from model.diseases import class_membership
 
 
 def folder_and_disease(
@@ -16,10 +16,10 @@ def folder_and_disease(
 
     It is the cross-entropy of the folders plus that of what they show: one of the classes asked for, the
     first `classes` of the outputs, on whatever crop, or none of them. To take a potato's late blight for a
-    tomato's is then a smaller mistake than to take it for early blight, by which a camera never seen gains
-    most (EXPERIMENTS.md).
+    tomato's is then a smaller mistake than to take it for early blight, which helps most on cameras never
+    seen (EXPERIMENTS.md).
     """
-    shown = same_disease(outputs, classes) > 0
+    shown = class_membership(outputs, classes) > 0
     shown = np.column_stack([shown, ~shown.any(1)])
     shown = shown[:, shown.any(0)].astype(np.float32)  # without other folders, there is no "none of them"
 

@@ -7,9 +7,9 @@ import tensorflow as tf
 class FusedNormalization(keras.layers.BatchNormalization):
     """Keras's batch normalisation of features [n, h, w, channels], by TensorFlow's fused kernels.
 
-    Keras 3 spells it out, in a dozen operations, each of which reads and writes all features: more than half
-    of the time that training took. A network to be kept has Keras's own, which loads anywhere; the weights
-    are the same.
+    Keras 3 composes it from a dozen operations that each read and write all features, which took more than
+    half of the training time. The saved network uses Keras's own layer, which loads anywhere; the weights are
+    the same.
     """
 
     def call(

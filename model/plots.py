@@ -74,7 +74,7 @@ def _learning_curves(path: Path, history: list[dict]) -> None:
     curves = {
         "loss": "training loss",
         "cross_entropy": "validation cross-entropy",
-        "recall": "validation macro recall, others a class too",
+        "recall": "validation macro recall, all other things as one class",
     }
     figure, axes = pyplot.subplots(1, len(curves), figsize=(12, 3), layout="constrained")
     for axis, (key, title) in zip(axes, curves.items(), strict=True):

@@ -181,7 +181,7 @@ def changes(
         by_hand = (theirs or mine).read_text("utf-8") if theirs or mine.exists() else text
         text = card.updated(by_hand, text, before)
     except UnicodeDecodeError as error:
-        raise HubError(f"The card in {where} is no UTF-8; correct it there first.") from error
+        raise HubError(f"The card in {where} is not valid UTF-8; correct it there first.") from error
     except (ValueError, yaml.YAMLError) as error:
         raise HubError(
             f"The head of the card in {where} is no YAML mapping; correct it there first."

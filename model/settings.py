@@ -6,7 +6,7 @@ import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from model import data, disk, evaluation
@@ -51,14 +51,12 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     )
 
     def add(group, name: str, default, text: str, **more) -> None:
-        kind = (
-            {}
-            if "action" in more or default is None or isinstance(default, list)
-            else {"type": type(default)}
-        )
-        shown = " ".join(default) if isinstance(default, list) else default
-        suffix = "" if shown in (None, "") or "action" in more else f" (default: {shown})"
-        group.add_argument(name, default=default, help=text + suffix.replace("%", "%%"), **kind, **more)
+        if "action" not in more and isinstance(default, int | float):
+            more["type"] = type(default)
+        if "action" not in more and default:
+            shown = " ".join(default) if isinstance(default, list) else str(default)
+            text += f" (default: {shown.replace('%', '%%')})"
+        group.add_argument(name, default=default, help=text, **more)
 
     photos = parser.add_argument_group("photos")
     many = {"metavar": "SOURCE", "action": "append"}
@@ -130,13 +128,13 @@ def parse(argv: list[str]) -> tuple[Settings, argparse.Namespace]:
     options = parser.parse_args(argv)
     for word in shlex.split(command(argv)):  # now, and not after all epochs
         if (shown := disk.printable(word)) != word:
-            parser.error(f"{shown} is no UTF-8, as it must be for the model's card; please rename it")
+            parser.error(f"{shown} is not valid UTF-8, as it must be for the model's card; please rename it")
     options.data = options.data or [data.PLANT_VILLAGE]
     for name in ("cache", "logs", "out"):
         if place := getattr(options, name):
             setattr(options, name, str(Path(disk.at_home(place))))  # without a slash at its end
     _check(parser, options)
-    settings = Settings(**{name: getattr(options, name) for name in Settings.__dataclass_fields__})
+    settings = Settings(**{setting.name: getattr(options, setting.name) for setting in fields(Settings)})
     return settings, options
 
 

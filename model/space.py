@@ -24,7 +24,7 @@ AGAIN = "run it again once that is put right"
 def space_files(model: str | None) -> dict[str, bytes]:
     """Return the files of a Space that serves `model`, a Hub id, or else the default one: {path: content}.
 
-    Raises HubError if it is no Hub id.
+    Raises HubError if it is not a Hub id.
     """
     repo = split_revision(model)[0] if model else None
     if repo is not None:
@@ -54,7 +54,7 @@ def _require_model(model: str) -> ModelInfo:
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         raise HubError(f"There is no model {model} on the Hub that we may see; push it first.") from error
     if missing := set(SERVED_FILES) - {file.rfilename for file in there.siblings}:
-        raise HubError(f"{model} is no Blightcheck model: it has no {min(missing)}; choose another.")
+        raise HubError(f"{model} is not a Blightcheck model: it has no {min(missing)}; choose another.")
     return there
 
 

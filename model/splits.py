@@ -134,7 +134,7 @@ def check_no_shared_leaf(leaves: np.ndarray, splits: dict[str, np.ndarray]) -> N
                 raise DataError(f"Photos of one leaf (number {leaf}) are in both {seen[leaf]} and {name}.")
 
 
-def of_given_splits(
+def describe_given_splits(
     photos: Sequence[LabelledPhoto], leaves: np.ndarray, splits: dict[str, np.ndarray]
 ) -> list[str]:
     """Tell, in sentences, which sources come split, and how many of their photos that left out."""
@@ -149,7 +149,7 @@ def of_given_splits(
     left = set(range(len(photos))).difference(*map(list, splits.values()))
     leaks = Counter((photos[i].source, photos[i].split, side[leaves[i]]) for i in sorted(left))
     sentences += [
-        f"Beware: {count} photos in {given} of {source} show leaves also in {name}, and are left out."
+        f"Warning: {count} photos in {given} of {source} show leaves also in {name}, and are left out."
         for (source, given, name), count in leaks.items()
     ]
     return sentences

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from model import pixels
+from model.batches import predictor
 from model.data import OTHER
 from model.dataset import Dataset
 from model.evaluation import cross_entropy, macro_recall
@@ -21,7 +21,7 @@ def validator(
     half of the probability in the classes counts as one of those.
     """
     labels, classes = photos.asked(indices), len(photos.classes)
-    predict = pixels.predictor(network, settings.batch_size)
+    predict = predictor(network, settings.batch_size)
 
     def validate() -> dict[str, float]:
         asked = predict(photos.images, indices)[:, :classes]

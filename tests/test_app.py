@@ -352,7 +352,7 @@ def test_a_model_that_is_not_there_stops_the_app_with_one_sentence(tiny, tmp_pat
     (tmp_path / "empty").mkdir()
     ended = run("app.py", MODEL_REPO=tmp_path / "empty")
     assert ended.returncode == 1
-    assert ended.stderr.strip() == "app.py: empty is no Blightcheck model: it has no bundle.json."
+    assert ended.stderr.strip() == "app.py: empty is not a Blightcheck model: it has no bundle.json."
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])  # the latter of a closed terminal

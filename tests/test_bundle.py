@@ -148,7 +148,7 @@ def test_thresholds_are_probabilities(tmp_path, threshold):
 
 
 def test_the_root_is_no_bundle():
-    with pytest.raises(bundle.BundleError, match=r"^/ is no Blightcheck model: it has no bundle.json\.$"):
+    with pytest.raises(bundle.BundleError, match=r"^/ is not a Blightcheck model: it has no bundle.json\.$"):
         bundle.read(Path("/"))
 
 
@@ -209,11 +209,11 @@ def test_what_is_refused_and_why(tmp_path):
 
     assert (
         refusal(lambda f: (f / "bundle.json").unlink())
-        == "leaf is no Blightcheck model: it has no bundle.json."
+        == "leaf is not a Blightcheck model: it has no bundle.json."
     )
     assert (
         refusal(lambda f: (f / "model.tflite").unlink())
-        == "leaf is no Blightcheck model: it has no model.tflite."
+        == "leaf is not a Blightcheck model: it has no model.tflite."
     )
     assert refusal(lambda f: (f / "bundle.json").write_text("{")) == (
         "bundle.json in leaf is damaged; fetch or train the model again."

@@ -229,6 +229,12 @@ def logits_of(network: keras.Model, photos: np.ndarray) -> np.ndarray:
     return keras.Model(network.input, network.get_layer("logits").output).predict_on_batch(photos)
 
 
+def test_no_network_starts_from_one_of_other_layers(network):
+    other = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.Flatten(), keras.layers.Dense(1)])
+    with pytest.raises(bundle.BundleError, match="The model to start from is another network"):
+        export.copy_weights(other, ["a"], network, ["a"])
+
+
 def test_a_network_that_starts_from_another_takes_over_the_outputs_they_share(network, photos):
     known = ["Potato___early", "late", "healthy", "scenes", "tomato"]
     outputs = ["Potato___Late", "rust", "early"]

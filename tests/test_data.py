@@ -46,7 +46,7 @@ def test_what_lies_deeper_in_a_class_is_of_it_and_what_is_hidden_is_not_seen(tmp
         "healthy": 1
     }
     said = capsys.readouterr().out
-    assert f"Beware: all photos of {tmp_path / 'phone'} count as something else, since no folder" in said
+    assert f"Warning: all photos of {tmp_path / 'phone'} count as something else, since no folder" in said
     assert f"Used as examples of what is none of {', '.join(CLASSES)}: healthy (1)." in said
 
 
@@ -99,7 +99,7 @@ def test_files_that_are_no_photos_by_their_names_are_counted(tmp_path, capsys):
 def test_one_class_written_in_two_ways_is_told():
     found = [LabelledPhoto(Path("x"), name, "s") for name in ("Potato___Early_blight", "Early Blight")]
     with pytest.raises(
-        data.DataError, match=r"^Early Blight and Potato___Early_blight seem to be one class; call both"
+        data.DataError, match=r"^Early Blight and Potato___Early_blight seem to be one class; give both"
     ):
         data.class_folders(found, ["*"])
 
@@ -116,7 +116,7 @@ def test_spellings_of_one_class_are_told_and_other_vowels_are_another_class(one,
     def chosen(*names: str) -> list[str]:
         return data.class_folders([LabelledPhoto(Path("x"), name, "s") for name in names], ["Potato___*"])
 
-    with pytest.raises(data.DataError, match=r"seem to be one class; call both folders alike\.$"):
+    with pytest.raises(data.DataError, match=r"seem to be one class; give both folders the same name\.$"):
         chosen(one, other)
     assert len(chosen(one, "Potato___\u0915\u093e\u0932\u093e", "Potato___\u0915\u093f\u0932\u093e")) == 3
 
@@ -127,7 +127,7 @@ def test_a_class_whose_folder_is_misspelt_is_told(tmp_path, misspelt):
     draw_set(tmp_path / "more", 1, CLASSES[:1])
     (tmp_path / "more" / CLASSES[0]).rename(tmp_path / "more" / misspelt)
     told, _ = settings.parse(["--data", str(tmp_path / "set"), "--data", str(tmp_path / "more")])
-    sentence = f"^{misspelt} and {CLASSES[0]} seem to be one class; call both folders alike."
+    sentence = f"^{misspelt} and {CLASSES[0]} seem to be one class; give both folders the same name."
     with pytest.raises(data.DataError, match=sentence):  # as --evaluate uses it
         dataset.labelled(data.find_photos(str(tmp_path / "more")), CLASSES)
     with pytest.raises(data.DataError, match=sentence):
@@ -151,7 +151,7 @@ def test_other_things_that_are_called_almost_like_a_class_are_told(tmp_path, cap
     told, _ = settings.parse(["--data", str(tmp_path / "set")])
     dataset.gather(told)
     assert (
-        "Beware: called almost like a class, but taken for something else: Potato__Early_blight (3), "
+        "Warning: called almost like a class, but taken for something else: Potato__Early_blight (3), "
         "Potato_late_blight2 (3); rename what is one, or choose it with --classes.\n"
     ) in capsys.readouterr().out
 
@@ -163,7 +163,7 @@ def test_a_photo_of_two_classes_is_told(tmp_path, capsys):
     gathered(told, tmp_path / "cache")
     where = f"{tmp_path}/set/{CLASSES[0]}/000.jpg and {tmp_path}/set/{CLASSES[1]}/same.jpg"
     said = capsys.readouterr().out
-    assert f"Beware: 2 photos also lie in another class's folder:\n  {where}\n" in said
+    assert f"Warning: 2 photos also lie in another class's folder:\n  {where}\n" in said
 
 
 def test_a_class_that_is_not_there_is_told():
@@ -175,7 +175,7 @@ def test_a_class_that_is_not_there_is_told():
 def test_a_folder_whose_name_is_no_text_is_told(tmp_path):
     draw_set(tmp_path, leaves=2, kinds=("Potato___healthy",))
     (tmp_path / "Potato___healthy").rename(tmp_path / "Potato___Fr\udcfch")
-    with pytest.raises(data.DataError, match=r"^The name of the folder Potato___Fr\?h is no UTF-8;"):
+    with pytest.raises(data.DataError, match=r"^The name of the folder Potato___Fr\?h is not valid UTF-8;"):
         data.find_photos(str(tmp_path))
 
 
@@ -183,7 +183,7 @@ def test_a_folder_whose_name_is_no_text_is_told(tmp_path):
 def test_an_argument_that_is_no_text_is_told_before_the_training(option, capsys):
     with pytest.raises(SystemExit):
         settings.parse([option, "mod\udce8le"])
-    told = "error: mod?le is no UTF-8, as it must be for the model's card; please rename it"
+    told = "error: mod?le is not valid UTF-8, as it must be for the model's card; please rename it"
     assert told in capsys.readouterr().err
 
 
@@ -235,7 +235,7 @@ def test_classes_of_which_none_is_called_healthy_are_told(tmp_path, capsys):
     draw_set(tmp_path / "set", 3, ("Krautfaeule", "gesund"))
     asked, _ = settings.parse(["--data", str(tmp_path / "set"), "--classes", "Krautfaeule", "gesund"])
     gathered(asked, tmp_path / "cache")
-    assert "Beware: no class is called healthy, so each counts as a disease" in capsys.readouterr().out
+    assert "Warning: no class is called healthy, so each counts as a disease" in capsys.readouterr().out
 
 
 def test_one_more_folder_level_odd_names_and_mixed_types_of_pictures_work(tmp_path):
@@ -533,4 +533,4 @@ def test_a_set_without_other_things_is_told_how_to_get_some(tmp_path, capsys):
     drawn.main([str(tmp_path / "nothing"), "--pictures", "2"])
     told, _ = settings.parse(["--data", str(photos), "--not-potato", str(tmp_path / "nothing")])
     assert gathered(told, tmp_path / "cache").outputs == [*CLASSES, "Nothing"]
-    assert "Beware" not in capsys.readouterr().out
+    assert "Warning" not in capsys.readouterr().out

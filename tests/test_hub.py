@@ -109,7 +109,7 @@ def test_what_is_not_there_is_one_sentence(hub, at, tiny):
     hub.repos["model", "someone/words"] = Repo("model", "someone/words")
     hub.repos["model", "someone/words"].commit("main", "by hand", {"README.md": b"Words.\n"})
     ended = run("-m", "model", bundle.DEFAULT, MODEL_REPO="someone/words", **at)
-    sentence = "someone/words is no Blightcheck model: it has no bundle.json."
+    sentence = "someone/words is not a Blightcheck model: it has no bundle.json."
     assert ended.stderr.splitlines()[-1] == f"python -m model: {sentence}"
     assert "No files matched" not in ended.stderr
     assert find(str(tiny / "bundle.json")) == f"{tiny}/bundle.json is a file; name the folder of a bundle."

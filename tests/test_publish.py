@@ -305,7 +305,7 @@ def test_what_can_t_be_published_is_one_sentence_and_changes_nothing(hub, here, 
     repo.commit("main", "by hand", damaged)
     assert refusal() == f"The head of the card in {REPO} is no YAML mapping; correct it there first."
     repo.commit("main", "by hand", {"README.md": b"\xff"})
-    assert refusal() == f"The card in {REPO} is no UTF-8; correct it there first."
+    assert refusal() == f"The card in {REPO} is not valid UTF-8; correct it there first."
     repo.branches["main"] = repo.commits[0].sha
     null = changed(tmp_path / "null", lambda description: description.update(training=None))
     assert refusal(null) == "bundle.json in null is not as it was written; make the bundle again."
@@ -317,7 +317,7 @@ def test_what_can_t_be_published_is_one_sentence_and_changes_nothing(hub, here, 
     assert refusal() == f"The Hub can't be reached to publish {REPO}; {safe()}"
     (odd / "config.json").write_text("{}")
     assert refusal(odd) == "config.json in odd is not the file it was written with; make the bundle again."
-    with pytest.raises(publish.HubError, match=r"^no repo is no Hub id like user/repo"):
+    with pytest.raises(publish.HubError, match=r"^no repo is not a Hub id like user/repo"):
         publish.push(bundle.DEFAULT, "no repo")
     monkeypatch.setenv("HF_TOKEN", "hf_пароль")
     assert refusal() == "HF_TOKEN holds letters that no token has; copy it again."

@@ -63,7 +63,7 @@ def test_a_new_revision_answers_without_a_restart_and_a_bad_one_does_not(hub, at
                 (files_of(tiny, self_test=wrong), "fails its self-test"),
                 (files_of(tiny) | {"model.tflite": b"half"}, "is not the file it was written with"),
                 (files_of(tiny, classes=classes), "its classes are others (a, b, c); start the app again"),
-                ({"config.json": b"{}"}, "is no Blightcheck model: it has no bundle.json."),
+                ({"config.json": b"{}"}, "is not a Blightcheck model: it has no bundle.json."),
             ):
                 refused = repo.commit("main", "bad", bad).sha
                 health = wait_until(served.url, lambda health, sha=refused: sha in (health["notice"] or ""))
@@ -135,7 +135,9 @@ def test_looking_for_a_newer_model_goes_on_whatever_it_finds(tmp_path, capfd):
 def test_a_keras_model_of_somebody_else_is_one_sentence(hub, here):
     repo = hub.repos["model", REPO] = Repo("model", REPO)
     repo.commit("main", "theirs", {"config.json": b"{}", "model.weights.h5": b"weights"})
-    with pytest.raises(bundle.BundleError, match=f"^{REPO} is no Blightcheck model: it has no bundle.json.$"):
+    with pytest.raises(
+        bundle.BundleError, match=f"^{REPO} is not a Blightcheck model: it has no bundle.json.$"
+    ):
         Serving(REPO)
 
 

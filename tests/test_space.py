@@ -25,7 +25,7 @@ def test_a_space_gets_the_model_it_is_given_and_nothing_it_does_not_need(hub, at
     model = hub.repos["model", REPO] = Repo("model", REPO)
     model.commit("main", "of Keras", {"config.json": b"", "model.tflite": b""})
     ended = run_here("-m", "model", "space", SPACE, "--model", REPO)
-    sentence = f"{REPO} is no Blightcheck model: it has no bundle.json; choose another."
+    sentence = f"{REPO} is not a Blightcheck model: it has no bundle.json; choose another."
     assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
     assert (len(space.commits), space.variables) == (commits, {})
     model.commit("main", "ours", {"bundle.json": b"", "model.tflite": b""})
@@ -97,7 +97,7 @@ def test_a_space_that_can_t_be_published_is_one_sentence(hub, here):
     ended = run_here("-m", "model", "space", SPACE, HF_TOKEN="hf_пароль")
     assert ended.stderr == "python -m model: HF_TOKEN holds letters that no token has; copy it again.\n"
     ended = run_here("-m", "model", "space", SPACE, "--model", "mine", "--dry-run")
-    sentence = "mine is no Hub id like user/repo."
+    sentence = "mine is not a Hub id like user/repo."
     assert ended.stderr.strip().splitlines()[-1] == f"python -m model: {sentence}"
 
 

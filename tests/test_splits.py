@@ -98,7 +98,7 @@ def test_a_set_that_comes_split_stays_so_and_what_it_lacks_is_dealt():
     photos += given("validation", two_classes(2, "valid"))
     parts = split(photos, np.arange(54))
     assert [len(parts[name]) for name in data.SPLITS] == [40, 4, 10]
-    assert splits.of_given_splits(photos, np.arange(54), parts) == [
+    assert splits.describe_given_splits(photos, np.arange(54), parts) == [
         "set comes split into train, validation, test, and stays so."
     ]
 
@@ -118,9 +118,9 @@ def test_photos_of_a_leaf_that_is_held_out_are_left_out_of_training_and_told():
     parts = split(photos, leaves)
     assert list(parts["test"]) == list(range(40, 50))
     assert not {0, 1, 2} & set(np.concatenate(list(parts.values())))
-    assert splits.of_given_splits(photos, leaves, parts) == [
+    assert splits.describe_given_splits(photos, leaves, parts) == [
         "set comes split into train, test, and stays so; validation is dealt from train.",
-        "Beware: 3 photos in train of set show leaves also in test, and are left out.",
+        "Warning: 3 photos in train of set show leaves also in test, and are left out.",
     ]
 
 
@@ -132,7 +132,9 @@ def test_a_split_by_photo_of_plant_village_leaks_and_is_mended():
     parts = split(photos, leaves)
     assert {p.split for p in (photos[i] for i in parts["train"])} == {"train"}
     assert list(parts["test"]) == [i for i, p in enumerate(photos) if p.split == "test"]
-    assert len(splits.of_given_splits(photos, leaves, parts)) == 4  # into validation and, of both, into test
+    assert (
+        len(splits.describe_given_splits(photos, leaves, parts)) == 4
+    )  # into validation and, of both, into test
 
 
 def test_a_leaf_of_another_source_joins_the_side_that_is_given():

@@ -10,8 +10,8 @@ import pytest
 from model.classifier import Diagnosis
 from model.photo import PhotoError
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
+from web.answer import Earlier, answer, recalled
 from web.guidance import SOURCES, STATEMENTS, about, guidance
-from web.one_leaf import Earlier, answer, recalled
 from web.report import Leaf, table
 from web.several import summarise
 from web.texts import CODES, ENGLISH, LANGUAGES, TEXTS, choose, class_name, text

@@ -47,10 +47,10 @@ def test_other_classes_more_sources_and_more_sets(tiny, drawn_photos, cache, tmp
     )
     assert ended.returncode == 0, ended.stderr
     assert f"{tmp_path}/given comes split into train, test, and stays so; validation" in ended.stdout
-    assert f"Beware: 4 photos in train of {tmp_path}/given show leaves also in test" in ended.stdout
+    assert f"Warning: 4 photos in train of {tmp_path}/given show leaves also in test" in ended.stdout
     assert "again: 80 photos of 80 leaves and 120 other pictures" in ended.stdout
-    assert "Beware: 200 photos of again are also in the training sources" in ended.stdout
-    assert f"Beware: {tiny} may have been trained on leaves that are held out now; " in ended.stdout
+    assert "Warning: 200 photos of again are also in the training sources" in ended.stdout
+    assert f"Warning: {tiny} may have been trained on leaves that are held out now; " in ended.stdout
     read = bundle.read(tmp_path / "out")
     assert [name.folder for name in read.classes] == ["Potato___healthy", "Tomato___healthy"]
     assert [name.label for name in read.classes] == ["Healthy", "Tomato healthy"]
@@ -189,7 +189,7 @@ def test_nothing_that_is_published_tells_where_on_this_machine_it_was():
 
 def test_a_repo_that_can_t_be_one_is_told_before_the_work():
     for repo, called in (("leaf", "leaf"), ("", "A blank name"), ("a/b/c", "a/b/c")):
-        with pytest.raises(hub.HubError, match=f"^{called} is no Hub id like user/repo"):
+        with pytest.raises(hub.HubError, match=f"^{called} is not a Hub id like user/repo"):
             train.main(["--push", repo])
 
 

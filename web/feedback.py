@@ -28,7 +28,7 @@ class Form(NamedTuple):
 
 def lay_out(
     classes: Sequence[ClassName],
-    kept: Feedback | None,
+    feedback_store: Feedback | None,
     picture: gr.Image,
     language: Component,
     about: gr.State,
@@ -38,7 +38,7 @@ def lay_out(
 
     `shown` holds the answer, and `about` the name of the photo that was answered.
     """
-    if kept is None:
+    if feedback_store is None:
         return Form([], lambda _: [])
 
     def choices(language: str) -> list[tuple[str, str]]:
@@ -67,7 +67,7 @@ def lay_out(
             return explain(language, error), said, consent
         told = {"verdict": answered.verdict, "probabilities": answered.probabilities, "leaf": answered.leaf}
         try:
-            kept.keep(pixels, said, told)
+            feedback_store.keep(pixels, said, told)
         except OSError as error:
             print(f"app.py: feedback is lost: {error}", file=sys.stderr)
             return text(language, "feedback.failed"), said, consent

@@ -30,7 +30,7 @@ const region = () => navigator.languages.find((tag) => `${tag}-`.startsWith(`${p
 function show() {
   const told = (check) => ({
     ...check,
-    title: props.texts.classes[check.class.toLowerCase().replace(/[\p{P}\p{Z}]+/gu, "_")] ?? check.title,
+    title: props.texts.classes[check.class] ?? check.title,
     when: new Date(check.time).toLocaleString(region()),
   });
   props.value = { open, checks: checks().map(told) };

@@ -1,38 +1,29 @@
 """The part of the page for one leaf: a photo in; the verdict, its chances, the heat map and advice out."""
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
 
 import gradio as gr
 from gradio.components import Component
 from gradio.data_classes import JsonData
-from pydantic import BaseModel, Field, ValidationError
 
 from model.answers import one_as_json
 from model.classifier import Diagnosis
-from model.diseases import is_healthy
 from model.feedback import Feedback
 from model.photo import PhotoError
 from model.serving import Serving
-from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 from web import feedback, guidance, heat
+from web.answer import Kept, answer, on_page, recalled
 from web.environment import MAX_PHOTOS
 from web.fetching import Picture, ToldError
-from web.inert import inert
 from web.part import CARD, NOTHING_YET, Part, anew
 from web.texts import (
     ENGLISH,
     LANGUAGES,
     TEXTS,
-    chance,
     choose,
-    class_name,
-    class_names,
     explain,
     in_language,
-    symptoms,
     text,
 )
 from web.uploads import LostError, opened
@@ -55,27 +46,6 @@ class JsonOutput(gr.JSON):
         return JsonText(value)
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Kept(BaseModel):
-    """What a browser keeps of a diagnosis, and may send again."""
-
-    verdict: Literal[DIAGNOSIS, UNSURE, NOT_POTATO]
-    label: str
-    confidence: Share
-    probabilities: dict[str, Share] = Field(min_length=1)
-    leaf: Share
-    severity: Share | None
-
-
-@dataclass(frozen=True)
-class Earlier(Diagnosis):
-    """One that a browser has kept; when: the time, as it is written there."""
-
-    when: str
-
-
 SCRIPT = Path(__file__).parent / "page.js"
 REAR_CAMERA = {"video": {"facingMode": "environment"}}
 
@@ -84,8 +54,8 @@ CHANCES = """{{#if value}}<h3>{{texts.chances}}</h3><ul class="counts">{{#each v
 <b>{{this.chance}}</b></li>{{/each}}</ul>{{/if}}"""
 
 
-def lay_out(serving: Serving, language: Component, corrections: Feedback | None) -> Part:
-    """Lay out this part; `corrections` is where those of visitors go, if anywhere.
+def lay_out(serving: Serving, language: Component, feedback_store: Feedback | None) -> Part:
+    """Lay out this part; `feedback_store` is where visitors' feedback goes, if anywhere.
 
     Its state holds what is shown: a diagnosis without arrays, an error, or None.
     """
@@ -177,7 +147,7 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
                         texts={"chances": text(ENGLISH, "chances")},
                     )
                 what_to_do = gr.HTML(None, html_template=guidance.TEMPLATE, elem_id="guidance")
-        form = feedback.lay_out(serving.bundle.classes, corrections, picture, language, about, shown)
+        form = feedback.lay_out(serving.bundle.classes, feedback_store, picture, language, about, shown)
     lost = {code: on_page(code, LostError())[0] for code in LANGUAGES}
     # At once, and in the browser: an answer never stands beside another photo, whatever becomes of that.
     waiting = {code: on_page(code, None)[0] | {"pending": True} for code in LANGUAGES}
@@ -234,64 +204,6 @@ def lay_out(serving: Serving, language: Component, corrections: Feedback | None)
     )
     components = [picture, verdict, chances, what_to_do, looked, take, *form.components]
     return Part(shown, verdict, components, translate)
-
-
-def answer(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, list[dict], dict | None]:
-    """Return the card, the chances of the classes and the guidance of what is shown, in a language."""
-    if shown is None:
-        title, advice = text(language, "waiting"), text(language, "waiting.advice")
-        return {"verdict": "waiting", "title": title, "advice": advice}, [], None
-    if isinstance(shown, PhotoError):
-        said = {"title": text(language, "error"), "advice": explain(language, shown)}
-        return {"verdict": "error"} | said, [], None
-    key = shown.verdict
-    if shown.verdict == UNSURE and shown.leaf < shown.confidence:
-        key = "doubtful_leaf"
-    elif shown.verdict == NOT_POTATO and shown.suspicions:
-        key = "perhaps_potato"
-    named = shown.suspicions if key == "perhaps_potato" else [shown.likeliest]
-    card = {
-        "verdict": shown.verdict,
-        "class": shown.label,
-        "healthy": is_healthy(shown.label),
-        "title": class_name(language, shown.label),
-        "advice": text(
-            language,
-            f"advice.{key}",
-            likeliest=class_names(language, named),
-            confidence=chance(language, shown.confidence),
-        ),
-        "severity": symptoms(language, "severity", shown.severity),
-    }
-    chances = [
-        {"title": class_name(language, label), "share": share, "chance": chance(language, share)}
-        for label, share in sorted(shown.probabilities.items(), key=lambda item: -item[1])
-        if shown.verdict != NOT_POTATO  # of which they say nothing
-    ]
-    return card, chances, guidance.guidance(language, shown.verdict, shown.label, shown.suspicions)
-
-
-def on_page(language: str, shown: Diagnosis | PhotoError | None) -> tuple[dict, list[dict], dict | None]:
-    """Return an answer as the page shows it: card, chances and guidance.
-
-    The card has a way on and names its language, and no text in it runs as code.
-    """
-    card, chances, advice = answer(language, shown)
-    card["language"] = language
-    if isinstance(shown, Earlier):
-        card["earlier"] = text(language, "history.earlier", when=shown.when)
-    if shown is not None:
-        card["another"] = text(language, "photo.another")
-    return inert(card), inert(chances), advice
-
-
-def recalled(check: dict | None) -> Earlier | PhotoError:
-    """Return the diagnosis that a browser has kept, or an error if it is none."""
-    try:
-        kept = Kept.model_validate((check or {}).get("kept"))
-    except (AttributeError, ValidationError):
-        return LostError()
-    return Earlier(**dict(kept), pixels=None, heat=None, when=str(check.get("when", "")))
 
 
 def _spoken(language: str) -> dict[str, str | int]:

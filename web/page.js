@@ -2,14 +2,14 @@
 // travels, a file of any type goes to the server (which says what it can't read), and waits while that can't be
 // reached. Of the rest: a phone's own camera, keys, the language, and where the page looks once it has an answer.
 
-const LONGEST = 1024; // pixels; the model sees far fewer,
-const SHORTEST = 320; // of which the shorter side has to have enough
-const SLOW = 15_000; // milliseconds without a reply, of which it is told that it takes long
-const AGAIN = 1000; // milliseconds between attempts to reach the server
-const SILENCE = 5000; // milliseconds without an answer mean that it can't be reached
-const BUSY = [429, 502, 503]; // so a proxy answers, too, while the server restarts
+const MAX_LONG_SIDE = 1024; // pixels; the model sees far fewer,
+const MIN_SHORT_SIDE = 320; // of which the shorter side has to have enough
+const SLOW_AFTER = 15_000; // milliseconds without a reply, after which the page says that it takes long
+const RETRY_INTERVAL = 1000; // milliseconds between attempts to reach the server
+const PING_TIMEOUT = 5000; // milliseconds without an answer mean that it can't be reached
+const RETRY_STATUSES = [429, 502, 503]; // so a proxy answers, too, while the server restarts
 const OF_THE_SAME = ["error.camera", "refused.lost"]; // said of a photo that is answered after all
-const LONGEST_WAIT = 60_000; // milliseconds, whatever the server asks for
+const MAX_RETRY_AFTER = 60_000; // milliseconds, whatever the server asks for
 const LOOKS = 100; // 20 milliseconds apart, for what will soon have happened
 const megabytes = window.gradio_config.max_file_size / 1e6;
 const ours = new WeakSet(); // events that we make ourselves, for gradio
@@ -23,7 +23,7 @@ async function shrink(file) {
   try {
     const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
     const { width, height } = bitmap;
-    const scale = Math.max(LONGEST / Math.max(width, height), SHORTEST / Math.min(width, height));
+    const scale = Math.max(MAX_LONG_SIDE / Math.max(width, height), MIN_SHORT_SIDE / Math.min(width, height));
     if (scale >= 1) {
       bitmap.close();
       return await whole(file);
@@ -53,25 +53,25 @@ const banner = document.createElement("p");
 banner.id = "offline";
 banner.role = "alert";
 document.querySelector(".gradio-container").prepend(banner);
-let told = ""; // what it says: a key of the texts,
-let numbers; // and what is put into it
+let bannerKey = ""; // of the text that it shows,
+let bannerValues; // and what is put into that
 
 function tell(key, said = { megabytes }) {
-  [told, numbers] = [key, said];
+  [bannerKey, bannerValues] = [key, said];
   banner.classList.toggle("busy", key.endsWith(".preparing"));
   const words = key && props.texts[key].replace(/{(\w+)}/g, (_, name) => said[name]);
   if (banner.textContent !== words) banner.textContent = words; // which is read out, each time
 }
 
-// Asks before it sends: a network that swallows all is told in time, and the photo before, and its answer, stay.
+// Asks before it sends: a network that swallows all is noticed in time, and the photo before, and its answer, stay.
 async function reached(wanted) {
   while (wanted()) {
-    const asked = fetch("ping", { cache: "no-store", signal: AbortSignal.timeout(SILENCE) });
+    const asked = fetch("ping", { cache: "no-store", signal: AbortSignal.timeout(PING_TIMEOUT) });
     const answered = await asked.then((reply) => reply.ok, () => false);
-    if (answered && told === "error.offline") tell("");
+    if (answered && bannerKey === "error.offline") tell("");
     if (answered || !wanted()) return;
     tell("error.offline");
-    await pause(AGAIN);
+    await pause(RETRY_INTERVAL);
   }
 }
 
@@ -94,16 +94,16 @@ async function askPatiently(asking, wanted) {
     const slow = setTimeout(() => {
       toldSo = wanted();
       if (toldSo) tell("error.slow");
-    }, SLOW);
+    }, SLOW_AFTER);
     const reply = await asking().catch(() => null);
     clearTimeout(slow);
-    if (toldSo && told === "error.slow") tell("");
-    const busy = !reply || BUSY.includes(reply.status);
-    if (waited && !busy && told === "error.offline") tell(""); // others may still wait for the server
+    if (toldSo && bannerKey === "error.slow") tell("");
+    const busy = !reply || RETRY_STATUSES.includes(reply.status);
+    if (waited && !busy && bannerKey === "error.offline") tell(""); // others may still wait for the server
     if (!busy || !wanted()) return reply ?? Response.error();
     tell("error.offline");
     const asked = 1000 * reply?.headers.get("Retry-After"); // no number if it is a date
-    const until = Date.now() + (asked > 0 ? Math.min(asked, LONGEST_WAIT) : AGAIN);
+    const until = Date.now() + (asked > 0 ? Math.min(asked, MAX_RETRY_AFTER) : RETRY_INTERVAL);
     while (Date.now() < until && wanted()) await pause(200); // another photo does not wait for one no longer wanted
   }
 }
@@ -113,7 +113,7 @@ async function askPatiently(asking, wanted) {
 function call(address, options) {
   async function asking() {
     const [attempts, over] = [[], new AbortController()];
-    for (let patience = SLOW; ; patience *= 2) {
+    for (let patience = SLOW_AFTER; ; patience *= 2) {
       const asked = ask(address, { ...options, signal: over.signal });
       attempts.push(asked.then(async (reply) => new Response(await reply.blob(), reply)));
       const reply = await Promise.race([Promise.any(attempts), pause(patience)]);
@@ -208,14 +208,14 @@ async function sendSeveral(chosen) {
   part = "several";
   input.dispatchEvent(change);
   // Until they are listed: what gradio is given before that would take their place.
-  await soon(() => uploading.several !== before);
+  await waitUntil(() => uploading.several !== before);
   part = "one";
-  if ((await uploading.several)?.ok) await soon(() => listed() > rows);
+  if ((await uploading.several)?.ok) await waitUntil(() => listed() > rows);
 }
 
 const listed = () => document.querySelectorAll("#photos .file-preview tr").length;
 
-async function soon(happened) {
+async function waitUntil(happened) {
   for (let looks = 0; !happened() && looks < LOOKS; looks++) await pause(20);
 }
 
@@ -272,29 +272,29 @@ document.addEventListener(
 );
 
 // What the page says in a language that is not in a gradio component.
-function speak() {
+function translate() {
   document.documentElement.lang = props.texts.code;
   for (const [group, key] of [["part", "part"], ["feedback", "feedback.ask"]])
     document.querySelector(`#${group} fieldset`)?.setAttribute("aria-label", props.texts[key]);
-  tell(told, numbers);
+  tell(bannerKey, bannerValues);
 }
-speak();
-watch("texts", speak);
+translate();
+watch("texts", translate);
 
 // The language may have been changed while an answer was on its way.
-const agree = () => setTimeout(() => {
+const syncLanguage = () => setTimeout(() => {
   const answers = [...document.querySelectorAll("#verdict .card[lang], #joint .card[lang]")];
   if (answers.some(({ lang }) => lang !== props.texts.code)) document.querySelector("#again").click();
 }, 50); // once gradio has put all that it received in place
-watch("texts", agree);
-watch("value", agree);
-document.addEventListener("blightcheck:said", agree);
+watch("texts", syncLanguage);
+watch("value", syncLanguage);
+document.addEventListener("blightcheck:said", syncLanguage);
 
 element.tabIndex = -1; // can have the focus
 // The history keeps each answer with the photo it is about; said anew in another language it names none.
 watch("value", () => {
   const { photo, verdict, earlier } = props.value;
-  if (photo && OF_THE_SAME.includes(told)) tell("");
+  if (photo && OF_THE_SAME.includes(bannerKey)) tell("");
   // On a phone the answer is below the photo, out of sight.
   if (photo || verdict === "error" || earlier) element.scrollIntoView({ block: "nearest" });
   // The button that had the focus is gone; keys would begin at the page's top again.

@@ -75,8 +75,8 @@ REMEMBERED = """() => {
 }"""
 
 
-def build(serving: Serving, kept: Feedback | None) -> gr.Blocks:
-    """Lay out the page; `kept` is where visitors' corrections go, if anywhere."""
+def build(serving: Serving, feedback_store: Feedback | None) -> gr.Blocks:
+    """Lay out the page; `feedback_store` is where visitors' feedback goes, if anywhere."""
 
     def told(language: str) -> gr.HTML:
         """Say what there is to say of the model now, if anything."""
@@ -119,7 +119,7 @@ def build(serving: Serving, kept: Feedback | None) -> gr.Blocks:
         chosen.change(
             None, chosen, js="(part) => { document.body.dataset.part = part; }", api_visibility="private"
         )
-        parts = [one_leaf.lay_out(serving, language, kept), several.lay_out(serving, language)]
+        parts = [one_leaf.lay_out(serving, language, feedback_store), several.lay_out(serving, language)]
         earlier = history.lay_out()
 
         def translate(language: str, *of_parts: object) -> list:

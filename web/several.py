@@ -13,19 +13,20 @@ from model.classifier import LABELS, Diagnosis
 from model.cores import CORES
 from model.diseases import is_healthy
 from model.photo import PhotoError
-from model.plant import joint_answer
+from model.plant import Joint, joint_answer
 from model.serving import Serving
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 from web import guidance, report
+from web.answer import on_page
 from web.environment import MAX_PHOTOS
 from web.inert import inert
-from web.one_leaf import on_page
 from web.part import CARD, NOTHING_YET, Part, anew
 from web.pictures import thumbnail
 from web.report import Leaf
 from web.texts import (
     ENGLISH,
     LANGUAGES,
+    TEXTS,
     chance,
     class_name,
     class_names,
@@ -44,19 +45,14 @@ class TooManyError(PhotoError):
     """A photo beyond those that are answered at once."""
 
     reason = "too_many"
-    sentence = (
-        "At most {most} photos at once: this one was left out; please clear the list, then choose it again."
-    )
+    sentence = TEXTS[ENGLISH]["refused.too_many"]
 
 
 class LostPhotosError(PhotoError):
     """The uploads are gone: too old, or of before a restart; they stay so, however often one asks."""
 
     reason = "lost_photos"
-    sentence = (
-        "The photos did not arrive, or the server, which keeps them for two hours at most, has them no "
-        "longer; please remove and choose them again."
-    )
+    sentence = TEXTS[ENGLISH]["refused.lost_photos"]
 
 
 # Handlebars escapes every text; names of files are whatever their senders called them.
@@ -191,43 +187,47 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
         # Without a button for another photo: the list of photos has its own.
         return on_page(language, leaves)[0] | {"another": None}, None
     diagnoses = [leaf.answered for leaf in leaves if isinstance(leaf.answered, Diagnosis)]
-    shown = {
+    if diagnoses:
+        said, to_do = _said_together(language, joint_answer(diagnoses), len(leaves))
+    else:
+        advice = text(language, "several.unread", photos=len(leaves))
+        said = {"verdict": "error", "title": text(language, "error"), "advice": advice, "counts": []}
+        to_do = None
+    shown = said | {
         "language": language,
         "photos": len(leaves),
         "leaves": [_caption(language, leaf) for leaf in leaves],
-        "counts": [],
         "csv": report.table(leaves),
         "csv_title": text(language, "several.csv"),
         "report_title": text(language, "several.report"),
     }
-    if not diagnoses:
-        advice = text(language, "several.unread", photos=len(leaves))
-        shown |= {"verdict": "error", "title": text(language, "error"), "advice": advice, "severity": None}
-        return inert(shown | {"report": report.printout(language, shown, None)}), None
-    joint = joint_answer(diagnoses)
+    return inert(shown | {"report": report.printout(language, shown, to_do)}), to_do
+
+
+def _said_together(language: str, joint: Joint, photos: int) -> tuple[dict, dict | None]:
+    """Return what the card says of a joint answer to so many photos, and what to do."""
     key = "several.voters" if joint.voters else "several.nobody"
     advice = [text(language, key, voters=joint.voters, photos=joint.photos)]
-    if unanswered := len(leaves) - joint.photos:
+    if unanswered := photos - joint.photos:
         advice.append(text(language, "several.unanswered", count=unanswered))
     if joint.voters and (rejected := joint.counts.get(LABELS[NOT_POTATO])):
         advice.append(text(language, "several.rejected", count=rejected))
     caution = []
-    several = joint.found not in ((), (joint.label,))  # answers, that is; or only some leaves have one
+    disagree = joint.found not in ((), (joint.label,))
     suspected = [disease for disease in joint.suspects if disease not in joint.found]
     some = class_names(language, joint.found)
-    if several:
+    if disagree:
         caution.append(text(language, "several.found", disease=some))
     if suspected:
         caution.append(text(language, "several.suspect", disease=class_names(language, suspected)))
     if joint.voters:
         caution.append(text(language, "several.look", classes=class_names(language, joint.probabilities)))
-    shown |= {
+    name = class_name(language, joint.label)
+    said = {
         # What some leaves show is no less of a diagnosis because the leaves don't agree on one.
         "verdict": DIAGNOSIS if joint.found else joint.verdict,
         "healthy": is_healthy(joint.label),
-        "title": text(language, "several.some", disease=some)
-        if several
-        else class_name(language, joint.label),
+        "title": text(language, "several.some", disease=some) if disagree else name,
         "advice": sentences(language, advice),
         "caution": sentences(language, caution),
         "severity": symptoms(language, "several.severity", joint.severity),
@@ -236,10 +236,8 @@ def summarise(language: str, leaves: Shown) -> tuple[dict, dict | None]:
         ],
     }
     if joint.found:
-        to_do = guidance.about(language, joint.found, suspected)
-    else:
-        to_do = guidance.guidance(language, joint.verdict, joint.label, suspected)
-    return inert(shown | {"report": report.printout(language, shown, to_do)}), to_do
+        return said, guidance.about(language, joint.found, suspected)
+    return said, guidance.guidance(language, joint.verdict, joint.label, suspected)
 
 
 def _caption(language: str, leaf: Leaf) -> dict:

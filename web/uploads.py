@@ -16,6 +16,7 @@ from gradio.state_holder import StateHolder
 
 from model.photo import PhotoError
 from web.environment import MEGABYTE
+from web.texts import ENGLISH, TEXTS
 
 ROOM = 2_000 * MEGABYTE  # bytes of all visitors' photos, and at most half of what is free at the start
 OLD = 2 * 3600  # seconds
@@ -28,7 +29,7 @@ class LostError(PhotoError):
     """The upload is gone, or was never one."""
 
     reason = "lost"
-    sentence = "The photo did not arrive, or the server is too busy; please send it again in a minute."
+    sentence = TEXTS[ENGLISH]["refused.lost"]
 
 
 @contextlib.asynccontextmanager

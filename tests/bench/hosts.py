@@ -30,7 +30,8 @@ import keras
 import numpy as np
 from drawing import CLASSES, OTHERS, draw
 
-from model import cnn, pixels
+from model import cnn
+from model.batches import training_batches
 
 SIZE, BATCH, STEPS, EPOCHS = 32, 32, 5, 4  # steps of an epoch
 # With augmentation, in three trials of 30 or 40 steps, at rates of 0.02 with momentum, 0.005 and 0.001, the
@@ -44,7 +45,7 @@ def losses(worker: int, workers: int) -> list[float]:
     targets = np.eye(len(kinds), dtype=np.float32)[np.arange(STEPS * BATCH) % len(kinds)]
     images = np.stack([draw(kinds[row.argmax()], i, SIZE) for i, row in enumerate(targets)])
     indices, no_masks = np.arange(len(images)), np.zeros((len(images), 8, 8), bool)
-    batches = pixels.training_batches(  # as in train.py
+    batches = training_batches(  # as in train.py
         images,
         no_masks,
         targets,

@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 from typing_extensions import TypeAliasType
 
+from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
+
 Share = Annotated[float, Field(ge=0, le=1)]
-Verdict = TypeAliasType("Verdict", Literal["diagnosis", "unsure", "not_a_potato_leaf"])
+Verdict = TypeAliasType("Verdict", Literal[DIAGNOSIS, UNSURE, NOT_POTATO])
 
 
 class Error(BaseModel):
