@@ -85,8 +85,6 @@ def find(name: str | None) -> Found:
             folder = Path(
                 snapshot_download(repo, revision=revision, allow_patterns=SERVED_FILES, local_files_only=True)
             )
-            if not all((folder / file).is_file() for file in SERVED_FILES):
-                raise LocalEntryNotFoundError("a pinned commit, of which only a part was fetched")
         except LocalEntryNotFoundError:
             return Found(bundle.DEFAULT, "default", notice=f"{error} The default model answers instead.")
         return Found(folder, repo, folder.name, f"{error} The copy fetched earlier answers.")

@@ -1,7 +1,14 @@
+from pathlib import Path
+
+import keras
 import numpy as np
 import pytest
 
-from model.calibration import choose_thresholds, fit_temperature, softmax
+from model import calibration, settings
+from model.batches import predictor
+from model.calibration import ask, calibrate, choose_thresholds, fit_temperature, softmax
+from model.data import OTHER, LabelledPhoto
+from model.dataset import Dataset
 from model.verdict import DIAGNOSIS, NOT_POTATO, verdicts
 
 
@@ -115,3 +122,50 @@ def test_no_threshold_answers_what_is_mostly_wrong():
     half_wrong = np.array([0, 1] * 5)
     chosen = choose_thresholds(tied, np.ones(10), half_wrong, np.array(["field"] * 10))
     assert not (tied.max(1) >= chosen.confidence).any()
+
+
+def test_small_sources_are_judged_together_or_else_with_the_smallest_other():
+    def groups(**photos: int) -> list[str]:
+        sources = np.repeat(list(photos), list(photos.values()))
+        return sorted("".join(np.unique(sources[group])) for group in calibration._groups(sources))
+
+    assert groups(a=100, b=20, c=10, d=10) == ["a", "b", "cd"]
+    assert groups(a=100, b=20, c=10, d=9) == ["a", "bcd"]
+    assert groups(a=10, b=9) == ["ab"]
+
+
+def made_of(logits: np.ndarray, labels: np.ndarray) -> tuple[keras.Model, Dataset]:
+    """A network that is three times as sure as it should be of these, and the photos that it sees."""
+    seen = keras.Input((4,))
+    dense = keras.layers.Dense(4, name="logits")
+    network = keras.Model(seen, keras.layers.Softmax()(dense(seen)))
+    dense.set_weights([3 * np.eye(4), np.zeros(4)])
+    outputs = ["early", "late", "healthy", "scenes"]
+    photos = [LabelledPhoto(Path("x"), outputs[label], "set") for label in labels]
+    images = logits.astype(np.float32)
+    leaves = np.arange(len(labels)) // 2
+    return network, Dataset(photos, images, images, outputs, outputs[:3], labels, leaves, [])
+
+
+def test_at_the_temperature_the_thresholds_keep_their_promises(capsys):
+    random = np.random.default_rng(3)
+    logits = random.normal(0, 2, (4000, 4))
+    labels = np.array([random.choice(4, p=p) for p in softmax(logits)])
+    network, photos = made_of(logits, labels)
+    model, temperature, thresholds = calibrate(settings.parse([])[0], network, photos, np.arange(4000))
+    assert temperature == pytest.approx(3, rel=0.1)
+    said = ask(predictor(model, 32), thresholds, photos, np.arange(4000))
+    answered, potato = said.verdict == DIAGNOSIS, said.labels != OTHER
+    assert (potato == (labels < 3)).all()
+    assert (said.leaves == photos.leaves).all()
+    wrong = (said.probabilities.argmax(1) != labels)[answered & potato].mean()
+    mistaken = answered[~potato].mean()
+    assert wrong <= 0.05 and mistaken <= 0.03
+    assert wrong > 0.045 or mistaken > 0.025  # and no more is declined than need be
+    assert "Warning" not in capsys.readouterr().out
+
+
+def test_a_model_that_answers_nothing_is_told(capsys):
+    network, photos = made_of(np.zeros((200, 4)), np.arange(200) % 4)
+    calibrate(settings.parse([])[0], network, photos, np.arange(200))
+    assert "Warning: it answers none of the validation photos" in capsys.readouterr().out

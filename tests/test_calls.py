@@ -3,7 +3,11 @@
 import contextlib
 import gc
 import json
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import httpx2
@@ -197,3 +201,32 @@ def test_what_makes_sense_is_answered(client, photo, language):
     ):
         event = client.post(route, json=sent).json()["event_id"]
         assert '"class"' in client.get(f"call/predict/{event}").text
+
+
+def test_a_photo_named_by_its_address_is_fetched_anew_each_time(client, tmp_path, monkeypatch):
+    class Photos(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """Leave the tests' output alone."""
+
+    def answered() -> int:
+        sent = {"data": [{"path": f"http://127.0.0.1:{photos.server_port}/leaf.jpg", "meta": META}, "en"]}
+        return client.post("run/predict", json=sent).status_code
+
+    monkeypatch.setattr(IPv4Address, "is_global", True)  # as if these photos lay elsewhere
+    with HTTPServer(("127.0.0.1", 0), partial(Photos, directory=tmp_path)) as photos:
+        threading.Thread(target=photos.serve_forever, args=(0.02,), daemon=True).start()
+        for content, status in ((JPEG, 200), (b"no photo", 500), (JPEG, 200)):
+            (tmp_path / "leaf.jpg").write_bytes(content)
+            assert answered() == status
+        photos.shutdown()
+
+
+def test_what_is_wrong_beside_a_photo_is_told_as_well(client, photo, capfd):
+    for route, sent in (
+        ("run/predict", {"data": [photo, "\ud800"]}),  # half a character
+        ("call/v2/predict", {"photo": photo, "lang": "es"}),
+        ("queue/join", {"data": [photo, "en"], "session_hash": "x"}),  # no number of a function
+    ):
+        answer = client.post(route, content=json.dumps(sent), headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()) == (400, {"detail": NO_CALL})
+    assert capfd.readouterr().err == ""

@@ -112,3 +112,22 @@ def test_the_licence_given_to_a_training_and_its_plots_are_in_its_card(tiny):
     assert "--license cc-by-4.0" in written.text
     shown = {line[:-1].split("](")[1] for line in written.text.splitlines() if line.startswith("![")}
     assert shown == {path.relative_to(tiny).as_posix() for path in (tiny / "figures").iterdir()} != set()
+
+
+def test_a_card_warns_of_a_model_that_was_shown_no_other_things(description):
+    warning = "it takes **every picture for one of its classes**"
+    assert warning not in card.model_card(description)
+    folders = [name["folder"] for name in description["classes"]]
+    training = description["training"] | {"outputs": folders}
+    assert warning in card.model_card(description | {"training": training})
+
+
+def test_a_card_says_potato_only_of_potatoes_and_how_many_photos_there_are(description):
+    row = description["training"]["photos"][0]
+    counts = " | ".join(str(row[key]) for key in ("photos", "leaves", "train", "validation", "test"))
+    assert f"| {row['class']} | {counts} |" in card.model_card(description)
+    assert "potato" in ModelCard(card.model_card(description)).data.tags
+    classes = [{"folder": "Tomato___blight", "label": "Tomato blight"}, *description["classes"][1:]]
+    mixed = ModelCard(card.model_card(description | {"classes": classes}))
+    assert "potato" not in mixed.data.tags
+    assert "potato leaf is below" not in " ".join(mixed.text.split())

@@ -307,6 +307,7 @@ def test_labels_are_for_people():
         "Potato": "Potato",
         "Tomato___Late_blight": "Tomato Late blight",
         "leaf rust": "Leaf rust",
+        "Sweet_potato___Late_blight": "Sweet potato Late blight",
         "___": "___",
     }
     assert {name: label_of(name) for name in labels} == labels
@@ -534,3 +535,35 @@ def test_a_set_without_other_things_is_told_how_to_get_some(tmp_path, capsys):
     told, _ = settings.parse(["--data", str(photos), "--not-potato", str(tmp_path / "nothing")])
     assert gathered(told, tmp_path / "cache").outputs == [*CLASSES, "Nothing"]
     assert "Warning" not in capsys.readouterr().out
+
+
+def test_photos_of_which_none_can_be_read_are_one_sentence(tmp_path):
+    found = data.find_photos(str(draw_set(tmp_path / "set", 1, CLASSES)))
+    for p in found:
+        p.path.write_text("no photo")
+    with pytest.raises(data.DataError, match=r"^None of the 3 photos can be read; are they whole\?$"):
+        dataset.prepare(found, list(CLASSES), 32, tmp_path / "cache")
+
+
+def test_what_can_be_reached_in_two_ways_is_found_once(tmp_path):
+    draw_set(tmp_path, 1, CLASSES[:2])
+    shutil.copy(tmp_path / CLASSES[0] / "000.jpg", tmp_path / "leaf.jpg")
+    (tmp_path / "zz").symlink_to(CLASSES[0])
+    (tmp_path / CLASSES[1] / "up").symlink_to("..")
+    assert len(data.find_photos(str(tmp_path))) == 3
+
+
+def test_a_set_without_a_training_part_is_unsplit(tmp_path):
+    for name in ("valid", "evaluation"):
+        draw_set(tmp_path / name, 1, CLASSES[:2])
+    assert {p.split for p in data.find_photos(str(tmp_path))} == {None}
+    draw_set(tmp_path / "train", 1, CLASSES[:2])
+    assert {p.split for p in data.find_photos(str(tmp_path))} == set(data.SPLITS)
+
+
+def test_two_photos_alone_are_compared_as_well():
+    for paths, hashes in (
+        (named("a.jpg", "b.jpg"), upright(bits(), bits(0))),
+        (named("Leaf 1.jpg", "Leaf 2.jpg"), upright(bits(), bits(*range(40)))),
+    ):
+        assert list(merge_alike(np.arange(2), paths, hashes)) == [0, 0]

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -96,6 +97,7 @@ def test_the_macro_interval_is_narrower_than_one_classs_and_holds_the_estimate()
     low, high = figures["macro_recall_interval"]
     low_of_one, high_of_one = figures["classes"]["Early"]["recall_interval"]
     assert high - low < 0.75 * (high_of_one - low_of_one)
+    assert low < figures["macro_recall"] - 0.02 and figures["macro_recall"] + 0.02 < high
     perfect = evaluation.measure(answers(certain(labels), labels), CLASSES)
     assert perfect["macro_recall_interval"][1] == perfect["accuracy_interval"][1] == 1
     assert perfect["macro_recall_interval"][0] > 0.9
@@ -151,3 +153,20 @@ def test_the_table_names_every_figure():
         *('wrongly "not a potato leaf"', "other pictures declined", "calibration error (ECE)"),
     ):
         assert words in text
+
+
+def test_of_what_a_set_does_not_hold_there_are_no_figures():
+    labels, none = np.array([0, 1, 0]), Thresholds(leaf=0.0, confidence=1.005)
+    of_two = evaluation.measure(answers(certain([0, 1, 1]), labels, thresholds=none), CLASSES)
+    assert list(of_two["classes"]) == ["Early", "Late"]
+    assert not {"not_potato", "accuracy_answered", "calibration_error"} & of_two.keys()
+    of_others = evaluation.measure(answers(certain([0]), np.array([-1])), CLASSES)
+    assert list(of_others) == ["not_potato"]
+    json.dumps([of_two, of_others], allow_nan=False)
+
+
+def test_confidently_wrong_is_who_is_wrong_and_sure_of_it():
+    probabilities = certain([0, 0, 0, 0])
+    probabilities[1] = [0.8, 0.1, 0.1]
+    figures = evaluation.measure(answers(probabilities, np.array([1, 1, 0, 0])), CLASSES)
+    assert figures["confidently_wrong"] == pytest.approx(1 / 4)

@@ -176,3 +176,9 @@ def test_what_is_kept_lies_in_a_class_s_folder_and_is_the_photo_that_was_answere
         "kept/Potato___healthy/*.jpg",
         "kept/Potato___healthy/*.json",
     ]
+
+
+def test_a_folder_that_is_closed_to_us_is_told_at_the_start(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)  # the tests may run as root, to whom nothing is closed
+    with pytest.raises(hub.HubError, match=r" can't be written; give it the rights it needs\.$"):
+        feedback.Feedback(str(tmp_path))

@@ -18,7 +18,7 @@ def photos():
         def do_GET(self) -> None:
             moved = self.path.startswith("/moved/")
             self.send_response(302 if moved else 404 if self.path == "/missing" else 200)
-            if self.path == "/compressed":
+            if self.path == "/compressed" or self.headers["Accept-Encoding"] != "identity":
                 self.send_header("Content-Encoding", "br")
             if moved:
                 self.send_header("Location", self.path.removeprefix("/moved"))

@@ -48,3 +48,18 @@ def test_masks_of_real_photos_agree_with_those_drawn_by_hand(real_photos):
 def test_photos_of_fields_are_left_alone(real_photos):
     found = data.find_photos(str(real_photos / "not_potato" / "field_tomato"))[::10]
     assert np.mean([leaf_mask(shrunk(photo.prepare(p.path, 160))).any() for p in found]) < 0.25
+
+
+def drawn(shapes: list[tuple[int, int, int, int]]) -> np.ndarray:
+    """Green rectangles on paper."""
+    pixels = np.full((128, 128, 3), (160, 150, 155), np.uint8)
+    for left, top, right, bottom in shapes:
+        pixels[top:bottom, left:right] = (70, 130, 50)
+    return pixels
+
+
+def test_what_is_too_small_too_large_or_in_pieces_is_no_leaf():
+    assert leaf_mask(shrunk(drawn([(30, 30, 90, 100)]))).any()
+    stripes = [(left, 20, left + 6, 110) for left in range(20, 108, 16)]
+    for shapes in ([(55, 55, 75, 75)], [(6, 6, 122, 122)], stripes):
+        assert not leaf_mask(shrunk(drawn(shapes))).any()

@@ -120,3 +120,12 @@ def test_a_data_set_that_is_not_there_is_one_sentence():
     sentence = "There is no dataset someone/none on the Hub that we may see; check it and HF_TOKEN."
     with pytest.raises(data.DataError, match=f"^{sentence}$"):
         data.find_photos("hf:someone/none")
+
+
+def test_without_the_hub_the_very_revision_asked_for_answers(hub, tiny):
+    push(tiny)
+    fetched = find(f"{REPO}@v1")
+    push(bundle.DEFAULT)
+    assert find(REPO)[2] != fetched[2]
+    hub.fail("GET", "/api/models/", 503, times=10)
+    assert find(f"{REPO}@v1")[:3] == fetched[:3]

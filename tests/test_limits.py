@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 import uvicorn
-from conftest import HTTP, ROOT, run_async, serve
+from conftest import HTTP, ROOT, run, run_async, serve
 from connecting import HEAD, begun, listening
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
@@ -351,3 +351,25 @@ def test_more_files_may_be_open_than_a_process_is_given():
     few = f"ulimit -S -n 500 && exec {shlex.quote(sys.executable)} -c {shlex.quote(program)}"
     told = subprocess.run(["sh", "-c", few], cwd=ROOT, capture_output=True, text=True, check=True)
     assert [int(number) for number in told.stdout.split()] == [wanted, hard]
+
+
+def test_on_a_space_a_client_may_ask_120_times_a_minute_and_elsewhere_at_will():
+    program = "from web.environment import MAX_PER_MINUTE; print(MAX_PER_MINUTE)"
+    told = [run("-c", program, MAX_PER_MINUTE="", **more).stdout for more in ({"SPACE_ID": "a/b"}, {})]
+    assert told == ["120\n", "0\n"]
+
+
+def test_an_upload_that_drips_is_given_up(impatient):
+    sent = 0
+    with begun(impatient, HEAD, 1_000) as connection:
+        # However often something comes: at this speed it has half a second in all.
+        while not (answered := select.select([connection], [], [], 0.05)[0]) and sent < 100:
+            sent += connection.send(b"x")
+        assert answered
+        assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_who_was_away_for_long_may_not_ask_more_often_than_others():
+    limit = limits.LimitRate(app=None, per_minute=2)
+    assert [limit.seconds_to_wait("a", now) for now in (0, 0, 15)] == [0, 0, 15]
+    assert [limit.seconds_to_wait("a", 10_000) for _ in range(3)] == [0, 0, 30]

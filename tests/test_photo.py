@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import struct
 import time
 import zlib
@@ -136,6 +137,11 @@ REFUSED = {
     "large": (png_claiming(9_000, 9_000), photo.TooLargeError, LARGE),
     "damaged HEIC": (HEIC[: len(HEIC) // 2], photo.DamagedError, DAMAGED),
     "the beginning of a HEIC": (b"\0\0\0\x24ftypheic\0\0\0\0", photo.DamagedError, DAMAGED),
+    "large for an AVIF": (
+        re.sub(rb"(?s)(ispe.{4}).{8}", rb"\1" + struct.pack(">II", 8000, 5000), AVIF),
+        photo.TooLargeError,
+        LARGE.replace("64", "32"),
+    ),
     "large for a WebP": (
         encode(Image.new("RGB", (6000, 6000)), "WEBP", lossless=True, quality=0, method=0),
         photo.TooLargeError,
@@ -310,3 +316,9 @@ def test_a_png_is_turned_as_imagemagick_noted_it():
 def test_garbage_in_the_metadata_turns_nothing():
     garbage = encode(LEAF, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff garbage")
     assert difference(photo.prepare(garbage, 64), photo.prepare(JPEG, 64)) < 1
+
+
+def test_photos_are_known_by_the_ends_of_their_names():
+    ends = ["jpg", "JPEG", "jfif", "png", "webp", "gif", "bmp", "avif", "HEIC", "heif"]
+    assert all(photo.is_called_photo(f"leaf.{end}") for end in ends)
+    assert not photo.is_called_photo("leaf.tif")

@@ -127,3 +127,20 @@ def test_the_fingerprint_is_of_contents_and_labels_not_order():
     assert made == fingerprint("ba", ["blight", "healthy"])
     assert made != fingerprint("ac", ["healthy", "blight"])
     assert made != fingerprint("ab", ["blight", "healthy"])
+
+
+def test_the_fingerprint_of_some_photos_is_of_these_alone():
+    photos = [data.LabelledPhoto(Path(), "healthy", "x")] * 3
+    nothing = np.array([])
+    made = dataset.Dataset(photos, nothing, nothing, ["healthy"], ["healthy"], nothing, nothing, list("aba"))
+    assert made.fingerprint(np.array([0])) == made.fingerprint(np.array([2]))
+    assert len({made.fingerprint(np.array(some)) for some in ([0], [1], [0, 1], [0, 1, 2])}) == 4
+    assert made.fingerprint(np.array([0, 1, 2])) == made.fingerprint()
+
+
+def test_backgrounds_are_other_things_without_a_leaf_to_cut_out():
+    nothing, masks = np.array([]), np.zeros((4, 2, 2), bool)
+    masks[[1, 3], 0, 1] = True
+    outputs, labels = ["healthy", "scenes"], np.array([0, 0, 1, 1])
+    made = dataset.Dataset([], nothing, masks, outputs, outputs[:1], labels, nothing, [])
+    assert list(made.backgrounds(np.array([3, 2, 1, 0]))) == [2]

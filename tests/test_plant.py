@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from model.answers import together_as_json
 from model.classifier import Diagnosis
 from model.plant import joint_answer
 
@@ -99,3 +100,16 @@ def test_what_is_no_potato_leaf_has_no_say_in_the_chances_either():
     joint = joint_answer([scene, leaf(0.9, "unsure"), scene])
     assert (joint.voters, joint.confidence) == (0, pytest.approx(0.9))
     assert joint.probabilities == pytest.approx({"Late blight": 0.9, "Healthy": 0.1})
+
+
+def test_of_two_leaves_neither_rules_a_class_out():
+    chances = {"Early blight": 0.9, "Late blight": 0.1, "Healthy": 0.0}
+    early = Diagnosis("diagnosis", "Early blight", 0.9, chances, 0.9, None, None, None)
+    chances = {"Early blight": 0.0, "Late blight": 1.0, "Healthy": 0.0}
+    late = Diagnosis("diagnosis", "Late blight", 1.0, chances, 0.9, None, None, None)
+    assert joint_answer([early, late]).verdict == "unsure"
+
+
+def test_programs_are_told_what_else_the_leaves_may_have():
+    told = together_as_json(joint_answer([leaf(1.0), leaf(0.0), leaf(0.0)]))
+    assert (told["class"], told["voters"], told["suspects"]) == ("Unsure", 3, ["Late blight"])

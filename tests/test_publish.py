@@ -14,6 +14,7 @@ from loopback_repo import Repo
 
 import train
 from model import bundle, card, data, publish
+from model.comparison import refuse_worse
 
 REPO = "someone/leaf"
 
@@ -365,3 +366,9 @@ def test_the_command_lists_and_publishes(hub, at, here, tmp_path):
     assert hub.repos["model", REPO].private
     again = run_here(*command, "--dry-run")
     assert again.stdout == f"{headline}\nNothing to upload: all files are in {REPO} already.\n"
+
+
+def test_a_figure_that_only_one_of_two_models_has_is_not_compared():
+    has = {"figures": {"field": {"not_potato": {"declined": 0.9, "declined_interval": [0.8, 1]}}}}
+    for earlier, newer in ((has, {"figures": {"field": {}}}), ({"figures": {}}, has)):
+        refuse_worse(earlier, newer, "someone/leaf", "--force")

@@ -59,3 +59,9 @@ def test_without_a_diagnosis_there_is_no_severity(tiny, thresholds, verdict, is_
     classifier = Classifier(replace(bundle.read(tiny), thresholds=Thresholds(*thresholds)))
     diagnosis = classifier.diagnose(encode(draw("Potato___Late_blight", seed=99)))
     assert (diagnosis.verdict, diagnosis.severity is not None) == (verdict, is_told)
+
+
+def test_a_shadow_on_the_leaf_is_no_symptom():
+    shaded = spotted(0.2).copy()
+    shaded[:, 80:] = shaded[:, 80:] * 0.4
+    assert severity(shaded) == pytest.approx(0.2, abs=0.06)

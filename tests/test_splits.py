@@ -145,3 +145,16 @@ def test_a_leaf_of_another_source_joins_the_side_that_is_given():
     parts = split(photos, leaves)
     assert {50, 51, 52} <= set(parts["test"])
     assert len(np.concatenate(list(parts.values()))) == 90
+
+
+def test_every_part_has_its_share_of_each_source():
+    photos = [replace(p, source=source) for source in ("field", "lab") for p in two_classes(20, source)]
+    for seed in range(3):
+        parts = split(photos, np.arange(80), seed)
+        for name in ("validation", "test"):
+            assert [photos[i].source for i in parts[name]] == ["field"] * 6 + ["lab"] * 6
+
+
+def test_of_what_does_not_come_split_nothing_is_told():
+    photos = two_classes(5, "set")
+    assert splits.describe_given_splits(photos, np.arange(10), split(photos, np.arange(10))) == []

@@ -14,7 +14,7 @@ from web.answer import Earlier, answer, recalled
 from web.guidance import SOURCES, STATEMENTS, about, guidance
 from web.report import Leaf, table
 from web.several import summarise
-from web.texts import CODES, ENGLISH, LANGUAGES, TEXTS, choose, class_name, text
+from web.texts import CODES, ENGLISH, LANGUAGES, TEXTS, chance, choose, class_name, percent, symptoms, text
 from web.uploads import LostError
 
 WEB = Path(__file__).parents[1] / "web"
@@ -56,6 +56,7 @@ def test_every_refusal_has_a_text_that_says_what_programs_are_told():
         ("klingon", "sw", "sw"),
         (None, "fr; q=0.9", "fr"),
         (None, "de, fr;q=0, sw;q=0.1", "sw"),
+        (None, "de, fr;q=0", "en"),
         (None, None, "en"),
         ("", "*;q=x,,;q=", "en"),
     ],
@@ -241,3 +242,17 @@ def test_of_two_diseases_it_is_told_what_to_do_about_each():
     assert said.count(text("en", "label")) == 1
     numbers = {point["source"] for part in advice["parts"] for point in part["points"]} - {None}
     assert [source["number"] for source in advice["sources"]] == sorted(numbers)
+
+
+def test_a_share_is_a_percentage_and_something_is_never_nothing():
+    assert [percent("en", share) for share in (0, 0.001, 0.184, 1)] == ["0%", "1%", "18%", "100%"]
+    assert [chance("en", probability) for probability in (0, 0.5, 1)] == ["<1%", "50%", "99%"]
+    assert symptoms("en", "severity", 0.184) == "About 18% of the leaf shows symptoms."
+    assert symptoms("en", "severity", 0.0) is symptoms("en", "severity", None) is None
+
+
+def test_what_can_not_wait_is_marked_so():
+    told = guidance("en", DIAGNOSIS, "Late blight", [])
+    urgent = [part["title"] for part in told["parts"] if part["urgent"]]
+    assert urgent == [text("en", heading) for heading in ("signs", "now", "expert")]
+    assert guidance("en", UNSURE, "Unsure", [])["parts"][-1]["urgent"]

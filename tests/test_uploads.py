@@ -4,6 +4,7 @@ import errno
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import gradio as gr
@@ -111,3 +112,27 @@ def test_old_photos_are_looked_for_again_whatever_went_wrong(tmp_path, monkeypat
 
     run_async(look)
     assert blocks.temp_file_sets == [set()]
+
+
+def test_old_sessions_are_forgotten_and_photos_take_half_of_what_is_free_at_most(tmp_path, monkeypatch):
+    monkeypatch.setattr(uploads, "EVERY", 0.01)
+    monkeypatch.setattr(uploads.shutil, "disk_usage", lambda _: SimpleNamespace(free=500))
+    for name in "abc":
+        keep(tmp_path, name)
+    with gr.Blocks() as blocks:
+        shown = gr.HTML()
+    holder = StateHolder()
+    holder.set_blocks(blocks)
+    holder["old"]._update_value_in_config(shown._id, "the last answer")
+    holder.time_last_used["old"] = datetime.now() - timedelta(seconds=uploads.OLD)
+    blocks.state_holder = holder
+
+    async def look() -> None:
+        async with uploads.kept_small(tmp_path, blocks):
+            with anyio.fail_after(30):
+                while len(list(tmp_path.rglob("*.jpg"))) == 3:
+                    await anyio.sleep(0.01)
+
+    run_async(look)
+    assert not holder.session_data
+    assert len(list(tmp_path.rglob("*.jpg"))) == 2
