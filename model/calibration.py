@@ -23,7 +23,7 @@ def calibrate(
     """Choose temperature and thresholds on the validation photos; return the model that answers, and both."""
     to_logits = keras.Model(network.input, network.get_layer("logits").output)
     logits = predictor(to_logits, settings.batch_size)(photos.images, indices)
-    labels, k = photos.asked(indices), len(photos.classes)
+    labels, k = photos.class_or_other(indices), len(photos.classes)
     potato, sources, membership = (
         labels != OTHER,
         photos.sources(indices),
@@ -50,7 +50,7 @@ def ask(
     return evaluation.Answers(
         **said,
         verdict=verdicts(said["probabilities"], said["leaf"], thresholds),
-        labels=photos.asked(indices),
+        labels=photos.class_or_other(indices),
         leaves=photos.leaves[indices],
         sources=np.array([names[source] for source in photos.sources(indices)]),
     )

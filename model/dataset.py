@@ -41,7 +41,7 @@ class Dataset:
         """What people call the classes."""
         return [label_of(folder) for folder in self.classes]
 
-    def asked(self, indices: np.ndarray) -> np.ndarray:
+    def class_or_other(self, indices: np.ndarray) -> np.ndarray:
         """Return the labels of some photos, OTHER in place of any class that was not asked for."""
         labels = self.labels[indices]
         return np.where(labels < len(self.classes), labels, data.OTHER)

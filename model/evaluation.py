@@ -72,24 +72,24 @@ def _size(leaves: np.ndarray) -> dict:
 def _of_potato(answers: Answers, classes: Sequence[str], random: np.random.Generator) -> dict:
     probabilities, labels, leaves = answers.probabilities, answers.labels, answers.leaves
     answered = answers.verdict == DIAGNOSIS
-    guess, chance = probabilities.argmax(1), probabilities.max(1)
-    right = guess == labels
+    predicted, confidence = probabilities.argmax(1), probabilities.max(1)
+    correct = predicted == labels
     figures = _size(leaves)
-    _put(figures, "accuracy", right, leaves, random)
-    of_classes = _of_classes(guess, labels, leaves, classes, random)
-    figures["macro_recall"] = macro_recall(guess, labels)
+    _put(figures, "accuracy", correct, leaves, random)
+    of_classes = _of_classes(predicted, labels, leaves, classes, random)
+    figures["macro_recall"] = macro_recall(predicted, labels)
     figures["macro_recall_interval"] = _mean_interval(list(of_classes.values()), "recall")
     figures["classes"] = of_classes
     figures["labels"] = list(classes)
     counts = np.zeros((len(classes), len(classes)), int)
-    np.add.at(counts, (labels, guess), 1)
+    np.add.at(counts, (labels, predicted), 1)
     figures["confusion"] = counts[counts.any(1)].tolist()
     _put(figures, "answered", answered, leaves, random)
     if answered.any():
-        _put(figures, "accuracy_answered", right[answered], leaves[answered], random)
-        figures["calibration_error"] = calibration_error(chance[answered], right[answered])
-        figures["reliability"] = reliability(chance[answered], right[answered])
-    _put(figures, "confidently_wrong", answered & ~right & (chance > CONFIDENT), leaves, random)
+        _put(figures, "accuracy_answered", correct[answered], leaves[answered], random)
+        figures["calibration_error"] = calibration_error(confidence[answered], correct[answered])
+        figures["reliability"] = reliability(confidence[answered], correct[answered])
+    _put(figures, "confidently_wrong", answered & ~correct & (confidence > CONFIDENT), leaves, random)
     _put(figures, "wrongly_declined", answers.verdict == NOT_POTATO, leaves, random)
     return figures
 
@@ -148,9 +148,9 @@ def _mean_interval(rows: Sequence[dict], name: str) -> list[float]:
     return [float(means.mean() - reach[0]), float(min(1, means.mean() + reach[1]))]
 
 
-def macro_recall(guess: np.ndarray, labels: np.ndarray) -> float:
+def macro_recall(predicted: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean recall over the classes present, 0 to 1."""
-    return float(np.mean([(guess[labels == k] == k).mean() for k in np.unique(labels)]))
+    return float(np.mean([(predicted[labels == k] == k).mean() for k in np.unique(labels)]))
 
 
 def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -158,18 +158,18 @@ def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return float(-np.log(probabilities[np.arange(len(labels)), labels].clip(1e-12)).mean())
 
 
-def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+def calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
     """Return the expected calibration error over 15 equal bins, 0 to 1 (Guo et al. 2017, equation 3)."""
-    bins = reliability(confidence, right)
+    bins = reliability(confidence, correct)
     return sum(row["photos"] * abs(row["confidence"] - row["right"]) for row in bins) / len(confidence)
 
 
-def reliability(confidence: np.ndarray, right: np.ndarray) -> list[dict]:
+def reliability(confidence: np.ndarray, correct: np.ndarray) -> list[dict]:
     """Return, of each of the 15 bins that holds any photos, their number, mean confidence and share right."""
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     members = [bins == b for b in np.unique(bins)]
     return [
-        {"photos": int(m.sum()), "confidence": float(confidence[m].mean()), "right": float(right[m].mean())}
+        {"photos": int(m.sum()), "confidence": float(confidence[m].mean()), "right": float(correct[m].mean())}
         for m in members
     ]
 
@@ -180,8 +180,8 @@ def worst_mistakes(answers: Answers) -> np.ndarray:
     A photo of one of the classes is a mistake if another is likelier, one of anything else if it got a
     diagnosis.
     """
-    guess = answers.probabilities.argmax(1)
-    wrong = np.where(answers.labels != OTHER, guess != answers.labels, answers.verdict == DIAGNOSIS)
+    predicted = answers.probabilities.argmax(1)
+    wrong = np.where(answers.labels != OTHER, predicted != answers.labels, answers.verdict == DIAGNOSIS)
     order = np.argsort(-certainty(answers.probabilities, answers.leaf), kind="stable")
     return order[wrong[order]]
 

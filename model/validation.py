@@ -20,16 +20,17 @@ def validator(
     Its "recall" is the macro recall over the classes and, as one more, all other things: what has less than
     half of the probability in the classes counts as one of those.
     """
-    labels, classes = photos.asked(indices), len(photos.classes)
+    labels, classes = photos.class_or_other(indices), len(photos.classes)
     predict = predictor(network, settings.batch_size)
 
     def validate() -> dict[str, float]:
-        asked = predict(photos.images, indices)[:, :classes]
-        potato = asked.sum(1)
-        guess = np.where(potato < 0.5, OTHER, asked.argmax(1))
+        class_probabilities = predict(photos.images, indices)[:, :classes]
+        leaf_probability = class_probabilities.sum(1)
+        predicted = np.where(leaf_probability < 0.5, OTHER, class_probabilities.argmax(1))
+        with_others = np.column_stack([class_probabilities, 1 - leaf_probability])
         return {
-            "cross_entropy": cross_entropy(np.column_stack([asked, 1 - potato]), labels),
-            "recall": macro_recall(guess, labels),
+            "cross_entropy": cross_entropy(with_others, labels),
+            "recall": macro_recall(predicted, labels),
         }
 
     return validate

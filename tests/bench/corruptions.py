@@ -95,7 +95,7 @@ WAYS = {
 def main() -> None:
     """Print a row for each way."""
     classifier, photos, held_out = model_and_held_out(__doc__)
-    leaves = held_out[photos.asked(held_out) >= 0]
+    leaves = held_out[photos.class_or_other(held_out) >= 0]
     sources = photos.sources(leaves)
     print(f"{len(leaves)} photos of {len(np.unique(sources))} sources")
     print(f"{'':<20}" + "".join(f"{title:>19}" for title in SHOWN.values()))

@@ -80,7 +80,7 @@ def ask(classifier: Classifier, pictures: Iterable[np.ndarray], photos, indices:
         probabilities=probabilities,
         leaf=leaf,
         verdict=verdicts(probabilities, leaf, classifier.bundle.thresholds),
-        labels=photos.asked(indices),
+        labels=photos.class_or_other(indices),
         leaves=photos.leaves[indices],
         sources=photos.sources(indices),
     )
