@@ -60,6 +60,7 @@ MAX_AT_ONCE = 64  # requests in progress or waiting; others are told at once tha
 
 # Declared so that /docs and generated clients offer a file upload.
 Photo = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
+DOCS = ("/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json")
 # HTTP status for a photo that can't be answered; 400 if it is not listed.
 STATUS = {
     photo.UnreadTypeError: 415,
@@ -78,7 +79,7 @@ def create_api(serving: Serving) -> FastAPI:
         exception_handlers=refusals.OF_API,
     )
     for route in api.routes:
-        if route.path in ("/docs", "/redoc"):
+        if route.path in DOCS:
             route.methods.add("HEAD")
     started = time.monotonic()
     answering = Answering(MAX_AT_ONCE)
@@ -168,7 +169,7 @@ def create_api(serving: Serving) -> FastAPI:
     # Behind those above, for all methods that they do not take.
     for path in ("/predict", "/predict/batch"):
         api.router.routes.append(Route(path, refusals.ONLY_POST))
-    for path in ("/ping", "/health", "/docs", "/redoc", "/openapi.json"):
+    for path in ("/ping", "/health", *DOCS):
         api.router.routes.append(Route(path, refusals.ONLY_GET))
     return api
 
@@ -294,8 +295,6 @@ def main() -> None:
         app,
         log_level="error",  # no warning for every malformed request
         http=Connection,
-        # On Windows the usual loop stops listening when a client hangs up before it is let in.
-        loop="asyncio:SelectorEventLoop" if sys.platform == "win32" else "auto",
         ws="none",
         forwarded_allow_ips=proxies,
         timeout_graceful_shutdown=GRACE,

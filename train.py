@@ -2,7 +2,7 @@
 
     python train.py                                       the PlantVillage set from Kaggle
     python train.py --data my_photos                      one's own, one folder a class
-    python train.py --folds 5                             cross-validation: five, each tested on other leaves
+    python train.py --folds 5                             five trainings, each tested on other leaves
     python train.py --resume                              after an interruption, with the same arguments
     python train.py --push someone/potato-leaf            and publish what was trained
 

@@ -45,9 +45,11 @@ def photos_in(paths: list[str]) -> Iterator[Path]:
     """List the photos named, and those in the folders named. Raises OSError if it can't read a folder."""
     for named in paths:
         if not named or not (path := Path(named)).exists():  # Path("") is this folder
-            if not (matching := sorted(glob.glob(named))):  # noqa: PTH207 it takes absolute ones, too
+            # A pattern such as *.jpg, which Windows' shells pass on, and of which [] are no part there.
+            there = sorted(glob.glob(named.replace("[", "[[]")))  # noqa: PTH207 it takes absolute ones, too
+            if not (matching := [found for found in there if Path(found).exists()]):  # and no dangling link
                 raise FileNotFoundError(f"There is no photo or folder {named or 'without a name'}.")
-            yield from photos_in(matching)  # such as *.jpg, which Windows' shells pass on
+            yield from photos_in(matching)
         elif path.is_dir():
             found, left_out = data.photos_below(path, named)
             if not found:

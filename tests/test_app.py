@@ -480,6 +480,8 @@ def test_what_the_command_line_may_not_read_is_told(tmp_path, monkeypatch):
 def test_patterns_that_the_shell_has_left_alone_are_filled_in(tmp_path):
     for name in ("b.jpg", "a.jpg", "notes.txt"):
         (tmp_path / name).write_bytes(JPEG)
+    (tmp_path / "gone.jpg").symlink_to("nowhere")
     assert list(photos_in([str(tmp_path / "*.jpg")])) == [tmp_path / "a.jpg", tmp_path / "b.jpg"]
-    with pytest.raises(FileNotFoundError, match=r"There is no photo or folder .*\.png"):
-        list(photos_in([str(tmp_path / "*.png")]))
+    for name in ("*.png", "[a].jpg", "gone.jpg"):
+        with pytest.raises(FileNotFoundError, match="There is no photo or folder "):
+            list(photos_in([str(tmp_path / name)]))

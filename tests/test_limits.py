@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-import uvicorn
 from conftest import HTTP, ROOT, run, run_async, serve
 from connecting import HEAD, begun, listening
 from fastapi import FastAPI
@@ -261,20 +260,10 @@ def test_a_head_that_does_not_end_is_refused(hasty, size):
 
 
 def test_answers_leave_at_once():
-    served = uvicorn.Config(FastAPI())
-    served.load()
-
     async def accepted() -> int:
         came = asyncio.get_running_loop().create_future()
-
-        class Told(Connection):
-            def connection_made(self, transport: asyncio.Transport) -> None:
-                super().connection_made(transport)
-                came.set_result(transport.get_extra_info("socket"))
-
-        running = uvicorn.Server(served)
-        server = await asyncio.get_running_loop().create_server(
-            lambda: Told(served, running.server_state, {}), sock=listen("127.0.0.1", 0)
+        server = await asyncio.start_server(
+            lambda _, writer: came.set_result(writer.get_extra_info("socket")), sock=listen("127.0.0.1", 0)
         )
         _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         no_delay = (await came).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -30,7 +30,8 @@ const region = () => navigator.languages.find((tag) => `${tag}-`.startsWith(`${p
 function show() {
   const told = (check) => ({
     ...check,
-    title: props.texts.classes[check.class] ?? check.title,
+    // By the key of its class, or by its label, as checks kept long ago have it.
+    title: props.texts.classes[check.class.toLowerCase().replace(/[\p{P}\p{Z}]+/gu, "_")] ?? check.title,
     when: new Date(check.time).toLocaleString(region()),
   });
   props.value = { open, checks: checks().map(told) };

@@ -10,8 +10,7 @@ from starlette.responses import JSONResponse
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 WAITING = 2_048  # connections that wait to be accepted
-# Open at once: a process that asks for no more may often open 1,024 files; Windows waits for 512 sockets.
-MOST = 400 if sys.platform == "win32" else 800
+MOST = 800  # open at once; a process that asks for no more may often open 1,024 files
 HEARTBEAT = "/gradio_api/heartbeat/"  # by which gradio knows that a page is open
 FILES = 10_000  # macOS allows little more
 HEAD = 65_536  # bytes of a request's head, from the second read on; browsers and proxies send a few thousand
@@ -35,7 +34,8 @@ def listen(host: str, port: int) -> socket.socket:
     """Listen at an address, and say so. Ends the program with a sentence if that can't be."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listening = socket.socket(family)
+        # With its protocol: asyncio would not know it for TCP else, and each answer would wait 40 ms (Nagle).
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         if sys.platform != "win32":  # where it means something else
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
@@ -65,8 +65,6 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Wait for the first request."""
         super().connection_made(transport)
-        # asyncio does not know sockets that were made without it for TCP: answers would wait 40 ms (Nagle).
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.client:  # as an IPv4 address, where it is one: as such a trusted proxy is named
             host, port = self.client
             self.client = (host.removeprefix("::ffff:"), port)

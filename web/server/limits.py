@@ -19,7 +19,7 @@ DRAIN = 4  # times the limit that we still read and discard, so that the client 
 # Bytes of uploads that may be here at a time, of all clients.
 MOST_BYTES = max(1_000, MAX_PHOTOS * MAX_UPLOAD_MB) * MEGABYTE
 PATIENCE = 60  # seconds that an upload may keep us waiting
-SLOWEST = 5_000  # bytes that win it one more second, up to PATIENCE; as a bad line in a field has
+SLOWEST = 5_000  # bytes that win it one more second, up to PATIENCE: a bad mobile connection manages as many
 CLIENTS = 10_000  # whose requests are counted; beyond that, the least recent one is forgotten
 
 TOO_SLOW = "The upload took too long; please send it again."

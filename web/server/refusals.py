@@ -86,14 +86,11 @@ async def nobody_there(_: Request, error: ClientDisconnect) -> Response:
     return Response(status_code=400)
 
 
-async def explain_field(request: Request, error: RequestValidationError) -> Response:
+async def explain_field(_: Request, error: RequestValidationError) -> Response:
     """Tell which field of a request to the REST API is wrong."""
     first = error.errors()[0]
     field = str(first["loc"][1])
     if field in FIELD.values():
-        is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
-        if is_form and not await request.form():  # it broke off within its first part
-            return JSONResponse({"detail": NOT_WHOLE}, 400)
         return JSONResponse({"detail": NO_FILE.format(field=field)}, 422)
     return JSONResponse({"detail": f"The parameter {field} is either true or false."}, 422)  # as all are
 

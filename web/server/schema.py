@@ -1,14 +1,14 @@
 """What the REST API answers, for its documentation at /docs; the tests hold its answers against it."""
 
-from typing import Annotated, Any, Literal
+from enum import StrEnum
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
-from typing_extensions import TypeAliasType
 
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Verdict = TypeAliasType("Verdict", Literal[DIAGNOSIS, UNSURE, NOT_POTATO])
+Verdict = StrEnum("Verdict", {name: name for name in (DIAGNOSIS, UNSURE, NOT_POTATO)})
 
 
 class Error(BaseModel):
