@@ -19,19 +19,16 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # nothing is sent anywhere
 
 import uvicorn
 from anyio import to_thread
-from fastapi import FastAPI, File, HTTPException, Query, Request, UploadFile
+from fastapi import FastAPI, HTTPException, Request, UploadFile
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
-from pydantic import WithJsonSchema
-from starlette.routing import Route
 
 from model import bundle, disk, hub, photo
 from model.answers import one_as_json, together_as_json
@@ -48,7 +45,7 @@ from web.server.headers import BrowserHeaders
 from web.server.later import Later
 from web.server.limits import CloseUnread, LimitRate, LimitUploads
 from web.server.memory import use_little_memory
-from web.server.schema import Answer, Batch, Health, responses
+from web.server.schema import Answer, Batch, Health, OnePhoto, SeveralPhotos, WithHeatmap, responses
 from web.server.startup import quick_start
 
 GRACE = 3  # seconds to finish what is in hand when stopped
@@ -58,9 +55,6 @@ IDLE = 0.02  # seconds between gradio's looks for work; its own 0.001 would keep
 SESSIONS = 800  # whose last answers gradio keeps, up to 300 KB each; its own 10,000 would take gigabytes
 MAX_AT_ONCE = 64  # requests in progress or waiting; others are told at once that we are too busy
 
-# Declared so that /docs and generated clients offer a file upload.
-Photo = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
-DOCS = ("/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json")
 # HTTP status for a photo that can't be answered; 400 if it is not listed.
 STATUS = {
     photo.UnreadTypeError: 415,
@@ -79,7 +73,7 @@ def create_api(serving: Serving) -> FastAPI:
         exception_handlers=refusals.OF_API,
     )
     for route in api.routes:
-        if route.path in DOCS:
+        if route.path in refusals.DOCS:
             route.methods.add("HEAD")
     started = time.monotonic()
     answering = Answering(MAX_AT_ONCE)
@@ -103,11 +97,7 @@ def create_api(serving: Serving) -> FastAPI:
         return diagnosis, answered
 
     @api.post("/predict", operation_id="predict", response_model=None, responses=responses(Answer))
-    async def predict(
-        request: Request,
-        file: Annotated[Photo, File(description=f"a photo of {MAX_UPLOAD_MB} MB at most")],
-        heatmap: Annotated[bool, Query(description="answer with a heat map, too")] = False,
-    ) -> JSONResponse:
+    async def predict(request: Request, file: OnePhoto, heatmap: WithHeatmap = False) -> JSONResponse:
         """Diagnose one photo: JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC.
 
         `class` is "Unsure" or "Not a potato leaf" if the verdict is no diagnosis.
@@ -120,12 +110,7 @@ def create_api(serving: Serving) -> FastAPI:
             return JSONResponse(answered | {"model": _named(found)})
 
     @api.post("/predict/batch", operation_id="predict_batch", response_model=None, responses=responses(Batch))
-    async def predict_batch(
-        files: Annotated[
-            list[Photo],
-            File(description="photos", json_schema_extra={"minItems": 1, "maxItems": MAX_PHOTOS}),
-        ],
-    ) -> dict:
+    async def predict_batch(files: SeveralPhotos) -> dict:
         """Diagnose photos of one plant or field, each and together; a bad one is an error in its place."""
         if len(files) > MAX_PHOTOS:
             raise HTTPException(413, f"At most {MAX_PHOTOS} photos at once, please; these are {len(files)}.")
@@ -166,11 +151,7 @@ def create_api(serving: Serving) -> FastAPI:
             "uptime_seconds": round(time.monotonic() - started, 1),
         }
 
-    # Behind those above, for all methods that they do not take.
-    for path in ("/predict", "/predict/batch"):
-        api.router.routes.append(Route(path, refusals.ONLY_POST))
-    for path in ("/ping", "/health", *DOCS):
-        api.router.routes.append(Route(path, refusals.ONLY_GET))
+    api.router.routes += refusals.OTHER_METHODS  # behind those above, which come first
     return api
 
 

@@ -9,8 +9,8 @@ from conftest import HTTP
 from making import JPEG
 from test_photo import REFUSED
 
-import app
 from model import photo
+from web.server.refusals import DOCS
 
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
 SEND = "Send the photo as a file of multipart form data, with a file name, in the field "
@@ -107,7 +107,7 @@ def test_photos_are_sent_by_post_and_there_is_nothing_elsewhere(server, method):
         answer = HTTP.request(method, server.url + path)
         assert (answer.status_code, answer.headers["allow"], answer.json()) == (405, "POST", {"detail": how})
     if method != "GET":
-        for path in ("/ping", "/health", *app.DOCS, "/"):
+        for path in ("/ping", "/health", *DOCS, "/"):
             answer = HTTP.request(method, server.url + path)
             assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
             assert HTTP.head(server.url + path).status_code == 200

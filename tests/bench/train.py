@@ -131,7 +131,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", default="float32", help="of ours")
-    parser.add_argument("--leaves", metavar="FOLDER", help="a labelled set, to time how soon 97 %% is reached")
+    parser.add_argument(
+        "--leaves", metavar="FOLDER", help="a labelled set, to time how soon 97 %% is reached"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         scratch, number = Path(folder), iter(range(10_000))

@@ -10,6 +10,7 @@ from python_multipart.exceptions import FormParserError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Route
 
 from model import disk
 from model.photo import PhotoError
@@ -44,6 +45,11 @@ def other_method(sentence: str, allowed: Sequence[str]) -> JSONResponse:
 # For whoever opens the address in a browser, for example.
 ONLY_POST = other_method("Send photos by POST, as multipart form data; see /docs.", ("POST",))
 ONLY_GET = other_method("Ask by GET; see /docs.", ("GET", "HEAD"))
+DOCS = ("/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json")
+OTHER_METHODS = [
+    *(Route(path, ONLY_POST) for path in FIELD),
+    *(Route(path, ONLY_GET) for path in ("/ping", "/health", *DOCS)),
+]
 
 
 async def explain_form(request: Request, error: HTTPException) -> Response:

@@ -1,12 +1,21 @@
-"""What the REST API answers, for its documentation at /docs; the tests hold its answers against it."""
+"""What the REST API takes and answers, for its documentation at /docs; the tests hold it against that."""
 
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from fastapi import File, Query, UploadFile
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from model.verdict import DIAGNOSIS, NOT_POTATO, UNSURE
+from web.environment import MAX_PHOTOS, MAX_UPLOAD_MB
 
+# Declared so that /docs and generated clients offer a file upload.
+Photo = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
+OnePhoto = Annotated[Photo, File(description=f"a photo of {MAX_UPLOAD_MB} MB at most")]
+SeveralPhotos = Annotated[
+    list[Photo], File(description="photos", json_schema_extra={"minItems": 1, "maxItems": MAX_PHOTOS})
+]
+WithHeatmap = Annotated[bool, Query(description="answer with a heat map, too")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Verdict = StrEnum("Verdict", {name: name for name in (DIAGNOSIS, UNSURE, NOT_POTATO)})
 
