@@ -24,11 +24,8 @@ def calibrate(
     to_logits = keras.Model(network.input, network.get_layer("logits").output)
     logits = predictor(to_logits, settings.batch_size)(photos.images, indices)
     labels, k = photos.class_or_other(indices), len(photos.classes)
-    potato, sources, membership = (
-        labels != OTHER,
-        photos.sources(indices),
-        class_membership(photos.outputs, k),
-    )
+    potato, sources = labels != OTHER, photos.sources(indices)
+    membership = class_membership(photos.outputs, k)
     temperature = fit_temperature(logits[potato], membership, labels[potato], sources[potato])
     leaf = softmax(logits / temperature)[:, :k].sum(1)
     chances = probabilities(logits / temperature, membership)

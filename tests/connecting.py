@@ -1,4 +1,4 @@
-"""Apps served on a thread, and uploads of which only the beginning is sent."""
+"""Apps served on a thread, and connections to them, such as of uploads that only begin."""
 
 import contextlib
 import socket
@@ -32,10 +32,22 @@ def listening(served: FastAPI, http: type = Connection) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def begun(url: str, body: bytes, length: int, path: str = "/predict") -> Iterator[socket.socket]:
-    """Begin to send an upload of some length."""
+def connected(url: str) -> Iterator[socket.socket]:
+    """Connect, to send what no client would."""
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
-        head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n"
+        yield connection
+
+
+def answer_to_the_end(connection: socket.socket) -> bytes:
+    """Return all that comes until the server hangs up."""
+    return b"".join(iter(lambda: connection.recv(10_000), b""))
+
+
+@contextlib.contextmanager
+def begun(url: str, body: bytes, length: int, path: str = "/predict") -> Iterator[socket.socket]:
+    """Begin to send an upload of some length."""
+    with connected(url) as connection:
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n"
         connection.sendall(head.encode() + b"Content-Type: multipart/form-data; boundary=b\r\n\r\n" + body)
         yield connection

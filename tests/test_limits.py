@@ -10,12 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 from conftest import HTTP, ROOT, run, run_async, serve
-from connecting import HEAD, begun, listening
+from connecting import HEAD, answer_to_the_end, begun, connected, listening
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from making import JPEG
@@ -144,10 +143,9 @@ def test_a_client_that_asks_too_often_has_to_wait(space):
 def waiting(url: str, length: int, kind: str = "multipart/form-data; boundary=b") -> bytes:
     """Wait to be told to send an upload; return the answer, once the connection is closed."""
     head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n"
-    place = urlsplit(url)
-    with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
+    with connected(url) as connection:
         connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
-        return b"".join(iter(lambda: connection.recv(10_000), b""))
+        return answer_to_the_end(connection)
 
 
 def test_who_waits_to_send_what_is_not_wanted_is_told_so_and_hung_up_on(server, space):
@@ -230,13 +228,6 @@ def hasty() -> Iterator[str]:
         yield url
 
 
-@contextlib.contextmanager
-def connected(url: str) -> Iterator[socket.socket]:
-    host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
-        yield connection
-
-
 ASKED = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -244,7 +235,7 @@ ASKED = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
 def test_a_connection_that_says_nothing_or_not_all_is_closed(hasty, said):
     with connected(hasty) as connection:
         connection.sendall(said)
-        answer = b"".join(iter(lambda: connection.recv(1000), b""))  # to its end
+        answer = answer_to_the_end(connection)
     assert answer.count(b"HTTP/1.1 200 ") == said.count(ASKED)
 
 
@@ -286,7 +277,7 @@ def test_the_end_of_a_body_is_no_part_of_the_next_head(hasty):
     with connected(hasty) as connection:
         connection.sendall(post + body + ASKED[:-2])
         connection.sendall(ASKED[-2:])
-        answer = b"".join(iter(lambda: connection.recv(1000), b""))
+        answer = answer_to_the_end(connection)
     assert (answer.count(b"HTTP/1.1 405 "), answer.count(b"pong")) == (1, 1)
 
 
@@ -294,7 +285,7 @@ def test_requests_may_be_sent_before_the_answer_and_take_longer(hasty):
     streams = b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
     with connected(hasty) as connection:
         connection.sendall(streams + streams + ASKED)
-        answer = b"".join(iter(lambda: connection.recv(1000), b""))
+        answer = answer_to_the_end(connection)
     assert (answer.count(b"HTTP/1.1 200 "), answer.count(b"on "), answer.count(b"pong")) == (3, 10, 1)
 
 

@@ -13,7 +13,7 @@ from web.server.refusals import other_method
 
 LOOK = ("GET",)
 OPEN = {  # route -> methods; * stands for anything
-    "/": (*LOOK, "HEAD"),
+    "/": ("GET", "HEAD"),
     "/config": LOOK,
     "/gradio_api/app_id": LOOK,  # asked again and again by a page that lost the server, which waits for it
     "/assets/*": LOOK,
@@ -39,7 +39,7 @@ OPEN = {  # route -> methods; * stands for anything
     "/gradio_api/reset": ("POST",),
     "/gradio_api/mcp": ("GET", "POST", "DELETE"),
     "/gradio_api/mcp/": ("GET", "POST", "DELETE"),
-    "/gradio_api/mcp/schema": (*LOOK, "HEAD"),
+    "/gradio_api/mcp/schema": ("GET", "HEAD"),
 }
 
 # Here gradio itself looks whether the reader is still there. By this version of ASGI Starlette leaves that to
